@@ -1,0 +1,139 @@
+"""Fits the model of `examples/flight-delays` with pandas and scikit-learn, from the raw Parquet files.
+
+Joins, features, imputation, scaling and one-hot encoding are done here again, so that an agreement
+says something about every step of the pipeline and not only about the last one.
+
+    python flight_delays.py                            prints coefficients and metrics as JSON
+    python flight_delays.py --compare MODEL [METRICS]  compares a Pinion run with them
+
+MODEL is the model of `fit-logistic`, METRICS the two tables of `evaluate-classification`, as
+`pinion export` writes them. Exit code 1 says that a figure is off, and which.
+"""
+
+import argparse
+import json
+import math
+import pathlib
+import sys
+
+import numpy as np
+import pandas as pd
+from sklearn.compose import make_column_transformer
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import log_loss, roc_auc_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+# What the model sees, all of it known before departure. `examples/flight-delays/pinion.toml` names the same.
+NUMERIC = [
+    "distance", "temp", "dewp", "humid", "wind_speed", "wind_gust", "precip", "pressure", "visib",
+    "age", "seats", "engines",
+]  # fmt: skip
+CATEGORICAL = ["carrier", "origin", "hour", "weekday", "engine"]
+SLICES = ["carrier", "origin", "month"]
+
+LATE_MINUTES = 15
+CUT = pd.Timestamp("2013-10-01T04:00:00Z")  # midnight in New York
+
+# Largest difference that counts as agreement.
+COEFFICIENT_RELATIVE, COEFFICIENT_ABSOLUTE = 1e-5, 1e-9
+AUC_ABSOLUTE = 1e-6
+LOG_LOSS_ABSOLUTE = 1e-5
+
+DATA = pathlib.Path(__file__).parents[2] / "examples" / "flight-delays" / "data"
+
+
+def flights(data):
+    """Returns one row per flight that arrived, with its weather, its plane, the features and `late`."""
+    flights = pd.read_parquet(data / "flights.parquet")
+    weather = pd.read_parquet(data / "weather.parquet").drop(columns=["year", "month", "day", "hour"])
+    planes = pd.read_parquet(data / "planes.parquet").rename(columns={"year": "built"})
+
+    rows = flights[flights["arr_delay"].notna()]
+    rows = rows.merge(weather, how="left", on=["origin", "time_hour"], validate="many_to_one")
+    rows = rows.merge(planes, how="left", on="tailnum", validate="many_to_one")
+
+    # A station reports gusts only when there are any.
+    rows["wind_gust"] = rows["wind_gust"].fillna(rows["wind_speed"])
+    rows["weekday"] = pd.to_datetime(rows[["year", "month", "day"]]).dt.day_of_week + 1  # Monday is 1
+    rows["age"] = rows["year"] - rows["built"]
+    rows["engine"] = rows["engine"].fillna("unknown")
+    rows["late"] = rows["arr_delay"] > LATE_MINUTES
+    return rows.astype({column: float for column in NUMERIC})
+
+
+def fit(train):
+    """Returns the fitted pipeline: mean imputation, population scaling, one-hot encoding, logistic regression."""
+    encode = make_column_transformer(
+        (make_pipeline(SimpleImputer(), StandardScaler()), NUMERIC),
+        (OneHotEncoder(handle_unknown="ignore", sparse_output=False), CATEGORICAL),
+    )
+    # Minimises 0.5 |w|^2 + the sum of the log losses; the intercept is not penalised.
+    logistic = LogisticRegression(C=1.0, solver="newton-cholesky", tol=1e-10, max_iter=100)
+    return make_pipeline(encode, logistic).fit(train[NUMERIC + CATEGORICAL], train["late"])
+
+
+def coefficients(model):
+    """Returns the coefficients by feature: `distance`, `carrier=AA`."""
+    encode, logistic = model[0], model[-1]
+    names = list(NUMERIC)
+    for column, categories in zip(CATEGORICAL, encode.transformers_[1][1].categories_, strict=True):
+        names += [f"{column}={category}" for category in categories]
+    return dict(zip(names, logistic.coef_[0].tolist(), strict=True))
+
+
+def score(late, probability):
+    """Returns the metrics of one set of rows; the AUC is null where all rows are of one class."""
+    both = 0 < late.sum() < len(late)
+    return {
+        "rows": len(late),
+        "late": int(late.sum()),
+        "auc": float(roc_auc_score(late, probability)) if both else None,
+        "log_loss": float(log_loss(late, probability, labels=[False, True])),
+    }
+
+
+def metrics(rows, probability):
+    """Returns the metrics overall and by each slice, keyed by (column, value), overall by ("", "")."""
+    found = {("", ""): score(rows["late"], probability)}
+    for column in SLICES:
+        for value, part in rows.groupby(column):
+            found[column, str(value)] = score(part["late"], probability[part.index])
+    return found
+
+
+def oracle(data):
+    rows = flights(data)
+    before = rows["time_hour"] < CUT
+    model = fit(rows[before])
+    probability = pd.Series(model.predict_proba(rows[NUMERIC + CATEGORICAL])[:, 1], index=rows.index)
+    return {
+        "intercept": float(model[-1].intercept_[0]),
+        "coefficients": coefficients(model),
+        "train": metrics(rows[before], probability[before]),
+        "holdout": metrics(rows[~before], probability[~before]),
+    }
+
+
+def as_json(result):
+    def nested(found):
+        tree = {"overall": found["", ""]} | {column: {} for column in SLICES}
+        for (column, value), scores in found.items():
+            if column:
+                tree[column][value] = scores
+        return tree
+
+    result = result | {part: nested(result[part]) for part in ("train", "holdout")}
+    return json.dumps(result, indent=2)
+
+
+def main():
+    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments.add_argument("--data", type=pathlib.Path, default=DATA, help="directory with the Parquet files")
+    arguments = arguments.parse_args()
+    print(as_json(oracle(arguments.data)))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
