@@ -1,0 +1,24 @@
+//! Fitted models as files, and the arithmetic that fitting and applying share.
+//!
+//! A `fit-…` step writes a model, a row-map step reads it: both sides use the types of this crate, so
+//! a field cannot be written by one and misread by the other. A file is versioned JSON with sorted
+//! keys, one value on a line, floats in the shortest form that reads back to the same bits and a
+//! newline at the end: equal models are equal bytes, and a text diff of two models says what changed.
+//!
+//! A value is *missing* if it is null or, in a float column, NaN.
+
+mod columns;
+mod encoder;
+mod file;
+mod imputer;
+mod logistic;
+mod scaler;
+mod sum;
+
+pub use columns::{codes, is_code, is_label, is_number, labels, numbers};
+pub use encoder::{Categories, ColumnCategories, Encoder};
+pub use file::{Error, Model};
+pub use imputer::{Fill, ImputedColumn, Imputer};
+pub use logistic::{CategoricalFeature, Fit, Logistic, NumericFeature, sigmoid};
+pub use scaler::{ScaledColumn, Scaler};
+pub use sum::Sum;
