@@ -1,0 +1,24 @@
+//! Arrow on the host's side of the wall: what crosses it, what is stored, and what is hashed.
+//!
+//! Columns come from guests as untrusted nodes ([`node`]), described by untrusted fields ([`format`]).
+//! Once decoded they are ordinary arrow-rs arrays. Selecting rows is the host's only kernel ([`rows`]).
+//! What is kept is brought into one canonical form with one digest ([`chunk`]) and written as Arrow IPC
+//! files ([`file`]).
+//!
+//! Types, everywhere in the host: null, boolean, integers, floats, decimals, temporal types, utf8 and
+//! binary in their plain, large and fixed-size forms, lists (plain, large, fixed-size), structs, maps,
+//! and dictionaries of those of them that are neither null nor nested. Views are accepted at the wall
+//! and become utf8 and binary there. Unions, run-end encoding and list views are refused.
+
+pub mod chunk;
+pub mod file;
+pub mod format;
+pub mod node;
+pub mod rows;
+
+mod layout;
+mod merge;
+mod views;
+
+#[cfg(target_endian = "big")]
+compile_error!("buffers are hashed, stored and sent as they lie in memory, which is little-endian");

@@ -1,0 +1,191 @@
+//! Chunks: one column of one partition in canonical form, and its digest.
+//!
+//! Equal data has an equal chunk, however the guest built it: whatever the batches, slices, views or
+//! dictionaries, whatever lies in null slots and beyond the ends of buffers. In canonical form
+//!
+//! - offsets start at zero, there are no slices, and buffers are exactly as long as their values need,
+//! - there is no validity bitmap when there are no nulls, and bits beyond the last are zero,
+//! - null slots are zero; null strings, binaries, lists and maps have length zero and no child values,
+//! - the children of a null struct or a null fixed-size list are null themselves, nullable or not,
+//! - floats keep their bits, NaNs and negative zero included,
+//! - views are plain, and dictionaries hold each value once, in order of first use, and no nulls: a null
+//!   value is a null key,
+//! - the child of a list is named `item`, those of a map `entries`, `key` and `value`, and children have
+//!   no metadata.
+
+use std::sync::Arc;
+
+use arrow_array::{Array, ArrayRef};
+use arrow_schema::{ArrowError, DataType, Field, FieldRef};
+use thiserror::Error;
+
+use crate::arrow::format::{children, format_of};
+use crate::arrow::merge::{Piece, merge};
+use crate::arrow::node::{BadArray, Node, encode};
+use crate::digest::{Digest, StructuredHasher};
+
+/// Arrays that have no canonical form together.
+#[derive(Debug, Error)]
+pub enum BadChunk {
+    /// The host does not take this type.
+    #[error("type is not supported\n  found {found}")]
+    Unsupported {
+        /// The Arrow type.
+        found: String,
+    },
+    /// An array is not of the column's type.
+    #[error("array is not of the type of column `{column}`\n  expected {expected}\n  found    {found}")]
+    Type {
+        /// The column's name.
+        column: String,
+        /// Its canonical Arrow type.
+        expected: String,
+        /// The array's canonical Arrow type.
+        found: String,
+    },
+    /// There are nulls where the field is not nullable.
+    #[error("array of {data_type} has nulls but is not nullable\n  expected {expected}\n  found    {found}")]
+    Nulls {
+        /// The Arrow type of the array, the column itself or a child.
+        data_type: String,
+        /// Nulls that follow from null parents.
+        expected: usize,
+        /// Nulls there are.
+        found: usize,
+    },
+    /// The values together are more than 32-bit offsets reach.
+    #[error("array of {data_type} is too large\n  expected at most {} bytes or child values\n  found    {found}", i32::MAX)]
+    TooLarge {
+        /// The Arrow type of the array, the column itself or a child.
+        data_type: String,
+        /// Bytes or child values.
+        found: u64,
+    },
+    /// There are more different values than the keys of a dictionary can count.
+    #[error("dictionary with keys of {key_type} has too many different values\n  found {found}")]
+    Keys {
+        /// The Arrow type of the keys.
+        key_type: String,
+        /// Different values found until there were too many.
+        found: usize,
+    },
+    /// An arrow-rs kernel refused.
+    #[error("array could not be built")]
+    Arrow(#[source] ArrowError),
+}
+
+/// The type that the canonical form of an array of this type has.
+///
+/// Views become plain, children of lists and maps get their canonical names, metadata of children and
+/// the sortedness of map keys go, and an empty time zone is none. Unsupported types are left alone.
+pub fn canonical_type(data_type: &DataType) -> DataType {
+    fn child(name: &str, field: &FieldRef) -> FieldRef {
+        Arc::new(Field::new(name, canonical_type(field.data_type()), field.is_nullable()))
+    }
+
+    match data_type {
+        DataType::Utf8View => DataType::Utf8,
+        DataType::BinaryView => DataType::Binary,
+        DataType::Timestamp(unit, Some(timezone)) if timezone.is_empty() => {
+            DataType::Timestamp(*unit, None)
+        }
+        DataType::List(item) => DataType::List(child("item", item)),
+        DataType::LargeList(item) => DataType::LargeList(child("item", item)),
+        DataType::FixedSizeList(item, size) => DataType::FixedSizeList(child("item", item), *size),
+        DataType::Struct(fields) => {
+            DataType::Struct(fields.iter().map(|field| child(field.name(), field)).collect())
+        }
+        DataType::Map(entries, _) => match entries.data_type() {
+            DataType::Struct(pair) if pair.len() == 2 => {
+                let pair = vec![child("key", &pair[0]), child("value", &pair[1])];
+                let entries = Field::new("entries", DataType::Struct(pair.into()), entries.is_nullable());
+                DataType::Map(Arc::new(entries), false)
+            }
+            _ => data_type.clone(),
+        },
+        DataType::Dictionary(key, value) => {
+            DataType::Dictionary(key.clone(), Box::new(canonical_type(value)))
+        }
+        _ => data_type.clone(),
+    }
+}
+
+/// The field with the [`canonical_type`] of its own; name, nullability and metadata stay.
+pub fn canonical_field(field: &Field) -> Field {
+    field.clone().with_data_type(canonical_type(field.data_type()))
+}
+
+/// Concatenates the batches of one column of one partition into canonical form.
+///
+/// `pieces` are in order, any number, of the field's type up to [`canonical_type`]; the chunk is of
+/// exactly that type. Buffers are shared with the only piece where its bytes are canonical already.
+///
+/// # Errors
+/// [`BadChunk`], if the pieces are of another type, have nulls that the field does not allow, or are
+/// more than the type can hold.
+pub fn canonical(field: &Field, pieces: &[ArrayRef]) -> Result<ArrayRef, BadChunk> {
+    let data_type = canonical_type(field.data_type());
+    for piece in pieces {
+        if *piece.data_type() == data_type {
+            continue;
+        }
+        let found = canonical_type(piece.data_type());
+        if found != data_type {
+            return Err(BadChunk::Type {
+                column: field.name().clone(),
+                expected: data_type.to_string(),
+                found: found.to_string(),
+            });
+        }
+    }
+    let pieces: Vec<_> = pieces.iter().map(|array| Piece::new(Arc::clone(array))).collect();
+    merge(&data_type, field.is_nullable(), &pieces)
+}
+
+/// The digest of a chunk.
+///
+/// It covers the type with the names and nullability of children, and every value; not the column's
+/// own name, nullability and metadata. Chunks of equal digest have equal types and equal buffers.
+///
+/// [Structured](crate::digest): text `pinion chunk 1`, then for each node, in pre-order,
+///
+/// 1. text: the Arrow C Data Interface format string,
+/// 2. of children only: text name and option tag nullable (a dictionary's values are a child of name
+///    `dictionary`, nullable),
+/// 3. list: number of child nodes,
+/// 4. u64: number of values,
+/// 5. u64: number of nulls (of a null array, its length),
+/// 6. list: number of buffers,
+/// 7. bytes: each buffer, in C Data Interface order, an absent validity bitmap as no bytes. Validity and
+///    booleans are ⌈n / 8⌉ bytes, least significant bit first; offsets are n + 1 integers.
+///
+/// # Errors
+/// [`BadArray::Unsupported`] if `chunk` is not of a type that [`canonical`] gives.
+pub fn digest(chunk: &dyn Array) -> Result<Digest, BadArray> {
+    let mut hasher = StructuredHasher::new("pinion chunk 1");
+    let mut nodes = encode(chunk)?.into_iter();
+    hash_nodes(None, chunk.data_type(), &mut nodes, &mut hasher);
+    Ok(hasher.finish())
+}
+
+fn hash_nodes(
+    child: Option<(&str, bool)>,
+    data_type: &DataType,
+    nodes: &mut std::vec::IntoIter<Node>,
+    hasher: &mut StructuredHasher,
+) {
+    let Some(node) = nodes.next() else { return };
+    let children = children(data_type);
+    hasher.text(&format_of(data_type));
+    if let Some((name, nullable)) = child {
+        hasher.text(name).option_tag(nullable);
+    }
+    hasher.list(children.len()).u64(node.length).u64(node.null_count);
+    hasher.list(node.buffers.len());
+    for buffer in &node.buffers {
+        hasher.bytes(buffer);
+    }
+    for (name, data_type, nullable, _) in children {
+        hash_nodes(Some((name, nullable)), data_type, nodes, hasher);
+    }
+}

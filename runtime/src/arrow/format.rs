@@ -1,0 +1,526 @@
+//! Fields as they cross the wall: flat, in pre-order, with Arrow C Data Interface format strings.
+//!
+//! See <https://arrow.apache.org/docs/format/CDataInterface.html#data-type-description-format-strings>.
+//! A dictionary-encoded field carries its index type in `format` and has one child named `dictionary`,
+//! its value type.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use arrow_schema::{
+    DECIMAL32_MAX_PRECISION, DECIMAL64_MAX_PRECISION, DECIMAL128_MAX_PRECISION,
+    DECIMAL256_MAX_PRECISION, DataType, Field, IntervalUnit, TimeUnit,
+};
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use crate::arrow::layout::layout;
+use crate::digest::{Digest, StructuredHasher};
+
+/// Deepest nesting of fields, the top-level field counting as 1.
+pub const MAX_DEPTH: usize = 32;
+/// Most fields in one list, children included.
+pub const MAX_FIELDS: usize = 65_536;
+/// Longest name, metadata key, metadata value and format string, in bytes.
+pub const MAX_TEXT_BYTES: usize = 1024;
+/// Name of the only child of a dictionary-encoded field.
+pub const DICTIONARY: &str = "dictionary";
+
+/// One field as it crosses the wall. A schema is a list of these in pre-order.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WireField {
+    /// Name of the column or of the child.
+    pub name: String,
+    /// Arrow C Data Interface format string.
+    pub format: String,
+    /// Whether values may be null.
+    pub nullable: bool,
+    /// How many children follow, each with its own subtree.
+    pub children: u32,
+    /// Sorted by key.
+    pub metadata: Vec<(String, String)>,
+}
+
+/// Fields that the host does not take.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+pub enum BadFields {
+    /// There are too many fields in the list.
+    #[error("too many fields\n  expected at most {MAX_FIELDS}\n  found    {found}")]
+    TooMany {
+        /// How many there are.
+        found: usize,
+    },
+    /// A field lies too deep.
+    #[error("field `{path}` is nested too deep\n  expected at most {MAX_DEPTH} levels")]
+    TooDeep {
+        /// Names from the column down, joined by dots.
+        path: String,
+    },
+    /// The list ends before the children that a field has announced.
+    #[error("field `{path}` lacks children\n  expected {expected}\n  found    {found}")]
+    Truncated {
+        /// Names from the column down, joined by dots.
+        path: String,
+        /// How many children the field announced.
+        expected: u32,
+        /// How many there are.
+        found: u32,
+    },
+    /// A name, a metadata text or a format string is too long or has control characters.
+    #[error("{what} of field `{path}` is not usable\n  expected at most {MAX_TEXT_BYTES} bytes and no control characters")]
+    Text {
+        /// Names from the column down, joined by dots; unprintable characters escaped.
+        path: String,
+        /// Which text.
+        what: &'static str,
+    },
+    /// A metadata key is there twice.
+    #[error("field `{path}` has the metadata key `{key}` twice")]
+    DuplicateKey {
+        /// Names from the column down, joined by dots.
+        path: String,
+        /// The key.
+        key: String,
+    },
+    /// Two top-level fields have one name.
+    #[error("there are two columns named `{name}`")]
+    DuplicateName {
+        /// The name.
+        name: String,
+    },
+    /// The format string is not one of the Arrow C Data Interface, or not with these numbers.
+    #[error("field `{path}` has an unknown format\n  expected an Arrow C Data Interface format string\n  found    `{format}`")]
+    Format {
+        /// Names from the column down, joined by dots.
+        path: String,
+        /// The format string.
+        format: String,
+    },
+    /// The type is Arrow's but not one that the host takes.
+    #[error("field `{path}` has a type that is not supported\n  found `{format}`, {what}")]
+    Unsupported {
+        /// Names from the column down, joined by dots.
+        path: String,
+        /// The format string.
+        format: String,
+        /// The type in words.
+        what: &'static str,
+    },
+    /// The number or the shape of the children does not fit the format.
+    #[error("field `{path}` has children that do not fit its format `{format}`\n  expected {expected}\n  found    {found}")]
+    Children {
+        /// Names from the column down, joined by dots.
+        path: String,
+        /// The format string.
+        format: String,
+        /// The children the format has.
+        expected: &'static str,
+        /// The number of children there are.
+        found: usize,
+    },
+}
+
+/// Flattens a field into pre-order.
+///
+/// Any Arrow type has a format string, so this cannot fail, but [`from_wire`] refuses the unsupported ones.
+pub fn to_wire(field: &Field) -> Vec<WireField> {
+    let mut wire = Vec::with_capacity(1);
+    push_wire(field.name(), field.data_type(), field.is_nullable(), metadata(field), &mut wire);
+    wire
+}
+
+/// Rebuilds the top-level fields of a pre-order list that a guest sent.
+///
+/// The data types are as sent: views stay views, children keep their names.
+/// [`canonical_field`](crate::arrow::chunk::canonical_field) gives the type of what
+/// [`decode`](crate::arrow::node::decode) makes of them.
+///
+/// # Errors
+/// [`BadFields`] says which field, by its path, and what is wrong with it. Equal top-level names are for
+/// [`check_names`] to refuse.
+pub fn from_wire(wire: &[WireField]) -> Result<Vec<Field>, BadFields> {
+    if wire.len() > MAX_FIELDS {
+        return Err(BadFields::TooMany { found: wire.len() });
+    }
+    let mut reader = Reader { rest: wire.iter(), path: Vec::new() };
+    let mut fields = Vec::new();
+    while let Some(field) = reader.next()? {
+        fields.push(field);
+    }
+    Ok(fields)
+}
+
+/// Refuses a schema with two top-level fields of one name.
+///
+/// # Errors
+/// [`BadFields::DuplicateName`], for the first name that comes again.
+pub fn check_names<'a>(fields: impl IntoIterator<Item = &'a Field>) -> Result<(), BadFields> {
+    let mut names = BTreeSet::new();
+    match fields.into_iter().find(|field| !names.insert(field.name())) {
+        Some(field) => Err(BadFields::DuplicateName { name: field.name().clone() }),
+        None => Ok(()),
+    }
+}
+
+/// The digest of one field: name, type, nullability and metadata, children included.
+///
+/// [Structured](crate::digest): text `pinion field 1`, then for each field in pre-order: text name, text
+/// format, option tag nullable, list of its children's number, list of metadata (text key, text value).
+pub fn field_digest(field: &Field) -> Digest {
+    let mut hasher = StructuredHasher::new("pinion field 1");
+    hash_field(field, &mut hasher);
+    hasher.finish()
+}
+
+/// The digest of a schema.
+///
+/// [Structured](crate::digest): text `pinion schema 1`, list of the number of top-level fields, then each
+/// as in [`field_digest`].
+pub fn schema_digest(fields: &[Field]) -> Digest {
+    let mut hasher = StructuredHasher::new("pinion schema 1");
+    hasher.list(fields.len());
+    for field in fields {
+        hash_field(field, &mut hasher);
+    }
+    hasher.finish()
+}
+
+/// The format string of a type; of a dictionary, that of its keys.
+pub fn format_of(data_type: &DataType) -> String {
+    let plain = match data_type {
+        DataType::Null => "n",
+        DataType::Boolean => "b",
+        DataType::Int8 => "c",
+        DataType::UInt8 => "C",
+        DataType::Int16 => "s",
+        DataType::UInt16 => "S",
+        DataType::Int32 => "i",
+        DataType::UInt32 => "I",
+        DataType::Int64 => "l",
+        DataType::UInt64 => "L",
+        DataType::Float16 => "e",
+        DataType::Float32 => "f",
+        DataType::Float64 => "g",
+        DataType::Binary => "z",
+        DataType::LargeBinary => "Z",
+        DataType::BinaryView => "vz",
+        DataType::Utf8 => "u",
+        DataType::LargeUtf8 => "U",
+        DataType::Utf8View => "vu",
+        DataType::Date32 => "tdD",
+        DataType::Date64 => "tdm",
+        DataType::Interval(IntervalUnit::YearMonth) => "tiM",
+        DataType::Interval(IntervalUnit::DayTime) => "tiD",
+        DataType::Interval(IntervalUnit::MonthDayNano) => "tin",
+        DataType::List(_) => "+l",
+        DataType::LargeList(_) => "+L",
+        DataType::ListView(_) => "+vl",
+        DataType::LargeListView(_) => "+vL",
+        DataType::Struct(_) => "+s",
+        DataType::Map(_, _) => "+m",
+        DataType::RunEndEncoded(_, _) => "+r",
+        DataType::Decimal32(precision, scale) => return format!("d:{precision},{scale},32"),
+        DataType::Decimal64(precision, scale) => return format!("d:{precision},{scale},64"),
+        DataType::Decimal128(precision, scale) => return format!("d:{precision},{scale}"),
+        DataType::Decimal256(precision, scale) => return format!("d:{precision},{scale},256"),
+        DataType::FixedSizeBinary(width) => return format!("w:{width}"),
+        DataType::FixedSizeList(_, size) => return format!("+w:{size}"),
+        DataType::Time32(unit) | DataType::Time64(unit) => return format!("tt{}", unit_letter(*unit)),
+        DataType::Timestamp(unit, timezone) => {
+            return format!("ts{}:{}", unit_letter(*unit), timezone.as_deref().unwrap_or_default());
+        }
+        DataType::Duration(unit) => return format!("tD{}", unit_letter(*unit)),
+        DataType::Union(fields, mode) => {
+            let mut text = match mode {
+                arrow_schema::UnionMode::Dense => String::from("+ud:"),
+                arrow_schema::UnionMode::Sparse => String::from("+us:"),
+            };
+            for (at, (id, _)) in fields.iter().enumerate() {
+                let comma = if at == 0 { "" } else { "," };
+                // Writing to a string cannot fail.
+                let _ = write!(text, "{comma}{id}");
+            }
+            return text;
+        }
+        DataType::Dictionary(key, _) => return format_of(key),
+    };
+    plain.to_owned()
+}
+
+/// Children of a type as `(name, type, nullable, metadata)`, a dictionary's values among them.
+pub(crate) fn children(data_type: &DataType) -> Vec<(&str, &DataType, bool, Option<&Field>)> {
+    fn child(field: &Field) -> (&str, &DataType, bool, Option<&Field>) {
+        (field.name(), field.data_type(), field.is_nullable(), Some(field))
+    }
+
+    match data_type {
+        DataType::List(item)
+        | DataType::LargeList(item)
+        | DataType::ListView(item)
+        | DataType::LargeListView(item)
+        | DataType::FixedSizeList(item, _)
+        | DataType::Map(item, _) => vec![child(item)],
+        DataType::Struct(fields) => fields.iter().map(|field| child(field)).collect(),
+        DataType::Union(fields, _) => fields.iter().map(|(_, field)| child(field)).collect(),
+        DataType::RunEndEncoded(ends, values) => vec![child(ends), child(values)],
+        DataType::Dictionary(_, value) => vec![(DICTIONARY, value, true, None)],
+        _ => Vec::new(),
+    }
+}
+
+fn metadata(field: &Field) -> Vec<(String, String)> {
+    let mut pairs: Vec<_> =
+        field.metadata().iter().map(|(key, value)| (key.clone(), value.clone())).collect();
+    pairs.sort();
+    pairs
+}
+
+fn push_wire(
+    name: &str,
+    data_type: &DataType,
+    nullable: bool,
+    metadata_pairs: Vec<(String, String)>,
+    wire: &mut Vec<WireField>,
+) {
+    let children = children(data_type);
+    wire.push(WireField {
+        name: name.to_owned(),
+        format: format_of(data_type),
+        nullable,
+        children: u32::try_from(children.len()).unwrap_or(u32::MAX),
+        metadata: metadata_pairs,
+    });
+    for (name, data_type, nullable, field) in children {
+        push_wire(name, data_type, nullable, field.map(metadata).unwrap_or_default(), wire);
+    }
+}
+
+fn hash_field(field: &Field, hasher: &mut StructuredHasher) {
+    for wire in to_wire(field) {
+        hasher.text(&wire.name).text(&wire.format).option_tag(wire.nullable);
+        hasher.list(wire.children as usize).list(wire.metadata.len());
+        for (key, value) in &wire.metadata {
+            hasher.text(key).text(value);
+        }
+    }
+}
+
+fn unit_letter(unit: TimeUnit) -> char {
+    match unit {
+        TimeUnit::Second => 's',
+        TimeUnit::Millisecond => 'm',
+        TimeUnit::Microsecond => 'u',
+        TimeUnit::Nanosecond => 'n',
+    }
+}
+
+fn unit(letter: &str) -> Option<TimeUnit> {
+    Some(match letter {
+        "s" => TimeUnit::Second,
+        "m" => TimeUnit::Millisecond,
+        "u" => TimeUnit::Microsecond,
+        "n" => TimeUnit::Nanosecond,
+        _ => return None,
+    })
+}
+
+/// Reads fields off a pre-order list.
+struct Reader<'a> {
+    rest: std::slice::Iter<'a, WireField>,
+    path: Vec<&'a str>,
+}
+
+impl Reader<'_> {
+    fn next(&mut self) -> Result<Option<Field>, BadFields> {
+        let Some(wire) = self.rest.next() else { return Ok(None) };
+        self.path.push(&wire.name);
+        let field = self.field(wire)?;
+        self.path.pop();
+        Ok(Some(field))
+    }
+
+    fn field(&mut self, wire: &WireField) -> Result<Field, BadFields> {
+        let text = |what, text: &str| match text.len() > MAX_TEXT_BYTES || text.chars().any(char::is_control) {
+            true => Err(BadFields::Text { path: self.path(), what }),
+            false => Ok(()),
+        };
+        text("the name", &wire.name)?;
+        text("the format", &wire.format)?;
+        let mut keys = BTreeSet::new();
+        for (key, value) in &wire.metadata {
+            text("a metadata key", key)?;
+            // Values may be long and may span lines: they are JSON more often than not.
+            if value.len() > MAX_TEXT_BYTES * 64 {
+                return Err(BadFields::Text { path: self.path(), what: "a metadata value" });
+            }
+            if !keys.insert(key) {
+                return Err(BadFields::DuplicateKey { path: self.path(), key: key.clone() });
+            }
+        }
+        if self.path.len() > MAX_DEPTH {
+            return Err(BadFields::TooDeep { path: self.path() });
+        }
+        if wire.children as usize > self.rest.len() {
+            let found = u32::try_from(self.rest.len()).unwrap_or(u32::MAX);
+            return Err(BadFields::Truncated { path: self.path(), expected: wire.children, found });
+        }
+
+        let mut children = Vec::new();
+        while children.len() < wire.children as usize {
+            let found = u32::try_from(children.len()).unwrap_or(u32::MAX);
+            let Some(child) = self.next()? else {
+                return Err(BadFields::Truncated { path: self.path(), expected: wire.children, found });
+            };
+            children.push(child);
+        }
+        let data_type = self.data_type(&wire.format, children)?;
+        Ok(Field::new(&wire.name, data_type, wire.nullable)
+            .with_metadata(wire.metadata.iter().cloned().collect()))
+    }
+
+    fn data_type(&self, format: &str, children: Vec<Field>) -> Result<DataType, BadFields> {
+        let found = children.len();
+        let bad_children = |expected| BadFields::Children {
+            path: self.path(),
+            format: format.to_owned(),
+            expected,
+            found,
+        };
+        let unsupported = |what| BadFields::Unsupported {
+            path: self.path(),
+            format: format.to_owned(),
+            what,
+        };
+
+        match format {
+            "+s" => return Ok(DataType::Struct(children.into())),
+            "+r" => return Err(unsupported("run-end encoded")),
+            "+vl" | "+vL" => return Err(unsupported("list view")),
+            _ if format.starts_with("+u") => return Err(unsupported("union")),
+            _ => {}
+        }
+
+        let bad_format =
+            || BadFields::Format { path: self.path(), format: format.to_owned() };
+        if format.starts_with('+') {
+            let [item] = <[Field; 1]>::try_from(children).map_err(|_| bad_children("1"))?;
+            return match format {
+                "+l" => Ok(DataType::List(Arc::new(item))),
+                "+L" => Ok(DataType::LargeList(Arc::new(item))),
+                "+m" => match item.data_type() {
+                    DataType::Struct(pair)
+                        if pair.len() == 2 && !item.is_nullable() && !pair[0].is_nullable() =>
+                    {
+                        Ok(DataType::Map(Arc::new(item), false))
+                    }
+                    _ => Err(bad_children("a non-null struct of a non-null key and a value")),
+                },
+                _ => {
+                    let size = format.strip_prefix("+w:").and_then(size).ok_or_else(bad_format)?;
+                    Ok(DataType::FixedSizeList(Arc::new(item), size))
+                }
+            };
+        }
+
+        let flat = flat(format).ok_or_else(bad_format)?;
+        match <[Field; 1]>::try_from(children) {
+            Ok([value]) if flat.is_dictionary_key_type() && value.name() == DICTIONARY => {
+                let data_type =
+                    DataType::Dictionary(Box::new(flat), Box::new(value.data_type().clone()));
+                match layout(&data_type) {
+                    Some(_) => Ok(data_type),
+                    None => Err(unsupported("dictionary of null or nested values")),
+                }
+            }
+            Err(children) if children.is_empty() => Ok(flat),
+            _ if flat.is_dictionary_key_type() => Err(bad_children("none, or one named `dictionary`")),
+            _ => Err(bad_children("none")),
+        }
+    }
+
+    fn path(&self) -> String {
+        path_text(&self.path)
+    }
+}
+
+/// Joins names from the column down into one printable, bounded text.
+pub(crate) fn path_text(names: &[&str]) -> String {
+    let mut text: String = names.join(".").chars().take(200).flat_map(char::escape_debug).collect();
+    if names.iter().map(|name| name.chars().count() + 1).sum::<usize>() > 201 {
+        text.push('…');
+    }
+    text
+}
+
+fn size(digits: &str) -> Option<i32> {
+    let size: i32 = digits.parse().ok()?;
+    (size >= 0).then_some(size)
+}
+
+/// The type without children that a format string names.
+fn flat(format: &str) -> Option<DataType> {
+    Some(match format {
+        "n" => DataType::Null,
+        "b" => DataType::Boolean,
+        "c" => DataType::Int8,
+        "C" => DataType::UInt8,
+        "s" => DataType::Int16,
+        "S" => DataType::UInt16,
+        "i" => DataType::Int32,
+        "I" => DataType::UInt32,
+        "l" => DataType::Int64,
+        "L" => DataType::UInt64,
+        "e" => DataType::Float16,
+        "f" => DataType::Float32,
+        "g" => DataType::Float64,
+        "z" => DataType::Binary,
+        "Z" => DataType::LargeBinary,
+        "vz" => DataType::BinaryView,
+        "u" => DataType::Utf8,
+        "U" => DataType::LargeUtf8,
+        "vu" => DataType::Utf8View,
+        "tdD" => DataType::Date32,
+        "tdm" => DataType::Date64,
+        "tts" => DataType::Time32(TimeUnit::Second),
+        "ttm" => DataType::Time32(TimeUnit::Millisecond),
+        "ttu" => DataType::Time64(TimeUnit::Microsecond),
+        "ttn" => DataType::Time64(TimeUnit::Nanosecond),
+        "tiM" => DataType::Interval(IntervalUnit::YearMonth),
+        "tiD" => DataType::Interval(IntervalUnit::DayTime),
+        "tin" => DataType::Interval(IntervalUnit::MonthDayNano),
+        _ => {
+            if let Some(letter) = format.strip_prefix("tD") {
+                DataType::Duration(unit(letter)?)
+            } else if let Some(rest) = format.strip_prefix("ts") {
+                let (letter, timezone) = rest.split_once(':')?;
+                let timezone = (!timezone.is_empty()).then(|| timezone.into());
+                DataType::Timestamp(unit(letter)?, timezone)
+            } else if let Some(width) = format.strip_prefix("w:") {
+                DataType::FixedSizeBinary(size(width)?)
+            } else {
+                decimal(format.strip_prefix("d:")?)?
+            }
+        }
+    })
+}
+
+/// Reads `precision,scale` with an optional bit width, 128 if absent.
+fn decimal(numbers: &str) -> Option<DataType> {
+    let mut numbers = numbers.split(',');
+    let precision: u8 = numbers.next()?.parse().ok()?;
+    let scale: i8 = numbers.next()?.parse().ok()?;
+    let bits = numbers.next().unwrap_or("128");
+    let (decimal, max_precision): (fn(u8, i8) -> DataType, u8) = match bits {
+        "32" => (DataType::Decimal32, DECIMAL32_MAX_PRECISION),
+        "64" => (DataType::Decimal64, DECIMAL64_MAX_PRECISION),
+        "128" => (DataType::Decimal128, DECIMAL128_MAX_PRECISION),
+        "256" => (DataType::Decimal256, DECIMAL256_MAX_PRECISION),
+        _ => return None,
+    };
+    let fits = (1..=max_precision).contains(&precision)
+        && scale.unsigned_abs() <= max_precision
+        && i16::from(scale) <= i16::from(precision);
+    (fits && numbers.next().is_none()).then(|| decimal(precision, scale))
+}

@@ -1,0 +1,517 @@
+//! The boundary: arrays as guests send and receive them.
+//!
+//! A column crosses the wall as a list of nodes, in the pre-order of its fields, each with its buffers in
+//! Arrow C Data Interface order: little-endian, from offset 0, an empty list for absent validity. What
+//! comes from a guest is checked to the last value before it becomes an array; nothing a guest sends
+//! makes the host panic or allocate more than a fixed multiple of what was sent.
+
+use arrow_array::types::{Decimal32Type, Decimal64Type, Decimal128Type, Decimal256Type};
+use arrow_array::{Array, ArrayRef, cast::AsArray as _, make_array};
+use arrow_buffer::{BooleanBuffer, Buffer, NullBuffer, bit_util};
+use arrow_data::{ArrayData, ArrayDataBuilder};
+use arrow_schema::{ArrowError, DataType, Field};
+use thiserror::Error;
+
+use crate::arrow::chunk::canonical_type;
+use crate::arrow::format::{DICTIONARY, MAX_DEPTH, path_text};
+use crate::arrow::layout::{Layout, OffsetWidth, layout};
+use crate::arrow::views::unpack_views;
+
+/// Most values in one array that a guest sends, children included.
+pub const MAX_LENGTH: u64 = i32::MAX as u64;
+
+/// One array node as it crosses the wall.
+#[derive(Clone, Debug)]
+pub struct Node {
+    /// Number of values.
+    pub length: u64,
+    /// Number of nulls. Of a null array, its length.
+    pub null_count: u64,
+    /// In C Data Interface order; an empty buffer stands for an absent validity bitmap.
+    pub buffers: Vec<Buffer>,
+}
+
+/// Nodes that are not a valid array of the type they are said to have.
+///
+/// Paths are the names of fields from the column down, joined by dots.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+pub enum BadArray {
+    /// The host does not take this type.
+    #[error("array `{path}` has a type that is not supported\n  found {found}")]
+    Unsupported {
+        /// Which array.
+        path: String,
+        /// Its Arrow type.
+        found: String,
+    },
+    /// The type is nested too deep.
+    #[error("array `{path}` is nested too deep\n  expected at most {MAX_DEPTH} levels")]
+    TooDeep {
+        /// Which array.
+        path: String,
+    },
+    /// There are fewer or more nodes than the type has.
+    #[error("column `{path}` does not have one node for each of its fields\n  expected {expected}\n  found    {found}")]
+    Nodes {
+        /// Which column.
+        path: String,
+        /// Nodes the type has, as far as they were counted.
+        expected: usize,
+        /// Nodes there are.
+        found: usize,
+    },
+    /// The length is not the one that follows from the parent or the batch, or is too large.
+    #[error("array `{path}` has the wrong length\n  expected {expected}\n  found    {found}")]
+    Length {
+        /// Which array.
+        path: String,
+        /// What it must be.
+        expected: String,
+        /// What it is.
+        found: u64,
+    },
+    /// The number of buffers is not the one of the type.
+    #[error("array `{path}` has the wrong number of buffers\n  expected {expected}\n  found    {found}")]
+    Buffers {
+        /// Which array.
+        path: String,
+        /// Buffers the type has; for views, the fewest.
+        expected: usize,
+        /// Buffers there are.
+        found: usize,
+    },
+    /// A buffer is too short for the length.
+    #[error("the {buffer} buffer of array `{path}` is too short\n  expected {expected} bytes\n  found    {found}")]
+    Size {
+        /// Which array.
+        path: String,
+        /// Which buffer.
+        buffer: &'static str,
+        /// Bytes it must have.
+        expected: u128,
+        /// Bytes it has.
+        found: usize,
+    },
+    /// The null count is not that of the validity bitmap.
+    #[error("array `{path}` has the wrong null count\n  expected {expected}\n  found    {found}")]
+    NullCount {
+        /// Which array.
+        path: String,
+        /// Nulls in the bitmap.
+        expected: u64,
+        /// Nulls the node claims.
+        found: u64,
+    },
+    /// A field that is not nullable has nulls.
+    #[error("array `{path}` has nulls but is not nullable\n  expected 0\n  found    {found}")]
+    Nulls {
+        /// Which array.
+        path: String,
+        /// How many.
+        found: usize,
+    },
+    /// Views refer to the same bytes so often that the plain form would be unreasonably large.
+    #[error("the views of array `{path}` are too large when written out\n  expected at most {expected} bytes\n  found    {found}")]
+    Views {
+        /// Which array.
+        path: String,
+        /// The bound, in bytes.
+        expected: u64,
+        /// Bytes the plain form would have.
+        found: u64,
+    },
+    /// Offsets, UTF-8, dictionary indices or decimals are not valid.
+    #[error("array `{path}` has values that are not valid\n  found {reason}")]
+    Values {
+        /// Which array.
+        path: String,
+        /// Where and what, in the words of arrow-rs.
+        reason: String,
+    },
+}
+
+/// Takes an array apart into nodes.
+///
+/// Offsets start at zero and slices are normalised; buffers are shared with the array wherever their
+/// bytes need no change. Every buffer is exactly as long as its values need.
+///
+/// # Errors
+/// [`BadArray::Unsupported`] if the type is none that [`decode`] gives.
+pub fn encode(array: &dyn Array) -> Result<Vec<Node>, BadArray> {
+    let mut nodes = Vec::with_capacity(1);
+    push_nodes(&array.to_data(), &mut nodes)?;
+    Ok(nodes)
+}
+
+/// Builds the array of `rows` values that a guest's nodes describe.
+///
+/// The array has the type [`canonical_type`] of the field's: views become plain here. Its values are
+/// otherwise as sent, so it is valid but not yet in [canonical form](crate::arrow::chunk). Buffers are
+/// moved, and copied only if they are not aligned for their type. Bytes beyond what the length needs are
+/// ignored.
+///
+/// # Errors
+/// [`BadArray`] says which array, by its path, and what is wrong with it.
+pub fn decode(field: &Field, nodes: Vec<Node>, rows: u64) -> Result<ArrayRef, BadArray> {
+    let found = nodes.len();
+    let mut decoder = Decoder { found, nodes: nodes.into_iter(), path: Vec::new() };
+    let data = decoder.array(field.name(), field.data_type(), Some(rows))?;
+    if decoder.nodes.len() > 0 {
+        let path = path_text(&[field.name()]);
+        return Err(BadArray::Nodes { path, expected: found - decoder.nodes.len(), found });
+    }
+    if !field.is_nullable() && data.null_count() > 0 {
+        return Err(BadArray::Nulls { path: path_text(&[field.name()]), found: data.null_count() });
+    }
+    Ok(make_array(data))
+}
+
+fn push_nodes(data: &ArrayData, nodes: &mut Vec<Node>) -> Result<(), BadArray> {
+    let unsupported = || BadArray::Unsupported {
+        path: String::new(),
+        found: data.data_type().to_string(),
+    };
+    let (start, length) = (data.offset(), data.len());
+    let layout = layout(data.data_type()).ok_or_else(unsupported)?;
+    if let Layout::Null = layout {
+        let length = length as u64;
+        nodes.push(Node { length, null_count: length, buffers: Vec::new() });
+        return Ok(());
+    }
+
+    let validity = match data.nulls() {
+        Some(nulls) if nulls.null_count() > 0 => bitmap(nulls.inner()),
+        _ => Buffer::default(),
+    };
+    let at = nodes.len();
+    nodes.push(Node {
+        length: length as u64,
+        null_count: data.null_count() as u64,
+        buffers: vec![validity],
+    });
+    let mut own = Vec::new();
+    match layout {
+        Layout::Null | Layout::View => return Err(unsupported()),
+        Layout::Boolean => {
+            own.push(bitmap(&BooleanBuffer::new(data.buffers()[0].clone(), start, length)));
+        }
+        Layout::Fixed(width) | Layout::Dictionary(width, _) => {
+            own.push(data.buffers()[0].slice_with_length(start * width, length * width));
+            if let Layout::Dictionary(..) = layout {
+                push_nodes(&data.child_data()[0], nodes)?;
+            }
+        }
+        Layout::Bytes(width) => {
+            let (offsets, first, last) = rebase(data, width);
+            own.push(offsets);
+            own.push(data.buffers()[1].slice_with_length(first, last - first));
+        }
+        Layout::List(width, _) => {
+            let (offsets, first, last) = rebase(data, width);
+            own.push(offsets);
+            push_nodes(&data.child_data()[0].slice(first, last - first), nodes)?;
+        }
+        Layout::FixedList(size, _) => {
+            push_nodes(&data.child_data()[0].slice(start * size, length * size), nodes)?;
+        }
+        Layout::Struct(_) => {
+            // `ArrayData::slice` cuts the children of a struct along with it.
+            for child in data.child_data() {
+                push_nodes(child, nodes)?;
+            }
+        }
+    }
+    nodes[at].buffers.extend(own);
+    Ok(())
+}
+
+/// The bits from bit 0 on, with zeros after the last: a guest must not see what lies beyond its rows.
+fn bitmap(bits: &BooleanBuffer) -> Buffer {
+    let bytes = bits.sliced();
+    let used = bits.len() % 8;
+    match bytes.last() {
+        Some(last) if used > 0 && last >> used != 0 => {
+            let mut bytes = bytes.to_vec();
+            if let Some(last) = bytes.last_mut() {
+                *last &= (1 << used) - 1;
+            }
+            bytes.into()
+        }
+        _ => bytes,
+    }
+}
+
+/// The offsets of a valid array from zero on, and the first and the last as they were.
+fn rebase(data: &ArrayData, width: OffsetWidth) -> (Buffer, usize, usize) {
+    let bytes = (data.len() + 1) * width.bytes();
+    let buffer = &data.buffers()[0];
+    if data.is_empty() {
+        return (Buffer::from(vec![0_u8; bytes]), 0, 0);
+    }
+    let offsets = buffer.slice_with_length(data.offset() * width.bytes(), bytes);
+    match width {
+        OffsetWidth::Four => {
+            let values = offsets.typed_data::<i32>();
+            let (first, last) = (values[0], values[data.len()]);
+            let rebased = match first {
+                0 => offsets,
+                _ => values.iter().map(|offset| offset - first).collect(),
+            };
+            (rebased, first as usize, last as usize)
+        }
+        OffsetWidth::Eight => {
+            let values = offsets.typed_data::<i64>();
+            let (first, last) = (values[0], values[data.len()]);
+            let rebased = match first {
+                0 => offsets,
+                _ => values.iter().map(|offset| offset - first).collect(),
+            };
+            (rebased, first as usize, last as usize)
+        }
+    }
+}
+
+/// Reads arrays off a pre-order list of nodes.
+struct Decoder<'a> {
+    nodes: std::vec::IntoIter<Node>,
+    found: usize,
+    path: Vec<&'a str>,
+}
+
+impl<'a> Decoder<'a> {
+    /// Reads one array and its children; `expected` is its length where that is known.
+    fn array(
+        &mut self,
+        name: &'a str,
+        data_type: &'a DataType,
+        expected: Option<u64>,
+    ) -> Result<ArrayData, BadArray> {
+        self.path.push(name);
+        if self.path.len() > MAX_DEPTH {
+            return Err(BadArray::TooDeep { path: self.path() });
+        }
+        let Some(layout) = layout(data_type) else {
+            return Err(BadArray::Unsupported { path: self.path(), found: data_type.to_string() });
+        };
+        let Some(node) = self.nodes.next() else {
+            let expected = self.found + 1;
+            return Err(BadArray::Nodes { path: self.path(), expected, found: self.found });
+        };
+        let length = self.length(&node, expected)?;
+        let builder = ArrayData::builder(canonical_type(data_type)).len(length).align_buffers(true);
+        let data = match layout {
+            Layout::Null => self.null(node, builder)?,
+            Layout::View => self.view(node, data_type, length)?,
+            _ => {
+                let nulls = self.nulls(&node, length)?;
+                let builder = self.buffers(node, layout, length, builder)?;
+                let builder = self.children(layout, length, builder)?;
+                self.build(builder.nulls(nulls))?
+            }
+        };
+        self.check_decimals(&data)?;
+        self.path.pop();
+        Ok(data)
+    }
+
+    fn length(&self, node: &Node, expected: Option<u64>) -> Result<usize, BadArray> {
+        let bad = |expected| BadArray::Length { path: self.path(), expected, found: node.length };
+        match expected {
+            Some(expected) if node.length != expected => Err(bad(expected.to_string())),
+            _ if node.length > MAX_LENGTH => Err(bad(format!("at most {MAX_LENGTH}"))),
+            _ => usize::try_from(node.length).map_err(|_| bad(format!("at most {}", usize::MAX))),
+        }
+    }
+
+    fn null(&self, node: Node, builder: ArrayDataBuilder) -> Result<ArrayData, BadArray> {
+        self.check_buffers(&node, 0)?;
+        // arrow-rs says 0 of null arrays, everybody else their length.
+        if node.null_count != 0 && node.null_count != node.length {
+            return Err(BadArray::NullCount {
+                path: self.path(),
+                expected: node.length,
+                found: node.null_count,
+            });
+        }
+        self.build(builder)
+    }
+
+    fn nulls(&self, node: &Node, length: usize) -> Result<Option<NullBuffer>, BadArray> {
+        let Some(validity) = node.buffers.first() else {
+            return Err(BadArray::Buffers { path: self.path(), expected: 1, found: 0 });
+        };
+        let nulls = if validity.is_empty() {
+            None
+        } else {
+            let validity = self.cut("validity", validity, bit_util::ceil(length, 8), 1)?;
+            Some(NullBuffer::new(BooleanBuffer::new(validity, 0, length)))
+        };
+        let expected = nulls.as_ref().map_or(0, NullBuffer::null_count) as u64;
+        if node.null_count != expected {
+            let found = node.null_count;
+            return Err(BadArray::NullCount { path: self.path(), expected, found });
+        }
+        Ok(nulls.filter(|nulls| nulls.null_count() > 0))
+    }
+
+    /// Adds the buffers after validity, cut to their exact size.
+    fn buffers(
+        &self,
+        node: Node,
+        layout: Layout<'_>,
+        length: usize,
+        builder: ArrayDataBuilder,
+    ) -> Result<ArrayDataBuilder, BadArray> {
+        let offsets = |width: OffsetWidth| match &node.buffers[1] {
+            empty if length == 0 && empty.is_empty() => Ok(Buffer::from(vec![0_u8; width.bytes()])),
+            offsets => self.cut("offsets", offsets, length + 1, width.bytes()),
+        };
+        Ok(match layout {
+            Layout::Boolean => {
+                self.check_buffers(&node, 2)?;
+                builder.add_buffer(self.cut("values", &node.buffers[1], bit_util::ceil(length, 8), 1)?)
+            }
+            Layout::Fixed(width) => {
+                self.check_buffers(&node, 2)?;
+                builder.add_buffer(self.cut("values", &node.buffers[1], length, width)?)
+            }
+            Layout::Dictionary(width, _) => {
+                self.check_buffers(&node, 2)?;
+                builder.add_buffer(self.cut("index", &node.buffers[1], length, width)?)
+            }
+            Layout::Bytes(width) => {
+                self.check_buffers(&node, 3)?;
+                builder.add_buffer(offsets(width)?).add_buffer(node.buffers[2].clone())
+            }
+            Layout::List(width, _) => {
+                self.check_buffers(&node, 2)?;
+                builder.add_buffer(offsets(width)?)
+            }
+            Layout::FixedList(..) | Layout::Struct(_) | Layout::Null | Layout::View => {
+                self.check_buffers(&node, 1)?;
+                builder
+            }
+        })
+    }
+
+    fn children(
+        &mut self,
+        layout: Layout<'a>,
+        length: usize,
+        builder: ArrayDataBuilder,
+    ) -> Result<ArrayDataBuilder, BadArray> {
+        Ok(match layout {
+            Layout::List(_, item) => {
+                builder.add_child_data(self.array(item.name(), item.data_type(), None)?)
+            }
+            Layout::FixedList(size, item) => {
+                // Saturated, it exceeds every length there is and is refused as such.
+                let expected = (length as u64).saturating_mul(size as u64);
+                builder.add_child_data(self.array(item.name(), item.data_type(), Some(expected))?)
+            }
+            Layout::Struct(fields) => {
+                let mut builder = builder;
+                for field in fields {
+                    let child = self.array(field.name(), field.data_type(), Some(length as u64))?;
+                    builder = builder.add_child_data(child);
+                }
+                builder
+            }
+            Layout::Dictionary(_, value) => {
+                builder.add_child_data(self.array(DICTIONARY, value, None)?)
+            }
+            _ => builder,
+        })
+    }
+
+    /// Reads views, checks them and writes them out as plain values.
+    fn view(&self, node: Node, data_type: &DataType, length: usize) -> Result<ArrayData, BadArray> {
+        /// How much larger than what was sent the plain form may be.
+        const MAX_FACTOR: u64 = 64;
+
+        let nulls = self.nulls(&node, length)?;
+        let [_, views, data @ .., sizes] = node.buffers.as_slice() else {
+            let found = node.buffers.len();
+            return Err(BadArray::Buffers { path: self.path(), expected: 3, found });
+        };
+        // The last buffer repeats the sizes of the data buffers; lists know theirs, so it is only checked to be there.
+        self.cut("sizes", sizes, data.len(), 8)?;
+        let views = self.cut("views", views, length, 16)?;
+        let sent: usize = views.len() + data.iter().map(Buffer::len).sum::<usize>();
+        let builder = ArrayData::builder(data_type.clone())
+            .len(length)
+            .nulls(nulls)
+            .add_buffer(views)
+            .add_buffers(data.iter().cloned())
+            .align_buffers(true);
+        let array = make_array(self.build(builder)?);
+        let expected = (sent as u64).saturating_mul(MAX_FACTOR).min(i32::MAX as u64);
+        let plain = unpack_views(&array, expected)
+            .map_err(|found| BadArray::Views { path: self.path(), expected, found })?;
+        Ok(plain.to_data())
+    }
+
+    /// arrow-rs checks decimals against their precision only when asked to.
+    fn check_decimals(&self, data: &ArrayData) -> Result<(), BadArray> {
+        let checked = match data.data_type() {
+            DataType::Decimal32(precision, _) => make_array(data.clone())
+                .as_primitive::<Decimal32Type>()
+                .validate_decimal_precision(*precision),
+            DataType::Decimal64(precision, _) => make_array(data.clone())
+                .as_primitive::<Decimal64Type>()
+                .validate_decimal_precision(*precision),
+            DataType::Decimal128(precision, _) => make_array(data.clone())
+                .as_primitive::<Decimal128Type>()
+                .validate_decimal_precision(*precision),
+            DataType::Decimal256(precision, _) => make_array(data.clone())
+                .as_primitive::<Decimal256Type>()
+                .validate_decimal_precision(*precision),
+            _ => Ok(()),
+        };
+        checked.map_err(|error| self.bad_values(&error))
+    }
+
+    /// Checks every value and offset, and builds.
+    fn build(&self, builder: ArrayDataBuilder) -> Result<ArrayData, BadArray> {
+        builder.build().map_err(|error| self.bad_values(&error))
+    }
+
+    fn check_buffers(&self, node: &Node, expected: usize) -> Result<(), BadArray> {
+        match node.buffers.len() {
+            found if found == expected => Ok(()),
+            found => Err(BadArray::Buffers { path: self.path(), expected, found }),
+        }
+    }
+
+    /// The first `count` items of `width` bytes each.
+    fn cut(
+        &self,
+        buffer: &'static str,
+        bytes: &Buffer,
+        count: usize,
+        width: usize,
+    ) -> Result<Buffer, BadArray> {
+        let found = bytes.len();
+        match count.checked_mul(width) {
+            Some(size) if size <= found => Ok(bytes.slice_with_length(0, size)),
+            _ => Err(BadArray::Size {
+                path: self.path(),
+                buffer,
+                expected: count as u128 * width as u128,
+                found,
+            }),
+        }
+    }
+
+    fn bad_values(&self, error: &ArrowError) -> BadArray {
+        let reason = match error {
+            ArrowError::InvalidArgumentError(reason) => reason.clone(),
+            other => other.to_string(),
+        };
+        BadArray::Values { path: self.path(), reason }
+    }
+
+    fn path(&self) -> String {
+        path_text(&self.path)
+    }
+}
