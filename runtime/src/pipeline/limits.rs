@@ -1,0 +1,56 @@
+//! What a step may use, as far as the pipeline sets it.
+
+/// The limits a step sets for itself. What is absent is the engine's to decide.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Limits {
+    /// Most fuel a unit of the step may use; about one per Wasm instruction.
+    pub fuel: Option<u64>,
+    /// Most linear memory of an instance, in bytes.
+    pub memory_bytes: Option<u64>,
+    /// Most output of a unit, in bytes.
+    pub output_bytes: Option<u64>,
+    /// Most log of a unit, in bytes.
+    pub log_bytes: Option<u64>,
+}
+
+/// The number of bytes that a text such as `512 MiB` stands for.
+///
+/// A whole number, then one of `B`, `KiB`, `MiB` and `GiB`, with or without a space between. None for
+/// anything else: `MB` means 10⁶ to some and 2²⁰ to others.
+pub fn parse_size(text: &str) -> Option<u64> {
+    let digits_end = text.find(|c: char| !c.is_ascii_digit())?;
+    let (number, unit) = text.split_at(digits_end);
+    let shift = match unit.strip_prefix(' ').unwrap_or(unit) {
+        "B" => 0,
+        "KiB" => 10,
+        "MiB" => 20,
+        "GiB" => 30,
+        _ => return None,
+    };
+    number.parse::<u64>().ok()?.checked_mul(1 << shift)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_have_a_binary_unit() {
+        assert_eq!(parse_size("512 MiB"), Some(512 << 20));
+        assert_eq!(parse_size("64KiB"), Some(64 << 10));
+        assert_eq!(parse_size("1 GiB"), Some(1 << 30));
+        assert_eq!(parse_size("7 B"), Some(7));
+        for bad in [
+            "",
+            "5",
+            "5 MB",
+            "MiB",
+            "-1 KiB",
+            "1.5 GiB",
+            "1  KiB",
+            "99999999999999 GiB",
+        ] {
+            assert_eq!(parse_size(bad), None, "{bad}");
+        }
+    }
+}
