@@ -16,6 +16,7 @@ pub mod format;
 pub mod node;
 pub mod rows;
 
+mod ipc;
 mod layout;
 mod merge;
 mod views;

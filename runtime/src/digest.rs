@@ -31,7 +31,9 @@ use thiserror::Error;
 
 /// Text that is not a digest.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
-#[error("not a digest\n  expected `{prefix}` and 64 lower-case hexadecimal digits\n  found    `{found}`")]
+#[error(
+    "not a digest\n  expected `{prefix}` and 64 lower-case hexadecimal digits\n  found    `{found}`"
+)]
 pub struct BadDigest {
     /// The prefix that was expected, with its colon; empty where bare hexadecimal was.
     pub prefix: &'static str,
@@ -214,7 +216,10 @@ impl StructuredHasher {
 }
 
 fn bad_digest(prefix: &'static str, text: &str) -> BadDigest {
-    BadDigest { prefix, found: text.chars().take(100).collect() }
+    BadDigest {
+        prefix,
+        found: text.chars().take(100).collect(),
+    }
 }
 
 fn parse_hex(text: &str) -> Option<[u8; 32]> {
@@ -265,7 +270,14 @@ mod tests {
     #[test]
     fn other_text_is_refused() {
         let digest = Digest::of(b"x").to_string();
-        for text in ["", "blake3:", "sha256:00", &digest[..70], &digest.to_uppercase(), &digest.replace("blake3", "sha256")] {
+        for text in [
+            "",
+            "blake3:",
+            "sha256:00",
+            &digest[..70],
+            &digest.to_uppercase(),
+            &digest.replace("blake3", "sha256"),
+        ] {
             assert!(text.parse::<Digest>().is_err(), "{text}");
         }
         assert!(Digest::from_hex(&"é".repeat(32)).is_err());
@@ -276,7 +288,12 @@ mod tests {
     fn structured_bytes() {
         let component = ComponentDigest::of(b"");
         let mut hasher = StructuredHasher::new("d");
-        hasher.bytes(b"xy").u64(258).list(1).option_tag(true).option_tag(false);
+        hasher
+            .bytes(b"xy")
+            .u64(258)
+            .list(1)
+            .option_tag(true)
+            .option_tag(false);
         hasher.digest(&Digest::of(b"")).component(&component);
         let mut bytes = b"t\x01\0\0\0\0\0\0\0d".to_vec();
         bytes.extend(b"b\x02\0\0\0\0\0\0\0xy");

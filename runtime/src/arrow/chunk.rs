@@ -34,7 +34,9 @@ pub enum BadChunk {
         found: String,
     },
     /// An array is not of the column's type.
-    #[error("array is not of the type of column `{column}`\n  expected {expected}\n  found    {found}")]
+    #[error(
+        "array is not of the type of column `{column}`\n  expected {expected}\n  found    {found}"
+    )]
     Type {
         /// The column's name.
         column: String,
@@ -44,7 +46,9 @@ pub enum BadChunk {
         found: String,
     },
     /// There are nulls where the field is not nullable.
-    #[error("array of {data_type} has nulls but is not nullable\n  expected {expected}\n  found    {found}")]
+    #[error(
+        "array of {data_type} has nulls but is not nullable\n  expected {expected}\n  found    {found}"
+    )]
     Nulls {
         /// The Arrow type of the array, the column itself or a child.
         data_type: String,
@@ -54,7 +58,10 @@ pub enum BadChunk {
         found: usize,
     },
     /// The values together are more than 32-bit offsets reach.
-    #[error("array of {data_type} is too large\n  expected at most {} bytes or child values\n  found    {found}", i32::MAX)]
+    #[error(
+        "array of {data_type} is too large\n  expected at most {} bytes or child values\n  found    {found}",
+        i32::MAX
+    )]
     TooLarge {
         /// The Arrow type of the array, the column itself or a child.
         data_type: String,
@@ -80,7 +87,11 @@ pub enum BadChunk {
 /// the sortedness of map keys go, and an empty time zone is none. Unsupported types are left alone.
 pub fn canonical_type(data_type: &DataType) -> DataType {
     fn child(name: &str, field: &FieldRef) -> FieldRef {
-        Arc::new(Field::new(name, canonical_type(field.data_type()), field.is_nullable()))
+        Arc::new(Field::new(
+            name,
+            canonical_type(field.data_type()),
+            field.is_nullable(),
+        ))
     }
 
     match data_type {
@@ -92,13 +103,20 @@ pub fn canonical_type(data_type: &DataType) -> DataType {
         DataType::List(item) => DataType::List(child("item", item)),
         DataType::LargeList(item) => DataType::LargeList(child("item", item)),
         DataType::FixedSizeList(item, size) => DataType::FixedSizeList(child("item", item), *size),
-        DataType::Struct(fields) => {
-            DataType::Struct(fields.iter().map(|field| child(field.name(), field)).collect())
-        }
+        DataType::Struct(fields) => DataType::Struct(
+            fields
+                .iter()
+                .map(|field| child(field.name(), field))
+                .collect(),
+        ),
         DataType::Map(entries, _) => match entries.data_type() {
             DataType::Struct(pair) if pair.len() == 2 => {
                 let pair = vec![child("key", &pair[0]), child("value", &pair[1])];
-                let entries = Field::new("entries", DataType::Struct(pair.into()), entries.is_nullable());
+                let entries = Field::new(
+                    "entries",
+                    DataType::Struct(pair.into()),
+                    entries.is_nullable(),
+                );
                 DataType::Map(Arc::new(entries), false)
             }
             _ => data_type.clone(),
@@ -112,7 +130,9 @@ pub fn canonical_type(data_type: &DataType) -> DataType {
 
 /// The field with the [`canonical_type`] of its own; name, nullability and metadata stay.
 pub fn canonical_field(field: &Field) -> Field {
-    field.clone().with_data_type(canonical_type(field.data_type()))
+    field
+        .clone()
+        .with_data_type(canonical_type(field.data_type()))
 }
 
 /// Concatenates the batches of one column of one partition into canonical form.
@@ -138,7 +158,10 @@ pub fn canonical(field: &Field, pieces: &[ArrayRef]) -> Result<ArrayRef, BadChun
             });
         }
     }
-    let pieces: Vec<_> = pieces.iter().map(|array| Piece::new(Arc::clone(array))).collect();
+    let pieces: Vec<_> = pieces
+        .iter()
+        .map(|array| Piece::new(Arc::clone(array)))
+        .collect();
     merge(&data_type, field.is_nullable(), &pieces)
 }
 
@@ -180,7 +203,10 @@ fn hash_nodes(
     if let Some((name, nullable)) = child {
         hasher.text(name).option_tag(nullable);
     }
-    hasher.list(children.len()).u64(node.length).u64(node.null_count);
+    hasher
+        .list(children.len())
+        .u64(node.length)
+        .u64(node.null_count);
     hasher.list(node.buffers.len());
     for buffer in &node.buffers {
         hasher.bytes(buffer);

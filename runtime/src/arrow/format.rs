@@ -69,7 +69,9 @@ pub enum BadFields {
         found: u32,
     },
     /// A name, a metadata text or a format string is too long or has control characters.
-    #[error("{what} of field `{path}` is not usable\n  expected at most {MAX_TEXT_BYTES} bytes and no control characters")]
+    #[error(
+        "{what} of field `{path}` is not usable\n  expected at most {MAX_TEXT_BYTES} bytes and no control characters"
+    )]
     Text {
         /// Names from the column down, joined by dots; unprintable characters escaped.
         path: String,
@@ -91,7 +93,9 @@ pub enum BadFields {
         name: String,
     },
     /// The format string is not one of the Arrow C Data Interface, or not with these numbers.
-    #[error("field `{path}` has an unknown format\n  expected an Arrow C Data Interface format string\n  found    `{format}`")]
+    #[error(
+        "field `{path}` has an unknown format\n  expected an Arrow C Data Interface format string\n  found    `{format}`"
+    )]
     Format {
         /// Names from the column down, joined by dots.
         path: String,
@@ -109,7 +113,9 @@ pub enum BadFields {
         what: &'static str,
     },
     /// The number or the shape of the children does not fit the format.
-    #[error("field `{path}` has children that do not fit its format `{format}`\n  expected {expected}\n  found    {found}")]
+    #[error(
+        "field `{path}` has children that do not fit its format `{format}`\n  expected {expected}\n  found    {found}"
+    )]
     Children {
         /// Names from the column down, joined by dots.
         path: String,
@@ -127,7 +133,13 @@ pub enum BadFields {
 /// Any Arrow type has a format string, so this cannot fail, but [`from_wire`] refuses the unsupported ones.
 pub fn to_wire(field: &Field) -> Vec<WireField> {
     let mut wire = Vec::with_capacity(1);
-    push_wire(field.name(), field.data_type(), field.is_nullable(), metadata(field), &mut wire);
+    push_wire(
+        field.name(),
+        field.data_type(),
+        field.is_nullable(),
+        metadata(field),
+        &mut wire,
+    );
     wire
 }
 
@@ -144,7 +156,10 @@ pub fn from_wire(wire: &[WireField]) -> Result<Vec<Field>, BadFields> {
     if wire.len() > MAX_FIELDS {
         return Err(BadFields::TooMany { found: wire.len() });
     }
-    let mut reader = Reader { rest: wire.iter(), path: Vec::new() };
+    let mut reader = Reader {
+        rest: wire.iter(),
+        path: Vec::new(),
+    };
     let mut fields = Vec::new();
     while let Some(field) = reader.next()? {
         fields.push(field);
@@ -159,7 +174,9 @@ pub fn from_wire(wire: &[WireField]) -> Result<Vec<Field>, BadFields> {
 pub fn check_names<'a>(fields: impl IntoIterator<Item = &'a Field>) -> Result<(), BadFields> {
     let mut names = BTreeSet::new();
     match fields.into_iter().find(|field| !names.insert(field.name())) {
-        Some(field) => Err(BadFields::DuplicateName { name: field.name().clone() }),
+        Some(field) => Err(BadFields::DuplicateName {
+            name: field.name().clone(),
+        }),
         None => Ok(()),
     }
 }
@@ -227,9 +244,15 @@ pub fn format_of(data_type: &DataType) -> String {
         DataType::Decimal256(precision, scale) => return format!("d:{precision},{scale},256"),
         DataType::FixedSizeBinary(width) => return format!("w:{width}"),
         DataType::FixedSizeList(_, size) => return format!("+w:{size}"),
-        DataType::Time32(unit) | DataType::Time64(unit) => return format!("tt{}", unit_letter(*unit)),
+        DataType::Time32(unit) | DataType::Time64(unit) => {
+            return format!("tt{}", unit_letter(*unit));
+        }
         DataType::Timestamp(unit, timezone) => {
-            return format!("ts{}:{}", unit_letter(*unit), timezone.as_deref().unwrap_or_default());
+            return format!(
+                "ts{}:{}",
+                unit_letter(*unit),
+                timezone.as_deref().unwrap_or_default()
+            );
         }
         DataType::Duration(unit) => return format!("tD{}", unit_letter(*unit)),
         DataType::Union(fields, mode) => {
@@ -252,7 +275,12 @@ pub fn format_of(data_type: &DataType) -> String {
 /// Children of a type as `(name, type, nullable, metadata)`, a dictionary's values among them.
 pub(crate) fn children(data_type: &DataType) -> Vec<(&str, &DataType, bool, Option<&Field>)> {
     fn child(field: &Field) -> (&str, &DataType, bool, Option<&Field>) {
-        (field.name(), field.data_type(), field.is_nullable(), Some(field))
+        (
+            field.name(),
+            field.data_type(),
+            field.is_nullable(),
+            Some(field),
+        )
     }
 
     match data_type {
@@ -271,8 +299,11 @@ pub(crate) fn children(data_type: &DataType) -> Vec<(&str, &DataType, bool, Opti
 }
 
 fn metadata(field: &Field) -> Vec<(String, String)> {
-    let mut pairs: Vec<_> =
-        field.metadata().iter().map(|(key, value)| (key.clone(), value.clone())).collect();
+    let mut pairs: Vec<_> = field
+        .metadata()
+        .iter()
+        .map(|(key, value)| (key.clone(), value.clone()))
+        .collect();
     pairs.sort();
     pairs
 }
@@ -293,14 +324,25 @@ fn push_wire(
         metadata: metadata_pairs,
     });
     for (name, data_type, nullable, field) in children {
-        push_wire(name, data_type, nullable, field.map(metadata).unwrap_or_default(), wire);
+        push_wire(
+            name,
+            data_type,
+            nullable,
+            field.map(metadata).unwrap_or_default(),
+            wire,
+        );
     }
 }
 
 fn hash_field(field: &Field, hasher: &mut StructuredHasher) {
     for wire in to_wire(field) {
-        hasher.text(&wire.name).text(&wire.format).option_tag(wire.nullable);
-        hasher.list(wire.children as usize).list(wire.metadata.len());
+        hasher
+            .text(&wire.name)
+            .text(&wire.format)
+            .option_tag(wire.nullable);
+        hasher
+            .list(wire.children as usize)
+            .list(wire.metadata.len());
         for (key, value) in &wire.metadata {
             hasher.text(key).text(value);
         }
@@ -334,7 +376,9 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     fn next(&mut self) -> Result<Option<Field>, BadFields> {
-        let Some(wire) = self.rest.next() else { return Ok(None) };
+        let Some(wire) = self.rest.next() else {
+            return Ok(None);
+        };
         self.path.push(&wire.name);
         let field = self.field(wire)?;
         self.path.pop();
@@ -342,8 +386,13 @@ impl Reader<'_> {
     }
 
     fn field(&mut self, wire: &WireField) -> Result<Field, BadFields> {
-        let text = |what, text: &str| match text.len() > MAX_TEXT_BYTES || text.chars().any(char::is_control) {
-            true => Err(BadFields::Text { path: self.path(), what }),
+        let text = |what, text: &str| match text.len() > MAX_TEXT_BYTES
+            || text.chars().any(char::is_control)
+        {
+            true => Err(BadFields::Text {
+                path: self.path(),
+                what,
+            }),
             false => Ok(()),
         };
         text("the name", &wire.name)?;
@@ -353,10 +402,16 @@ impl Reader<'_> {
             text("a metadata key", key)?;
             // Values may be long and may span lines: they are JSON more often than not.
             if value.len() > MAX_TEXT_BYTES * 64 {
-                return Err(BadFields::Text { path: self.path(), what: "a metadata value" });
+                return Err(BadFields::Text {
+                    path: self.path(),
+                    what: "a metadata value",
+                });
             }
             if !keys.insert(key) {
-                return Err(BadFields::DuplicateKey { path: self.path(), key: key.clone() });
+                return Err(BadFields::DuplicateKey {
+                    path: self.path(),
+                    key: key.clone(),
+                });
             }
         }
         if self.path.len() > MAX_DEPTH {
@@ -364,14 +419,22 @@ impl Reader<'_> {
         }
         if wire.children as usize > self.rest.len() {
             let found = u32::try_from(self.rest.len()).unwrap_or(u32::MAX);
-            return Err(BadFields::Truncated { path: self.path(), expected: wire.children, found });
+            return Err(BadFields::Truncated {
+                path: self.path(),
+                expected: wire.children,
+                found,
+            });
         }
 
         let mut children = Vec::new();
         while children.len() < wire.children as usize {
             let found = u32::try_from(children.len()).unwrap_or(u32::MAX);
             let Some(child) = self.next()? else {
-                return Err(BadFields::Truncated { path: self.path(), expected: wire.children, found });
+                return Err(BadFields::Truncated {
+                    path: self.path(),
+                    expected: wire.children,
+                    found,
+                });
             };
             children.push(child);
         }
@@ -402,8 +465,10 @@ impl Reader<'_> {
             _ => {}
         }
 
-        let bad_format =
-            || BadFields::Format { path: self.path(), format: format.to_owned() };
+        let bad_format = || BadFields::Format {
+            path: self.path(),
+            format: format.to_owned(),
+        };
         if format.starts_with('+') {
             let [item] = <[Field; 1]>::try_from(children).map_err(|_| bad_children("1"))?;
             return match format {
@@ -415,10 +480,15 @@ impl Reader<'_> {
                     {
                         Ok(DataType::Map(Arc::new(item), false))
                     }
-                    _ => Err(bad_children("a non-null struct of a non-null key and a value")),
+                    _ => Err(bad_children(
+                        "a non-null struct of a non-null key and a value",
+                    )),
                 },
                 _ => {
-                    let size = format.strip_prefix("+w:").and_then(size).ok_or_else(bad_format)?;
+                    let size = format
+                        .strip_prefix("+w:")
+                        .and_then(size)
+                        .ok_or_else(bad_format)?;
                     Ok(DataType::FixedSizeList(Arc::new(item), size))
                 }
             };
@@ -435,7 +505,9 @@ impl Reader<'_> {
                 }
             }
             Err(children) if children.is_empty() => Ok(flat),
-            _ if flat.is_dictionary_key_type() => Err(bad_children("none, or one named `dictionary`")),
+            _ if flat.is_dictionary_key_type() => {
+                Err(bad_children("none, or one named `dictionary`"))
+            }
             _ => Err(bad_children("none")),
         }
     }
@@ -447,8 +519,18 @@ impl Reader<'_> {
 
 /// Joins names from the column down into one printable, bounded text.
 pub(crate) fn path_text(names: &[&str]) -> String {
-    let mut text: String = names.join(".").chars().take(200).flat_map(char::escape_debug).collect();
-    if names.iter().map(|name| name.chars().count() + 1).sum::<usize>() > 201 {
+    let mut text: String = names
+        .join(".")
+        .chars()
+        .take(200)
+        .flat_map(char::escape_debug)
+        .collect();
+    if names
+        .iter()
+        .map(|name| name.chars().count() + 1)
+        .sum::<usize>()
+        > 201
+    {
         text.push('…');
     }
     text

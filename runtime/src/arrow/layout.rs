@@ -53,16 +53,16 @@ pub(crate) fn layout(data_type: &DataType) -> Option<Layout<'_>> {
         DataType::Utf8View | DataType::BinaryView => Layout::View,
         DataType::List(item) | DataType::Map(item, _) => Layout::List(Four, item),
         DataType::LargeList(item) => Layout::List(Eight, item),
-        DataType::FixedSizeList(item, size) => Layout::FixedList(usize::try_from(*size).ok()?, item),
-        DataType::Struct(fields) => Layout::Struct(fields),
-        DataType::Dictionary(key, value) if key.is_dictionary_key_type() => {
-            match layout(value)? {
-                Layout::Boolean | Layout::Fixed(_) | Layout::Bytes(_) | Layout::View => {
-                    Layout::Dictionary(key.primitive_width()?, value)
-                }
-                _ => return None,
-            }
+        DataType::FixedSizeList(item, size) => {
+            Layout::FixedList(usize::try_from(*size).ok()?, item)
         }
+        DataType::Struct(fields) => Layout::Struct(fields),
+        DataType::Dictionary(key, value) if key.is_dictionary_key_type() => match layout(value)? {
+            Layout::Boolean | Layout::Fixed(_) | Layout::Bytes(_) | Layout::View => {
+                Layout::Dictionary(key.primitive_width()?, value)
+            }
+            _ => return None,
+        },
         DataType::Time32(TimeUnit::Microsecond | TimeUnit::Nanosecond)
         | DataType::Time64(TimeUnit::Second | TimeUnit::Millisecond) => return None,
         other => Layout::Fixed(other.primitive_width()?),

@@ -40,8 +40,13 @@ impl Piece {
 
     /// The child of a parent whose nulls, in the child's rows, are `inherited`.
     fn under(array: ArrayRef, inherited: Option<&NullBuffer>) -> Self {
-        let nulls = NullBuffer::union(array.nulls(), inherited).filter(|nulls| nulls.null_count() > 0);
-        Self { array, nulls, inherited: inherited.map_or(0, NullBuffer::null_count) }
+        let nulls =
+            NullBuffer::union(array.nulls(), inherited).filter(|nulls| nulls.null_count() > 0);
+        Self {
+            array,
+            nulls,
+            inherited: inherited.map_or(0, NullBuffer::null_count),
+        }
     }
 
     fn null_count(&self) -> usize {
@@ -63,8 +68,15 @@ pub(crate) fn merge(
     nullable: bool,
     pieces: &[Piece],
 ) -> Result<ArrayRef, BadChunk> {
-    let unsupported = || BadChunk::Unsupported { found: data_type.to_string() };
-    check_nulls(data_type, nullable, pieces, pieces.iter().map(Piece::null_count).sum())?;
+    let unsupported = || BadChunk::Unsupported {
+        found: data_type.to_string(),
+    };
+    check_nulls(
+        data_type,
+        nullable,
+        pieces,
+        pieces.iter().map(Piece::null_count).sum(),
+    )?;
     let length = pieces.iter().map(|piece| piece.array.len()).sum();
     Ok(match layout(data_type).ok_or_else(unsupported)? {
         Layout::Null => Arc::new(NullArray::new(length)),
@@ -81,9 +93,16 @@ pub(crate) fn merge(
                 let map = piece.array.as_map();
                 (map.offsets(), Arc::new(map.entries().clone()) as ArrayRef)
             });
-            let (offsets, child) = merge_lists(data_type, entries, length, pieces, lists.collect())?;
+            let (offsets, child) =
+                merge_lists(data_type, entries, length, pieces, lists.collect())?;
             let nulls = merge_nulls(length, pieces);
-            let map = MapArray::try_new(Arc::clone(entries), offsets, child.as_struct().clone(), nulls, false);
+            let map = MapArray::try_new(
+                Arc::clone(entries),
+                offsets,
+                child.as_struct().clone(),
+                nulls,
+                false,
+            );
             Arc::new(map.map_err(BadChunk::Arrow)?)
         }
         Layout::List(_, item) => match data_type {
@@ -113,7 +132,9 @@ pub(crate) fn merge(
                     merge_dictionaries::<$key>(data_type, value, nullable, length, pieces)?
                 };
             }
-            let DataType::Dictionary(key, _) = data_type else { return Err(unsupported()) };
+            let DataType::Dictionary(key, _) = data_type else {
+                return Err(unsupported());
+            };
             downcast_integer! {
                 key.as_ref() => (dictionaries),
                 _ => return Err(unsupported())
@@ -134,7 +155,11 @@ fn check_nulls(
     if nullable || found <= expected {
         return Ok(());
     }
-    Err(BadChunk::Nulls { data_type: data_type.to_string(), expected, found })
+    Err(BadChunk::Nulls {
+        data_type: data_type.to_string(),
+        expected,
+        found,
+    })
 }
 
 fn merge_nulls(length: usize, pieces: &[Piece]) -> Option<NullBuffer> {
@@ -193,8 +218,13 @@ fn merge_fixed(
             values.into()
         }
     };
-    let data = ArrayData::builder(data_type.clone()).len(length).nulls(nulls).add_buffer(values);
-    Ok(make_array(data.align_buffers(true).build().map_err(BadChunk::Arrow)?))
+    let data = ArrayData::builder(data_type.clone())
+        .len(length)
+        .nulls(nulls)
+        .add_buffer(values);
+    Ok(make_array(
+        data.align_buffers(true).build().map_err(BadChunk::Arrow)?,
+    ))
 }
 
 fn merge_bytes<T: ByteArrayType>(
@@ -202,7 +232,10 @@ fn merge_bytes<T: ByteArrayType>(
     length: usize,
     pieces: &[Piece],
 ) -> Result<ArrayRef, BadChunk> {
-    let too_large = |found| BadChunk::TooLarge { data_type: data_type.to_string(), found };
+    let too_large = |found| BadChunk::TooLarge {
+        data_type: data_type.to_string(),
+        found,
+    };
     let mut arrays = Vec::with_capacity(pieces.len());
     for piece in pieces {
         arrays.push(unpack_views(&piece.array, i32::MAX as u64).map_err(too_large)?);
@@ -251,7 +284,11 @@ fn merge_offsets<'a, O: OffsetSizeTrait>(
                     found: end_of_values,
                 });
             }
-            merged.extend(offsets[start + 1..=end].iter().map(|offset| *offset + shift));
+            merged.extend(
+                offsets[start + 1..=end]
+                    .iter()
+                    .map(|offset| *offset + shift),
+            );
         }
         rows_before += piece.array.len();
         let last = merged[merged.len() - 1];
@@ -291,7 +328,10 @@ fn merge_lists<O: OffsetSizeTrait>(
         let at = |row: usize| offsets[row].as_usize();
         let (first, last) = (at(0), at(piece.array.len()));
         let values = values.slice(first, last - first);
-        let kept: usize = piece.valid_runs().map(|(start, end)| at(end) - at(start)).sum();
+        let kept: usize = piece
+            .valid_runs()
+            .map(|(start, end)| at(end) - at(start))
+            .sum();
         if kept == values.len() {
             children.push(Piece::new(values));
             continue;
@@ -305,7 +345,10 @@ fn merge_lists<O: OffsetSizeTrait>(
         let mask = BooleanArray::new(mask.finish(), None);
         children.push(Piece::new(filter(&values, &mask).map_err(BadChunk::Arrow)?));
     }
-    Ok((merged, merge(item.data_type(), item.is_nullable(), &children)?))
+    Ok((
+        merged,
+        merge(item.data_type(), item.is_nullable(), &children)?,
+    ))
 }
 
 fn merge_fixed_lists(
@@ -318,13 +361,23 @@ fn merge_fixed_lists(
     for piece in pieces {
         let values = piece.array.as_fixed_size_list().values();
         let values = values.slice(0, piece.array.len() * size);
-        let inherited = piece.nulls.as_ref().filter(|_| size > 0).map(|nulls| nulls.expand(size));
+        let inherited = piece
+            .nulls
+            .as_ref()
+            .filter(|_| size > 0)
+            .map(|nulls| nulls.expand(size));
         children.push(Piece::under(values, inherited.as_ref()));
     }
     let child = merge(item.data_type(), item.is_nullable(), &children)?;
     let nulls = merge_nulls(length, pieces);
     // A size that came out of the type as an `i32` goes back into one.
-    let list = FixedSizeListArray::try_new_with_length(Arc::clone(item), size as i32, child, nulls, length);
+    let list = FixedSizeListArray::try_new_with_length(
+        Arc::clone(item),
+        size as i32,
+        child,
+        nulls,
+        length,
+    );
     Ok(Arc::new(list.map_err(BadChunk::Arrow)?))
 }
 
@@ -351,7 +404,9 @@ fn merge_dictionaries<K: ArrowDictionaryKeyType>(
             _ => {
                 starts.push(valid.len());
                 let plain = merge(value_type, true, &[Piece::new(Arc::clone(own))])?;
-                converter.append(&mut values, &[Arc::clone(&plain)]).map_err(BadChunk::Arrow)?;
+                converter
+                    .append(&mut values, &[Arc::clone(&plain)])
+                    .map_err(BadChunk::Arrow)?;
                 valid.extend((0..plain.len()).map(|value| plain.is_valid(value)));
             }
         }
@@ -367,7 +422,11 @@ fn merge_dictionaries<K: ArrowDictionaryKeyType>(
         let old_keys = piece.array.as_dictionary::<K>().keys().values();
         for (row, old_key) in old_keys.iter().enumerate() {
             let is_valid = piece.nulls.as_ref().is_none_or(|nulls| nulls.is_valid(row));
-            let at = if is_valid { start + old_key.as_usize() } else { 0 };
+            let at = if is_valid {
+                start + old_key.as_usize()
+            } else {
+                0
+            };
             if !is_valid || !valid[at] {
                 keys.push(K::Native::default());
                 nulls.append_null();
@@ -390,9 +449,16 @@ fn merge_dictionaries<K: ArrowDictionaryKeyType>(
         }
     }
     let nulls = nulls.finish().filter(|nulls| nulls.null_count() > 0);
-    check_nulls(data_type, nullable, pieces, nulls.as_ref().map_or(0, NullBuffer::null_count))?;
+    check_nulls(
+        data_type,
+        nullable,
+        pieces,
+        nulls.as_ref().map_or(0, NullBuffer::null_count),
+    )?;
 
-    let distinct = converter.convert_rows(used.into_keys()).map_err(BadChunk::Arrow)?;
+    let distinct = converter
+        .convert_rows(used.into_keys())
+        .map_err(BadChunk::Arrow)?;
     let distinct: Vec<_> = distinct.into_iter().map(Piece::new).collect();
     let distinct = merge(value_type, true, &distinct)?;
     let keys = PrimitiveArray::<K>::try_new(ScalarBuffer::from(keys), nulls);

@@ -51,7 +51,9 @@ pub enum BadArray {
         path: String,
     },
     /// There are fewer or more nodes than the type has.
-    #[error("column `{path}` does not have one node for each of its fields\n  expected {expected}\n  found    {found}")]
+    #[error(
+        "column `{path}` does not have one node for each of its fields\n  expected {expected}\n  found    {found}"
+    )]
     Nodes {
         /// Which column.
         path: String,
@@ -71,7 +73,9 @@ pub enum BadArray {
         found: u64,
     },
     /// The number of buffers is not the one of the type.
-    #[error("array `{path}` has the wrong number of buffers\n  expected {expected}\n  found    {found}")]
+    #[error(
+        "array `{path}` has the wrong number of buffers\n  expected {expected}\n  found    {found}"
+    )]
     Buffers {
         /// Which array.
         path: String,
@@ -81,7 +85,9 @@ pub enum BadArray {
         found: usize,
     },
     /// A buffer is too short for the length.
-    #[error("the {buffer} buffer of array `{path}` is too short\n  expected {expected} bytes\n  found    {found}")]
+    #[error(
+        "the {buffer} buffer of array `{path}` is too short\n  expected {expected} bytes\n  found    {found}"
+    )]
     Size {
         /// Which array.
         path: String,
@@ -111,7 +117,9 @@ pub enum BadArray {
         found: usize,
     },
     /// Views refer to the same bytes so often that the plain form would be unreasonably large.
-    #[error("the views of array `{path}` are too large when written out\n  expected at most {expected} bytes\n  found    {found}")]
+    #[error(
+        "the views of array `{path}` are too large when written out\n  expected at most {expected} bytes\n  found    {found}"
+    )]
     Views {
         /// Which array.
         path: String,
@@ -153,15 +161,37 @@ pub fn encode(array: &dyn Array) -> Result<Vec<Node>, BadArray> {
 /// # Errors
 /// [`BadArray`] says which array, by its path, and what is wrong with it.
 pub fn decode(field: &Field, nodes: Vec<Node>, rows: u64) -> Result<ArrayRef, BadArray> {
+    decode_bounded(field, nodes, rows, MAX_LENGTH)
+}
+
+/// [`decode`] with another bound than [`MAX_LENGTH`], for the host's own files.
+pub(crate) fn decode_bounded(
+    field: &Field,
+    nodes: Vec<Node>,
+    rows: u64,
+    max_length: u64,
+) -> Result<ArrayRef, BadArray> {
     let found = nodes.len();
-    let mut decoder = Decoder { found, nodes: nodes.into_iter(), path: Vec::new() };
+    let mut decoder = Decoder {
+        max_length,
+        found,
+        nodes: nodes.into_iter(),
+        path: Vec::new(),
+    };
     let data = decoder.array(field.name(), field.data_type(), Some(rows))?;
     if decoder.nodes.len() > 0 {
         let path = path_text(&[field.name()]);
-        return Err(BadArray::Nodes { path, expected: found - decoder.nodes.len(), found });
+        return Err(BadArray::Nodes {
+            path,
+            expected: found - decoder.nodes.len(),
+            found,
+        });
     }
     if !field.is_nullable() && data.null_count() > 0 {
-        return Err(BadArray::Nulls { path: path_text(&[field.name()]), found: data.null_count() });
+        return Err(BadArray::Nulls {
+            path: path_text(&[field.name()]),
+            found: data.null_count(),
+        });
     }
     Ok(make_array(data))
 }
@@ -175,7 +205,11 @@ fn push_nodes(data: &ArrayData, nodes: &mut Vec<Node>) -> Result<(), BadArray> {
     let layout = layout(data.data_type()).ok_or_else(unsupported)?;
     if let Layout::Null = layout {
         let length = length as u64;
-        nodes.push(Node { length, null_count: length, buffers: Vec::new() });
+        nodes.push(Node {
+            length,
+            null_count: length,
+            buffers: Vec::new(),
+        });
         return Ok(());
     }
 
@@ -193,7 +227,11 @@ fn push_nodes(data: &ArrayData, nodes: &mut Vec<Node>) -> Result<(), BadArray> {
     match layout {
         Layout::Null | Layout::View => return Err(unsupported()),
         Layout::Boolean => {
-            own.push(bitmap(&BooleanBuffer::new(data.buffers()[0].clone(), start, length)));
+            own.push(bitmap(&BooleanBuffer::new(
+                data.buffers()[0].clone(),
+                start,
+                length,
+            )));
         }
         Layout::Fixed(width) | Layout::Dictionary(width, _) => {
             own.push(data.buffers()[0].slice_with_length(start * width, length * width));
@@ -212,7 +250,10 @@ fn push_nodes(data: &ArrayData, nodes: &mut Vec<Node>) -> Result<(), BadArray> {
             push_nodes(&data.child_data()[0].slice(first, last - first), nodes)?;
         }
         Layout::FixedList(size, _) => {
-            push_nodes(&data.child_data()[0].slice(start * size, length * size), nodes)?;
+            push_nodes(
+                &data.child_data()[0].slice(start * size, length * size),
+                nodes,
+            )?;
         }
         Layout::Struct(_) => {
             // `ArrayData::slice` cuts the children of a struct along with it.
@@ -273,6 +314,7 @@ fn rebase(data: &ArrayData, width: OffsetWidth) -> (Buffer, usize, usize) {
 
 /// Reads arrays off a pre-order list of nodes.
 struct Decoder<'a> {
+    max_length: u64,
     nodes: std::vec::IntoIter<Node>,
     found: usize,
     path: Vec<&'a str>,
@@ -291,14 +333,23 @@ impl<'a> Decoder<'a> {
             return Err(BadArray::TooDeep { path: self.path() });
         }
         let Some(layout) = layout(data_type) else {
-            return Err(BadArray::Unsupported { path: self.path(), found: data_type.to_string() });
+            return Err(BadArray::Unsupported {
+                path: self.path(),
+                found: data_type.to_string(),
+            });
         };
         let Some(node) = self.nodes.next() else {
             let expected = self.found + 1;
-            return Err(BadArray::Nodes { path: self.path(), expected, found: self.found });
+            return Err(BadArray::Nodes {
+                path: self.path(),
+                expected,
+                found: self.found,
+            });
         };
         let length = self.length(&node, expected)?;
-        let builder = ArrayData::builder(canonical_type(data_type)).len(length).align_buffers(true);
+        let builder = ArrayData::builder(canonical_type(data_type))
+            .len(length)
+            .align_buffers(true);
         let data = match layout {
             Layout::Null => self.null(node, builder)?,
             Layout::View => self.view(node, data_type, length)?,
@@ -315,10 +366,14 @@ impl<'a> Decoder<'a> {
     }
 
     fn length(&self, node: &Node, expected: Option<u64>) -> Result<usize, BadArray> {
-        let bad = |expected| BadArray::Length { path: self.path(), expected, found: node.length };
+        let bad = |expected| BadArray::Length {
+            path: self.path(),
+            expected,
+            found: node.length,
+        };
         match expected {
             Some(expected) if node.length != expected => Err(bad(expected.to_string())),
-            _ if node.length > MAX_LENGTH => Err(bad(format!("at most {MAX_LENGTH}"))),
+            _ if node.length > self.max_length => Err(bad(format!("at most {}", self.max_length))),
             _ => usize::try_from(node.length).map_err(|_| bad(format!("at most {}", usize::MAX))),
         }
     }
@@ -338,7 +393,11 @@ impl<'a> Decoder<'a> {
 
     fn nulls(&self, node: &Node, length: usize) -> Result<Option<NullBuffer>, BadArray> {
         let Some(validity) = node.buffers.first() else {
-            return Err(BadArray::Buffers { path: self.path(), expected: 1, found: 0 });
+            return Err(BadArray::Buffers {
+                path: self.path(),
+                expected: 1,
+                found: 0,
+            });
         };
         let nulls = if validity.is_empty() {
             None
@@ -349,7 +408,11 @@ impl<'a> Decoder<'a> {
         let expected = nulls.as_ref().map_or(0, NullBuffer::null_count) as u64;
         if node.null_count != expected {
             let found = node.null_count;
-            return Err(BadArray::NullCount { path: self.path(), expected, found });
+            return Err(BadArray::NullCount {
+                path: self.path(),
+                expected,
+                found,
+            });
         }
         Ok(nulls.filter(|nulls| nulls.null_count() > 0))
     }
@@ -369,7 +432,12 @@ impl<'a> Decoder<'a> {
         Ok(match layout {
             Layout::Boolean => {
                 self.check_buffers(&node, 2)?;
-                builder.add_buffer(self.cut("values", &node.buffers[1], bit_util::ceil(length, 8), 1)?)
+                builder.add_buffer(self.cut(
+                    "values",
+                    &node.buffers[1],
+                    bit_util::ceil(length, 8),
+                    1,
+                )?)
             }
             Layout::Fixed(width) => {
                 self.check_buffers(&node, 2)?;
@@ -381,7 +449,9 @@ impl<'a> Decoder<'a> {
             }
             Layout::Bytes(width) => {
                 self.check_buffers(&node, 3)?;
-                builder.add_buffer(offsets(width)?).add_buffer(node.buffers[2].clone())
+                builder
+                    .add_buffer(offsets(width)?)
+                    .add_buffer(node.buffers[2].clone())
             }
             Layout::List(width, _) => {
                 self.check_buffers(&node, 2)?;
@@ -432,7 +502,11 @@ impl<'a> Decoder<'a> {
         let nulls = self.nulls(&node, length)?;
         let [_, views, data @ .., sizes] = node.buffers.as_slice() else {
             let found = node.buffers.len();
-            return Err(BadArray::Buffers { path: self.path(), expected: 3, found });
+            return Err(BadArray::Buffers {
+                path: self.path(),
+                expected: 3,
+                found,
+            });
         };
         // The last buffer repeats the sizes of the data buffers; lists know theirs, so it is only checked to be there.
         self.cut("sizes", sizes, data.len(), 8)?;
@@ -445,9 +519,14 @@ impl<'a> Decoder<'a> {
             .add_buffers(data.iter().cloned())
             .align_buffers(true);
         let array = make_array(self.build(builder)?);
-        let expected = (sent as u64).saturating_mul(MAX_FACTOR).min(i32::MAX as u64);
-        let plain = unpack_views(&array, expected)
-            .map_err(|found| BadArray::Views { path: self.path(), expected, found })?;
+        let expected = (sent as u64)
+            .saturating_mul(MAX_FACTOR)
+            .min(i32::MAX as u64);
+        let plain = unpack_views(&array, expected).map_err(|found| BadArray::Views {
+            path: self.path(),
+            expected,
+            found,
+        })?;
         Ok(plain.to_data())
     }
 
@@ -479,7 +558,11 @@ impl<'a> Decoder<'a> {
     fn check_buffers(&self, node: &Node, expected: usize) -> Result<(), BadArray> {
         match node.buffers.len() {
             found if found == expected => Ok(()),
-            found => Err(BadArray::Buffers { path: self.path(), expected, found }),
+            found => Err(BadArray::Buffers {
+                path: self.path(),
+                expected,
+                found,
+            }),
         }
     }
 
@@ -508,7 +591,10 @@ impl<'a> Decoder<'a> {
             ArrowError::InvalidArgumentError(reason) => reason.clone(),
             other => other.to_string(),
         };
-        BadArray::Values { path: self.path(), reason }
+        BadArray::Values {
+            path: self.path(),
+            reason,
+        }
     }
 
     fn path(&self) -> String {

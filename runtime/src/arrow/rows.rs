@@ -63,7 +63,10 @@ pub enum BadRows {
         found: String,
     },
     /// The rows together are more than 32-bit offsets reach.
-    #[error("selected rows of {data_type} are too large\n  expected at most {} bytes or child values\n  found    {found}", i32::MAX)]
+    #[error(
+        "selected rows of {data_type} are too large\n  expected at most {} bytes or child values\n  found    {found}",
+        i32::MAX
+    )]
     TooLarge {
         /// The Arrow type, of the column itself or a child.
         data_type: String,
@@ -113,16 +116,28 @@ impl Rows {
     pub fn check(&self, rows: u64) -> Result<(), BadRows> {
         let end = match self {
             Self::All(len) => *len,
-            Self::Range { start, len } => {
-                start.checked_add(*len).ok_or(BadRows::TooMany { start: *start, len: *len })?
-            }
+            Self::Range { start, len } => start.checked_add(*len).ok_or(BadRows::TooMany {
+                start: *start,
+                len: *len,
+            })?,
             Self::Indices(indices) => match indices.null_count() {
-                0 => indices.values().iter().max().map_or(0, |last| last.saturating_add(1)),
-                _ => indices.iter().flatten().max().map_or(0, |last| last.saturating_add(1)),
+                0 => indices
+                    .values()
+                    .iter()
+                    .max()
+                    .map_or(0, |last| last.saturating_add(1)),
+                _ => indices
+                    .iter()
+                    .flatten()
+                    .max()
+                    .map_or(0, |last| last.saturating_add(1)),
             },
         };
         match end > rows {
-            true => Err(BadRows::OutOfRange { found: end - 1, rows }),
+            true => Err(BadRows::OutOfRange {
+                found: end - 1,
+                rows,
+            }),
             false => Ok(()),
         }
     }
@@ -170,10 +185,16 @@ impl Rows {
         let mut runs = kept.set_slices();
         let inner = match (runs.next(), runs.next()) {
             (None, _) => Self::Range { start: 0, len: 0 },
-            (Some((start, end)), None) => {
-                Self::Range { start: start as u64, len: (end - start) as u64 }
-            }
-            _ => Self::Indices(kept.set_indices().map(|row| row as u64).collect::<Vec<_>>().into()),
+            (Some((start, end)), None) => Self::Range {
+                start: start as u64,
+                len: (end - start) as u64,
+            },
+            _ => Self::Indices(
+                kept.set_indices()
+                    .map(|row| row as u64)
+                    .collect::<Vec<_>>()
+                    .into(),
+            ),
         };
         self.select(&inner)
     }
@@ -201,7 +222,10 @@ impl Rows {
             };
             match &mut whole {
                 Self::Range { len: 0, .. } => whole = Self::Range { start, len },
-                Self::Range { start: first, len: before } if first.checked_add(*before) == Some(start) => {
+                Self::Range {
+                    start: first,
+                    len: before,
+                } if first.checked_add(*before) == Some(start) => {
                     *before += len;
                 }
                 _ => return false,
@@ -228,7 +252,10 @@ impl Rows {
                 match values.first() {
                     None => Some((0, 0)),
                     Some(_) if indices.null_count() > 0 => None,
-                    Some(first) => values.windows(2).all(follows).then_some((*first, values.len() as u64)),
+                    Some(first) => values
+                        .windows(2)
+                        .all(follows)
+                        .then_some((*first, values.len() as u64)),
                 }
             }
         };
@@ -244,7 +271,10 @@ impl Rows {
     fn cut(&self, from: u64, len: u64) -> Self {
         match self {
             Self::All(_) => Self::Range { start: from, len },
-            Self::Range { start, .. } => Self::Range { start: start + from, len },
+            Self::Range { start, .. } => Self::Range {
+                start: start + from,
+                len,
+            },
             Self::Indices(indices) => Self::Indices(indices.slice(from.as_usize(), len.as_usize())),
         }
     }
@@ -259,10 +289,16 @@ impl Rows {
 /// [`BadRows`], if a row does not exist, the pieces do not have one type, or the result would be larger
 /// than its type can hold.
 pub fn take(pieces: &[ArrayRef], rows: &Rows) -> Result<ArrayRef, BadRows> {
-    let Some(first) = pieces.first() else { return Err(BadRows::Type { found: "none".to_owned() }) };
+    let Some(first) = pieces.first() else {
+        return Err(BadRows::Type {
+            found: "none".to_owned(),
+        });
+    };
     let data_type = first.data_type();
     if let Some(other) = pieces.iter().find(|piece| piece.data_type() != data_type) {
-        return Err(BadRows::Type { found: format!("{data_type} and {}", other.data_type()) });
+        return Err(BadRows::Type {
+            found: format!("{data_type} and {}", other.data_type()),
+        });
     }
     // Row number of the first row of each piece, and of the end.
     let mut starts = Vec::with_capacity(pieces.len() + 1);
@@ -278,7 +314,12 @@ pub fn take(pieces: &[ArrayRef], rows: &Rows) -> Result<ArrayRef, BadRows> {
     }
 }
 
-fn take_range(pieces: &[ArrayRef], starts: &[u64], start: u64, len: u64) -> Result<ArrayRef, BadRows> {
+fn take_range(
+    pieces: &[ArrayRef],
+    starts: &[u64],
+    start: u64,
+    len: u64,
+) -> Result<ArrayRef, BadRows> {
     let end = start + len;
     let mut slices = Vec::new();
     for (piece, first) in pieces.iter().zip(starts) {
@@ -292,7 +333,11 @@ fn take_range(pieces: &[ArrayRef], starts: &[u64], start: u64, len: u64) -> Resu
         [] => Ok(pieces[0].slice(0, 0)),
         [only] => Ok(Arc::clone(only)),
         _ => {
-            let whole: Vec<_> = slices.iter().enumerate().map(|(at, piece)| (at, 0..piece.len())).collect();
+            let whole: Vec<_> = slices
+                .iter()
+                .enumerate()
+                .map(|(at, piece)| (at, 0..piece.len()))
+                .collect();
             check_size(&slices, whole)?;
             let slices: Vec<_> = slices.iter().map(|slice| &**slice).collect();
             concat(&slices).map_err(BadRows::Arrow)
@@ -321,18 +366,30 @@ fn take_indices(
         one_piece &= *first_piece.get_or_insert(at) == at;
         places.push(Some((at, (row - starts[at]).as_usize())));
     }
-    check_size(pieces, places.iter().flatten().map(|(piece, row)| (*piece, *row..row + 1)).collect())?;
+    check_size(
+        pieces,
+        places
+            .iter()
+            .flatten()
+            .map(|(piece, row)| (*piece, *row..row + 1))
+            .collect(),
+    )?;
 
     if one_piece {
         let mut rows = UInt64Builder::with_capacity(places.len());
-        places.iter().for_each(|place| rows.append_option(place.map(|(_, row)| row as u64)));
+        places
+            .iter()
+            .for_each(|place| rows.append_option(place.map(|(_, row)| row as u64)));
         let piece = &pieces[first_piece.unwrap_or(0)];
         return arrow_select::take::take(piece, &rows.finish(), None).map_err(BadRows::Arrow);
     }
     let null = new_null_array(pieces[0].data_type(), 1);
     let mut values: Vec<&dyn Array> = pieces.iter().map(|piece| &**piece).collect();
     values.push(&null);
-    let places: Vec<_> = places.into_iter().map(|place| place.unwrap_or((pieces.len(), 0))).collect();
+    let places: Vec<_> = places
+        .into_iter()
+        .map(|place| place.unwrap_or((pieces.len(), 0)))
+        .collect();
     interleave(&values, &places).map_err(BadRows::Arrow)
 }
 
@@ -341,17 +398,19 @@ fn take_indices(
 /// `ranges` are row ranges, each of one of the arrays, which are of one type.
 fn check_size(arrays: &[ArrayRef], mut ranges: Vec<(usize, Range<usize>)>) -> Result<(), BadRows> {
     /// Maps row ranges to ranges of what the offsets point into.
-    fn map<'a>(
-        ranges: &mut [(usize, Range<usize>)],
-        offset: impl Fn(usize, usize) -> usize + 'a,
-    ) {
+    fn map<'a>(ranges: &mut [(usize, Range<usize>)], offset: impl Fn(usize, usize) -> usize + 'a) {
         for (array, range) in ranges {
             *range = offset(*array, range.start)..offset(*array, range.end);
         }
     }
 
-    let Some(data_type) = arrays.first().map(|array| array.data_type()) else { return Ok(()) };
-    let too_large = |found| BadRows::TooLarge { data_type: data_type.to_string(), found };
+    let Some(data_type) = arrays.first().map(|array| array.data_type()) else {
+        return Ok(());
+    };
+    let too_large = |found| BadRows::TooLarge {
+        data_type: data_type.to_string(),
+        found,
+    };
     let check = |width: OffsetWidth, ranges: &[(usize, Range<usize>)]| {
         let found: u64 = ranges.iter().map(|(_, range)| range.len() as u64).sum();
         match width == OffsetWidth::Four && found > i32::MAX as u64 {
@@ -378,17 +437,28 @@ fn check_size(arrays: &[ArrayRef], mut ranges: Vec<(usize, Range<usize>)>) -> Re
                     map(&mut ranges, |array, row| {
                         arrays[array].as_list::<i32>().offsets()[row].as_usize()
                     });
-                    arrays.iter().map(|array| Arc::clone(array.as_list::<i32>().values())).collect()
+                    arrays
+                        .iter()
+                        .map(|array| Arc::clone(array.as_list::<i32>().values()))
+                        .collect()
                 }
                 DataType::LargeList(_) => {
                     map(&mut ranges, |array, row| {
                         arrays[array].as_list::<i64>().offsets()[row].as_usize()
                     });
-                    arrays.iter().map(|array| Arc::clone(array.as_list::<i64>().values())).collect()
+                    arrays
+                        .iter()
+                        .map(|array| Arc::clone(array.as_list::<i64>().values()))
+                        .collect()
                 }
                 _ => {
-                    map(&mut ranges, |array, row| arrays[array].as_map().offsets()[row].as_usize());
-                    arrays.iter().map(|array| Arc::new(array.as_map().entries().clone()) as _).collect()
+                    map(&mut ranges, |array, row| {
+                        arrays[array].as_map().offsets()[row].as_usize()
+                    });
+                    arrays
+                        .iter()
+                        .map(|array| Arc::new(array.as_map().entries().clone()) as _)
+                        .collect()
                 }
             };
             check(width, &ranges)?;
@@ -396,15 +466,19 @@ fn check_size(arrays: &[ArrayRef], mut ranges: Vec<(usize, Range<usize>)>) -> Re
         }
         Some(Layout::FixedList(size, _)) => {
             map(&mut ranges, |_, row| row * size);
-            let children: Vec<_> =
-                arrays.iter().map(|array| Arc::clone(array.as_fixed_size_list().values())).collect();
+            let children: Vec<_> = arrays
+                .iter()
+                .map(|array| Arc::clone(array.as_fixed_size_list().values()))
+                .collect();
             check(OffsetWidth::Four, &ranges)?;
             check_size(&children, ranges)
         }
         Some(Layout::Struct(fields)) => {
             for at in 0..fields.len() {
-                let children: Vec<_> =
-                    arrays.iter().map(|array| Arc::clone(array.as_struct().column(at))).collect();
+                let children: Vec<_> = arrays
+                    .iter()
+                    .map(|array| Arc::clone(array.as_struct().column(at)))
+                    .collect();
                 check_size(&children, ranges.clone())?;
             }
             Ok(())

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use arrow_array::builder::GenericByteBuilder;
-use arrow_array::types::{BinaryType, BinaryViewType, ByteArrayType, ByteViewType, StringViewType, Utf8Type};
+use arrow_array::types::{
+    BinaryType, BinaryViewType, ByteArrayType, ByteViewType, StringViewType, Utf8Type,
+};
 use arrow_array::{Array, ArrayRef, GenericByteViewArray, cast::AsArray as _};
 use arrow_schema::DataType;
 
@@ -15,7 +17,9 @@ use arrow_schema::DataType;
 pub(crate) fn unpack_views(array: &ArrayRef, max_bytes: u64) -> Result<ArrayRef, u64> {
     match array.data_type() {
         DataType::Utf8View => unpack::<StringViewType, Utf8Type>(array.as_byte_view(), max_bytes),
-        DataType::BinaryView => unpack::<BinaryViewType, BinaryType>(array.as_byte_view(), max_bytes),
+        DataType::BinaryView => {
+            unpack::<BinaryViewType, BinaryType>(array.as_byte_view(), max_bytes)
+        }
         _ => Ok(Arc::clone(array)),
     }
 }
