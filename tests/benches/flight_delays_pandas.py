@@ -106,7 +106,8 @@ for column in [*numeric, "probability"]:
     expected, actual = train[column].dropna().to_numpy(float), holdout[column].dropna().to_numpy(float)
     inner = np.unique(np.quantile(expected, np.linspace(0, 1, 11)[1:-1]))
     counts = [
-        np.bincount(np.searchsorted(inner, values), minlength=len(inner) + 1) for values in (expected, actual)
+        np.bincount(np.searchsorted(inner, values, side="right"), minlength=len(inner) + 1)
+        for values in (expected, actual)
     ]
     drift[column] = {"psi": psi(*counts), "ks": float(ks_2samp(expected, actual, method="asymp").statistic)}
 for column in categorical:

@@ -3,21 +3,23 @@
 Joins, features, imputation, scaling and one-hot encoding are done here again, so that an agreement
 says something about every step of the pipeline and not only about the last one.
 
-    python flight_delays.py                            prints coefficients and metrics as JSON
-    python flight_delays.py --compare MODEL [METRICS]  compares a Pinion run with them
+    python flight_delays.py
+        prints coefficients and metrics as JSON
+    python flight_delays.py --compare MODEL ENCODER TRAIN HOLDOUT
+        compares a Pinion run with them
 
-MODEL is the model of `fit-logistic`, METRICS the two tables of `evaluate-classification`, as
-`pinion export` writes them. Exit code 1 says that a figure is off, and which.
+MODEL and ENCODER are the models of `fit-logistic` and `fit-encoder`, TRAIN and HOLDOUT the tables of
+`evaluate-classification` for the two parts, as `pinion export` writes them (JSON and Parquet).
+Exit code 1 says that a figure is off; each such figure is printed.
 """
 
 import argparse
 import json
-import math
 import pathlib
 import sys
 
-import numpy as np
 import pandas as pd
+import pyarrow.parquet
 from sklearn.compose import make_column_transformer
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
@@ -104,6 +106,7 @@ def metrics(rows, probability):
 
 
 def oracle(data):
+    """Returns every figure of the job, from the raw files."""
     rows = flights(data)
     before = rows["time_hour"] < CUT
     model = fit(rows[before])
@@ -116,7 +119,87 @@ def oracle(data):
     }
 
 
+def pinion(model, encoder, train, holdout):
+    """Returns the same figures from the files of a Pinion run."""
+    logistic = json.loads(model.read_text())["model"]
+    columns = json.loads(encoder.read_text())["model"]["columns"]
+    coefficients = {feature["column"]: feature["coefficient"] for feature in logistic["numeric"]}
+    for feature in logistic["categorical"]:
+        # `{"text": ["AA", "AS"]}`: one coefficient for each category, in the same order.
+        [categories] = columns[feature["column"]]["categories"].values()
+        names = [f"{feature['column']}={category}" for category in categories]
+        coefficients |= zip(names, feature["coefficients"], strict=True)
+    return {
+        "intercept": logistic["intercept"],
+        "coefficients": coefficients,
+        "train": read_metrics(train),
+        "holdout": read_metrics(holdout),
+    }
+
+
+def read_metrics(path):
+    """Returns what `metrics` returns, from a table of `evaluate-classification`."""
+    found = {}
+    for row in pyarrow.parquet.read_table(path).to_pylist():
+        slice = (row["column"] or "", row["value"] or "")
+        found[slice] = {
+            "rows": row["rows"],
+            "late": row["positives"],
+            "auc": row["auc"],
+            "log_loss": row["log_loss"],
+        }
+    return found
+
+
+def figures(result):
+    """Returns all figures of a result by name, flat."""
+    flat = {"intercept": result["intercept"]}
+    flat |= {f"coefficient {name}": value for name, value in result["coefficients"].items()}
+    for part in "train", "holdout":
+        for (column, value), scores in result[part].items():
+            where = f"{part} {column}={value}" if column else part
+            flat |= {f"{where} {name}": figure for name, figure in scores.items()}
+    return flat
+
+
+def allowed(name, expected):
+    """Returns the largest difference that counts as agreement."""
+    if name.endswith(" auc"):
+        return AUC_ABSOLUTE
+    if name.endswith(" log_loss"):
+        return LOG_LOSS_ABSOLUTE
+    if name.endswith((" rows", " late")):
+        return 0
+    return COEFFICIENT_RELATIVE * abs(expected) + COEFFICIENT_ABSOLUTE
+
+
+def compare(expected, found):
+    """Prints how far the figures of each kind are apart at most, and every miss; returns whether there is none."""
+    expected, found = figures(expected), figures(found)
+    misses, worst = [], {}
+    for name in sorted(expected.keys() | found.keys()):
+        left, right = expected.get(name), found.get(name)
+        if left is None or right is None:
+            agrees = name in expected and name in found and left is right
+        else:
+            difference = abs(left - right)
+            agrees = difference <= allowed(name, left)  # false for NaN
+            kind = "coefficient" if name.startswith(("coefficient ", "intercept")) else name.rsplit(" ", 1)[-1]
+            part = difference / abs(left) if kind == "coefficient" and left else difference
+            worst[kind] = max(worst.get(kind, (0.0, name)), (part, name))
+        if not agrees:
+            misses.append(f"{name}: expected {left}, found {right}")
+    for kind, (difference, name) in sorted(worst.items()):
+        print(f"{kind}: at most {difference:.1e} {'relative' if kind == 'coefficient' else 'absolute'} ({name})")
+    for miss in misses:
+        print(miss, file=sys.stderr)
+    print(f"{len(expected)} figures expected, {len(misses)} misses")
+    return not misses
+
+
 def as_json(result):
+    """Returns a result as JSON, with the slices nested by column."""
+
     def nested(found):
         tree = {"overall": found["", ""]} | {column: {} for column in SLICES}
         for (column, value), scores in found.items():
@@ -124,15 +207,25 @@ def as_json(result):
                 tree[column][value] = scores
         return tree
 
-    result = result | {part: nested(result[part]) for part in ("train", "holdout")}
-    return json.dumps(result, indent=2)
+    return json.dumps(result | {part: nested(result[part]) for part in ("train", "holdout")}, indent=2)
 
 
 def main():
-    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments.add_argument("--data", type=pathlib.Path, default=DATA, help="directory with the Parquet files")
-    arguments = arguments.parse_args()
-    print(as_json(oracle(arguments.data)))
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=pathlib.Path, default=DATA, help="directory with the Parquet files")
+    parser.add_argument(
+        "--compare",
+        type=pathlib.Path,
+        nargs=4,
+        metavar=("MODEL", "ENCODER", "TRAIN", "HOLDOUT"),
+        help="files of a Pinion run to compare with",
+    )
+    arguments = parser.parse_args()
+    expected = oracle(arguments.data)
+    if arguments.compare is None:
+        print(as_json(expected))
+        return 0
+    return 0 if compare(expected, pinion(*arguments.compare)) else 1
 
 
 if __name__ == "__main__":
