@@ -28,57 +28,63 @@ def required(name, type):
     return pa.field(name, type, nullable=False)
 
 
-FLIGHTS = pa.schema([
-    required("year", pa.int16()),
-    required("month", pa.int16()),
-    required("day", pa.int16()),
-    pa.field("dep_time", pa.int16()),
-    required("sched_dep_time", pa.int16()),
-    pa.field("dep_delay", pa.int16()),
-    pa.field("arr_time", pa.int16()),
-    required("sched_arr_time", pa.int16()),
-    pa.field("arr_delay", pa.int16()),
-    required("carrier", pa.string()),
-    required("flight", pa.int16()),
-    pa.field("tailnum", pa.string()),
-    required("origin", pa.string()),
-    required("dest", pa.string()),
-    pa.field("air_time", pa.int16()),
-    required("distance", pa.int16()),
-    required("hour", pa.int16()),
-    required("minute", pa.int16()),
-    required("time_hour", INSTANT),
-])
+FLIGHTS = pa.schema(
+    [
+        required("year", pa.int16()),
+        required("month", pa.int16()),
+        required("day", pa.int16()),
+        pa.field("dep_time", pa.int16()),
+        required("sched_dep_time", pa.int16()),
+        pa.field("dep_delay", pa.int16()),
+        pa.field("arr_time", pa.int16()),
+        required("sched_arr_time", pa.int16()),
+        pa.field("arr_delay", pa.int16()),
+        required("carrier", pa.string()),
+        required("flight", pa.int16()),
+        pa.field("tailnum", pa.string()),
+        required("origin", pa.string()),
+        required("dest", pa.string()),
+        pa.field("air_time", pa.int16()),
+        required("distance", pa.int16()),
+        required("hour", pa.int16()),
+        required("minute", pa.int16()),
+        required("time_hour", INSTANT),
+    ]
+)
 
-WEATHER = pa.schema([
-    required("origin", pa.string()),
-    required("year", pa.int16()),
-    required("month", pa.int16()),
-    required("day", pa.int16()),
-    required("hour", pa.int16()),
-    pa.field("temp", pa.float64()),
-    pa.field("dewp", pa.float64()),
-    pa.field("humid", pa.float64()),
-    pa.field("wind_dir", pa.int16()),
-    pa.field("wind_speed", pa.float64()),
-    pa.field("wind_gust", pa.float64()),
-    required("precip", pa.float64()),
-    pa.field("pressure", pa.float64()),
-    required("visib", pa.float64()),
-    required("time_hour", INSTANT),
-])
+WEATHER = pa.schema(
+    [
+        required("origin", pa.string()),
+        required("year", pa.int16()),
+        required("month", pa.int16()),
+        required("day", pa.int16()),
+        required("hour", pa.int16()),
+        pa.field("temp", pa.float64()),
+        pa.field("dewp", pa.float64()),
+        pa.field("humid", pa.float64()),
+        pa.field("wind_dir", pa.int16()),
+        pa.field("wind_speed", pa.float64()),
+        pa.field("wind_gust", pa.float64()),
+        required("precip", pa.float64()),
+        pa.field("pressure", pa.float64()),
+        required("visib", pa.float64()),
+        required("time_hour", INSTANT),
+    ]
+)
 
-PLANES = pa.schema([
-    required("tailnum", pa.string()),
-    pa.field("year", pa.int16()),
-    required("type", pa.string()),
-    required("manufacturer", pa.string()),
-    required("model", pa.string()),
-    required("engines", pa.int16()),
-    required("seats", pa.int16()),
-    pa.field("speed", pa.int16()),
-    required("engine", pa.string()),
-])
+PLANES = pa.schema(
+    [
+        required("tailnum", pa.string()),
+        pa.field("year", pa.int16()),
+        required("type", pa.string()),
+        required("manufacturer", pa.string()),
+        required("model", pa.string()),
+        required("engines", pa.int16()),
+        required("seats", pa.int16()),
+        pa.field("speed", pa.int16()),
+        required("engine", pa.string()),
+    ]
+)
 
 
 def package_data():
