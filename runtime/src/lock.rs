@@ -143,4 +143,5 @@ impl std::fmt::Display for ComponentKey {
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
 mod tests;

@@ -75,7 +75,8 @@ impl Place {
 
         let number = self.line().to_string();
         let margin = " ".repeat(number.len());
-        let mut text = format!("\n    {number} | {}", line.trim_end());
+        let line = format!("\n    {number} | {line}");
+        let mut text = line.trim_end().to_owned();
         let _ = write!(text, "\n    {margin} | ");
         text.extend(indent.chars().map(|c| if c == '\t' { '\t' } else { ' ' }));
         text.push_str(&"^".repeat(carets));

@@ -59,12 +59,20 @@ impl fmt::Display for LockError {
                 )
             }
             Self::Invalid { message, place } => {
+                // A message may have facts of its own, which are in line with `expected`.
+                let (message, facts) = message.split_once('\n').unwrap_or((message, ""));
+                let break_before = if facts.is_empty() { "" } else { "\n" };
+                let label = if facts.starts_with("  expected") {
+                    "in      "
+                } else {
+                    "in"
+                };
                 let place = format!("{place}{}", place.excerpt());
                 write!(
                     f,
-                    "the lockfile is not valid: {message}{}",
-                    Facts(&[("in", place)])
-                )
+                    "the lockfile is not valid: {message}{break_before}{facts}"
+                )?;
+                write!(f, "{}", Facts(&[(label, place)]))
             }
         }
     }
@@ -87,7 +95,7 @@ impl Hint for LockError {
             {
                 "it was written by a newer `pinion`: use that one".to_owned()
             }
-            _ => "to write it anew, remove it and run `pinion lock`".to_owned(),
+            _ => "restore the one that was committed; or remove it and run `pinion lock` to lock anew".to_owned(),
         })
     }
 }

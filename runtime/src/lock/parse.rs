@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use semver::Version;
 use serde::{Deserialize, Deserializer};
+use serde_spanned::Spanned;
 
 use super::error::LockError;
 use super::{ComponentKey, LOCK_VERSION, LockedComponent, LockedFile, Lockfile, Origin};
@@ -20,8 +21,8 @@ pub(super) fn lockfile(text: &str, file_name: &str) -> Result<Lockfile, LockErro
     let version = toml_edit::de::from_str::<FileVersion>(text).map(|file| file.version);
     let parsed = toml_edit::de::from_str::<File>(text)
         .map_err(|error| Invalid {
-            message: error.message().lines().collect::<Vec<_>>().join(", "),
-            span: error.span(),
+            message: error.message().to_owned(),
+            span: error.span().unwrap_or(0..0),
         })
         .and_then(File::into_lockfile)
         .map_err(|invalid| invalid.at(&source));
@@ -39,19 +40,18 @@ pub(super) fn lockfile(text: &str, file_name: &str) -> Result<Lockfile, LockErro
 
 struct Invalid {
     message: String,
-    span: Option<Range<usize>>,
+    span: Range<usize>,
 }
 
 impl Invalid {
-    fn new(message: String) -> Self {
-        Self {
-            message,
-            span: None,
-        }
+    fn twice<T>(what: &str, entry: &Spanned<T>) -> Self {
+        let message = format!("{what} is there twice");
+        let span = entry.span();
+        Self { message, span }
     }
 
     fn at(self, source: &Arc<SourceText>) -> LockError {
-        let place = Place::new(source, self.span.unwrap_or(0..0));
+        let place = Place::new(source, self.span);
         LockError::Invalid {
             message: self.message,
             place,
@@ -72,11 +72,11 @@ struct File {
     semantics: String,
     layout: FileLayout,
     #[serde(default)]
-    component: Vec<FileComponent>,
+    component: Vec<Spanned<FileComponent>>,
     #[serde(default)]
-    source: Vec<FileSource>,
+    source: Vec<Spanned<FileSource>>,
     #[serde(default)]
-    probe: Vec<FileProbe>,
+    probe: Vec<Spanned<FileProbe>>,
 }
 
 #[derive(Deserialize)]
@@ -112,7 +112,7 @@ enum FileOrigin {
 #[serde(deny_unknown_fields)]
 struct FileSource {
     name: SourceName,
-    files: Vec<FileEntry>,
+    files: Vec<Spanned<FileEntry>>,
 }
 
 #[derive(Deserialize)]
@@ -151,72 +151,72 @@ impl File {
             partition_batches: self.layout.partition_batches.get(),
         };
         let mut lock = Lockfile::new(&self.semantics, layout);
-        for component in self.component {
-            let (key, component) = component.into_locked()?;
-            let twice = format!("component `{key}` is there twice");
-            if lock.components.insert(key, component).is_some() {
-                return Err(Invalid::new(twice));
+        for entry in self.component {
+            let component = entry.get_ref();
+            let key = ComponentKey {
+                name: component.name.clone(),
+                version: component.version.clone(),
+            };
+            if lock.components.contains_key(&key) {
+                return Err(Invalid::twice(&format!("component `{key}`"), &entry));
             }
+            lock.components.insert(key, locked_component(entry)?);
         }
-        for source in self.source {
+        for entry in self.source {
+            let name = entry.get_ref().name.clone();
+            if lock.sources.contains_key(&name) {
+                return Err(Invalid::twice(&format!("source `{name}`"), &entry));
+            }
             let mut files = BTreeMap::new();
-            for file in source.files {
-                let twice = format!("file `{}` is there twice", file.path);
-                let locked = LockedFile {
-                    digest: file.digest,
-                    size_bytes: file.size,
-                };
-                if files.insert(file.path, locked).is_some() {
-                    return Err(Invalid::new(twice));
+            for entry in entry.into_inner().files {
+                let FileEntry { path, digest, size } = entry.get_ref();
+                if files.contains_key(path) {
+                    return Err(Invalid::twice(&format!("file `{path}`"), &entry));
                 }
+                let locked = LockedFile {
+                    digest: *digest,
+                    size_bytes: *size,
+                };
+                files.insert(path.clone(), locked);
             }
-            let twice = format!("source `{}` is there twice", source.name);
-            if lock.sources.insert(source.name, files).is_some() {
-                return Err(Invalid::new(twice));
-            }
+            lock.sources.insert(name, files);
         }
-        for probe in self.probe {
-            let twice = format!("probe of step `{}` is there twice", probe.step);
-            let fields = probe.fields.into_iter().map(FileField::into_wire).collect();
-            if lock.probes.insert(probe.step, fields).is_some() {
-                return Err(Invalid::new(twice));
+        for entry in self.probe {
+            let step = entry.get_ref().step.clone();
+            if lock.probes.contains_key(&step) {
+                return Err(Invalid::twice(&format!("probe of step `{step}`"), &entry));
             }
+            let fields = entry.into_inner().fields;
+            lock.probes
+                .insert(step, fields.into_iter().map(FileField::into_wire).collect());
         }
         Ok(lock)
     }
 }
 
-impl FileComponent {
-    fn into_locked(self) -> Result<(ComponentKey, LockedComponent), Invalid> {
-        let origin = match (self.origin, self.sources, self.file) {
-            (FileOrigin::Std, None, None) => Origin::Std,
-            (FileOrigin::File, None, None) => Origin::File,
-            (FileOrigin::Crate, Some(sources), Some(file)) => Origin::Crate { sources, file },
-            (FileOrigin::Crate, ..) => {
-                let name = self.name;
-                let message = format!("component `{name}` is a crate without `sources` or `file`");
-                return Err(Invalid::new(message));
-            }
-            (FileOrigin::Std | FileOrigin::File, ..) => {
-                let name = self.name;
-                let message = format!("component `{name}` has `sources` or `file` but is no crate");
-                return Err(Invalid::new(message));
-            }
-        };
-        let key = ComponentKey {
-            name: self.name,
-            version: self.version,
-        };
-        let capabilities = self.capabilities;
-        Ok((
-            key,
-            LockedComponent {
-                origin,
-                digest: self.digest,
-                capabilities,
-            },
-        ))
-    }
+fn locked_component(entry: Spanned<FileComponent>) -> Result<LockedComponent, Invalid> {
+    let span = entry.span();
+    let component = entry.into_inner();
+    let origin = match (component.origin, component.sources, component.file) {
+        (FileOrigin::Std, None, None) => Origin::Std,
+        (FileOrigin::File, None, None) => Origin::File,
+        (FileOrigin::Crate, Some(sources), Some(file)) => Origin::Crate { sources, file },
+        (FileOrigin::Crate, ..) => {
+            let message = format!("crate `{}` has no `sources` or no `file`", component.name);
+            return Err(Invalid { message, span });
+        }
+        (FileOrigin::Std | FileOrigin::File, ..) => {
+            let name = component.name;
+            let message = format!("component `{name}` is no crate and has `sources` or `file`");
+            return Err(Invalid { message, span });
+        }
+    };
+    let capabilities = component.capabilities;
+    Ok(LockedComponent {
+        origin,
+        digest: component.digest,
+        capabilities,
+    })
 }
 
 impl FileField {

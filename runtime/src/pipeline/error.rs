@@ -91,6 +91,8 @@ pub enum Problem {
         name: String,
         /// The names there are.
         known: Vec<String>,
+        /// The reference that was likely meant.
+        meant: Option<String>,
     },
     /// Text with a `${` that is no reference, or one that cannot stand there.
     #[error("`{found}` cannot be substituted: {why}")]
@@ -194,20 +196,21 @@ impl Hint for PipelineError {
     fn hint(&self) -> Option<String> {
         match &*self.problem {
             Problem::UnknownKey { key, known, .. } => {
-                closest(key, known.iter().copied()).map(meant)
+                closest(key, known.iter().copied()).map(did_you_mean)
             }
-            Problem::Unknown { kind, name, known } => {
-                closest(name, known.iter().map(String::as_str)).map(|near| match *kind {
-                    "source" => meant(&format!("sources.{near}")),
-                    _ => meant(near),
-                })
+            Problem::Unknown { meant, .. } => meant.as_deref().map(did_you_mean),
+            Problem::MissingKey { key: "pipeline", .. } => {
+                Some("begin the file with `[pipeline]` and a line `name = \"…\"`".into())
             }
+            Problem::MissingKey { key: "use", .. } => Some(
+                "name the component: `use = \"std:name@version\"`, or the path of a crate or `.wasm` file".into(),
+            ),
             Problem::Component { hint, .. } => hint.clone(),
             Problem::InputAndInputs(_) => Some(
                 "`input` is for steps with one input port; name the ports under `inputs`".into(),
             ),
             Problem::Substitution { .. } => Some(
-                "a param is written `${params.name}`; to keep `${` as text, write `$${`".into(),
+                "to keep `${` as text, write `$${`".into(),
             ),
             Problem::Empty => {
                 Some("add one, such as `[steps.read]` with `use = \"std:read-csv@0.1\"`".into())
@@ -218,7 +221,7 @@ impl Hint for PipelineError {
     }
 }
 
-fn meant(name: &str) -> String {
+fn did_you_mean(name: &str) -> String {
     format!("did you mean `{name}`?")
 }
 

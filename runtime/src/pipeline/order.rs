@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::error::{PipelineError, Problem};
 use super::name::StepName;
 use super::{From, SourceDecl, StepDecl};
+use crate::error::closest;
 
 /// Refuses inputs that read from a source or step that is not there.
 pub(super) fn check_references(
@@ -18,11 +19,23 @@ pub(super) fn check_references(
             From::Source(name) => ("source", name.as_str(), &source_names),
             From::Step { name, .. } => ("step", name.as_str(), &step_names),
         };
-        if !known.contains(&name) {
-            let known = known.iter().map(|&name| name.to_owned()).collect();
-            let name = name.to_owned();
-            return Err(Problem::Unknown { kind, name, known }.at(input.place.clone()));
+        if known.contains(&name) {
+            continue;
         }
+        let meant = match closest(name, known.iter().copied()) {
+            Some(near) if kind == "source" => Some(format!("sources.{near}")),
+            _ if kind == "step" && source_names.contains(&name) => Some(format!("sources.{name}")),
+            near => near.map(str::to_owned),
+        };
+        let known = known.iter().map(|&name| name.to_owned()).collect();
+        let name = name.to_owned();
+        let problem = Problem::Unknown {
+            kind,
+            name,
+            known,
+            meant,
+        };
+        return Err(problem.at(input.place.clone()));
     }
     Ok(())
 }

@@ -10,7 +10,7 @@ use super::canonical::canonical_json;
 use super::error::{PipelineError, Problem};
 use super::name::is_name;
 use super::reader::{Entry, shown};
-use crate::error::{Place, SourceText};
+use crate::error::{Place, SourceText, closest};
 
 /// What opens a reference to a param within text; as text it is written with one more `$`.
 const OPEN: &str = "${";
@@ -161,7 +161,7 @@ fn substituted(text: &str, params: Option<&BTreeMap<String, Value>>) -> Result<V
         };
         let name = reference.get(OPEN.len()..end).unwrap_or_default();
         let Some(name) = name.strip_prefix("params.").filter(|name| is_name(name)) else {
-            return wrong(reference, "it is not the name of a param");
+            return wrong(reference, "it is not of the form `${params.name}`");
         };
         let Some(value) = params.get(name) else {
             return Err(unknown_param(name, params));
@@ -188,11 +188,12 @@ pub(super) fn refuse_reference(text: &str) -> Result<(), Problem> {
 }
 
 fn unknown_param(name: &str, params: &BTreeMap<String, Value>) -> Problem {
-    let known = params.keys().cloned().collect();
+    let names = params.keys().map(String::as_str);
     Problem::Unknown {
         kind: "param",
         name: name.to_owned(),
-        known,
+        known: params.keys().cloned().collect(),
+        meant: closest(name, names).map(str::to_owned),
     }
 }
 

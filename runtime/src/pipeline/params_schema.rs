@@ -31,4 +31,5 @@ pub fn check_params(schema_json: &str, params: &Value) -> Result<(), ParamsError
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
 mod tests;

@@ -136,12 +136,12 @@ impl<'a> Walk<'a> {
 
     fn array(&mut self, schema: &'a Object, values: &[Value], path: &str) -> Checked {
         let len = values.len() as u64;
-        let found = format!("{len} values");
+        let found = format!("array of length {len}");
         if let Some(least) = bound(schema, "minItems").filter(|least| len < *least) {
-            return value_error(path, format!("at least {least} values"), found);
+            return value_error(path, format!("array of length {least} or more"), found);
         }
         if let Some(most) = bound(schema, "maxItems").filter(|most| len > *most) {
-            return value_error(path, format!("at most {most} values"), found);
+            return value_error(path, format!("array of length {most} or less"), found);
         }
         if schema.get("uniqueItems") == Some(&Value::Bool(true)) {
             let mut seen = BTreeSet::new();
@@ -183,26 +183,33 @@ impl<'a> Walk<'a> {
 
 /// Of the errors of all alternatives for the value at `path`, that of the one that was meant.
 ///
-/// A value of another type, and then one with another tag, was hardly meant; of the rest the one that
-/// got deepest into the value. What several alternatives ask of one place is joined.
+/// That is the one that got furthest: beyond the type of the value, its tag, and the names in it, and
+/// then deepest into the value. What several ask of one place is joined.
 fn nearest(errors: Vec<ParamsError>, path: &str) -> Option<ParamsError> {
-    let rank = |error: &ParamsError| {
-        let meant = match error.problem {
-            ParamsProblem::Value { .. } if error.path == path => 0,
-            ParamsProblem::NotOneOf { .. } => 1,
-            _ => 2,
+    let progress = |error: &ParamsError| {
+        let below = error.path.get(path.len()..).unwrap_or_default();
+        let is_deep = below
+            .get(1..)
+            .is_some_and(|below| below.contains(['.', '[']));
+        let step = match &error.problem {
+            _ if is_deep => 3,
+            ParamsProblem::Value { .. } if below.is_empty() => 0,
+            ParamsProblem::NotOneOf { allowed, .. } if allowed.len() == 1 => 1,
+            ParamsProblem::Unknown { .. } => 2,
+            _ => 3,
         };
-        (meant, error.path.len())
+        (step, error.path.len())
     };
-    let mut best: Option<ParamsError> = None;
+    let mut best: Option<((i32, usize), ParamsError)> = None;
     for error in errors {
+        let progress = progress(&error);
         match &mut best {
-            Some(best) if rank(best) > rank(&error) => {}
-            Some(best) if rank(best) == rank(&error) => join(best, error),
-            _ => best = Some(error),
+            Some((furthest, _)) if *furthest > progress => {}
+            Some((furthest, best)) if *furthest == progress => join(best, error),
+            _ => best = Some((progress, error)),
         }
     }
-    best
+    best.map(|(_, error)| error)
 }
 
 /// Adds to what `best` would have accepted what `other` would have, if they are about one place.
