@@ -8,7 +8,7 @@ use arrow_schema::{Field, FieldRef, Schema};
 
 use crate::bindings::host::pinion::step::arrow as host;
 use crate::error::{Error, Result};
-use crate::wire;
+use crate::{select, wire};
 
 /// Rows of a table with one schema, immutable.
 ///
@@ -231,7 +231,7 @@ impl Batch {
         either!(
             self,
             batch => Ok(Self::owned(lend(mask, |nodes| batch.filter(nodes))??)),
-            batch => Ok(arrow_select::filter::filter_record_batch(batch, mask)?.into())
+            batch => select::filter(batch, mask)
         )
     }
 
@@ -243,7 +243,7 @@ impl Batch {
         either!(
             self,
             batch => Ok(Self::owned(lend(indices, |nodes| batch.take(nodes))??)),
-            batch => take_local(batch, indices)
+            batch => select::take(batch, indices)
         )
     }
 
@@ -299,10 +299,7 @@ impl Batch {
             return Ok(Self::owned(host::Batch::concat(&batches)?));
         }
         let batches = batches.iter().map(|batch| batch.duplicate()?.into_local()).collect::<Result<Vec<_>>>()?;
-        let Some(first) = batches.first() else {
-            return Err(Error::new("bad-batch", "there is no batch to concatenate"));
-        };
-        Ok(arrow_select::concat::concat_batches(&first.schema(), &batches)?.into())
+        select::concat(&batches)
     }
 
     /// The same rows once more, to pass them on as they are. Nothing is copied.
@@ -332,27 +329,7 @@ impl From<Error> for host::Error {
     }
 }
 
-pub(crate) fn take_local(batch: &RecordBatch, indices: &UInt64Array) -> Result<Batch> {
-    let rows = batch.num_rows() as u64;
-    if let Some(index) = indices.iter().flatten().find(|index| *index >= rows) {
-        return Err(Error::new("bad-batch", format!("row {index} is not there")).with("rows", rows));
-    }
-    let columns = batch
-        .columns()
-        .iter()
-        .map(|column| arrow_select::take::take(column, indices, None))
-        .collect::<std::result::Result<Vec<_>, _>>()?;
-    let nulls = indices.null_count() > 0;
-    let fields = batch
-        .schema()
-        .fields()
-        .iter()
-        .map(|field| if nulls { Arc::new(field.as_ref().clone().with_nullable(true)) } else { Arc::clone(field) })
-        .collect();
-    local(fields, columns, indices.len()).map(Batch::from)
-}
-
-fn local(fields: Vec<FieldRef>, columns: Vec<ArrayRef>, rows: usize) -> Result<RecordBatch> {
+pub(crate) fn local(fields: Vec<FieldRef>, columns: Vec<ArrayRef>, rows: usize) -> Result<RecordBatch> {
     for (index, field) in fields.iter().enumerate() {
         if fields[..index].iter().any(|earlier| earlier.name() == field.name()) {
             return Err(Error::new("duplicate-column", format!("there are two columns `{}`", field.name()))

@@ -54,6 +54,7 @@ pub mod testing;
 mod batch;
 mod descriptor;
 mod error;
+mod select;
 mod step;
 mod table;
 mod wire;

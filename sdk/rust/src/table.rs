@@ -5,10 +5,10 @@ use std::mem::ManuallyDrop;
 use arrow_array::{RecordBatch, UInt64Array};
 use arrow_schema::FieldRef;
 
-use crate::batch::{Batch, lend, take_local};
+use crate::batch::{Batch, lend};
 use crate::bindings::host::pinion::step::arrow as host;
 use crate::error::{Error, Result};
-use crate::wire;
+use crate::{select, wire};
 
 /// An ordered run of batches, a whole table or one partition of it: any batch, any number of times.
 #[derive(Debug)]
@@ -104,8 +104,9 @@ impl Table {
             self,
             table => Ok(Batch::owned(lend(indices, |nodes| table.take(nodes))??)),
             (fields, batches) => {
-                let schema = std::sync::Arc::new(arrow_schema::Schema::new(fields.clone()));
-                take_local(&arrow_select::concat::concat_batches(&schema, batches)?, indices)
+                let empty = RecordBatch::new_empty(std::sync::Arc::new(arrow_schema::Schema::new(fields.clone())));
+                let all: Vec<RecordBatch> = std::iter::once(empty).chain(batches.iter().cloned()).collect();
+                select::take(&select::concat(&all)?.into_local()?, indices)
             }
         )
     }

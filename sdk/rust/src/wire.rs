@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use arrow_array::{Array, ArrayRef, make_array};
+use arrow_array::cast::AsArray;
+use arrow_array::{Array, ArrayRef, BinaryArray, StringArray, make_array};
 use arrow_buffer::Buffer;
 use arrow_data::ArrayData;
 use arrow_data::transform::MutableArrayData;
@@ -150,12 +151,11 @@ impl<'a> Lent<'a> {
 
 /// The pre-order nodes of an array. Slices are brought to offset 0; views become plain strings or bytes.
 pub(crate) fn nodes(array: &dyn Array) -> Result<Vec<Node>> {
-    let plain = match array.data_type() {
-        DataType::Utf8View => Some(arrow_cast::cast(array, &DataType::Utf8)?),
-        DataType::BinaryView => Some(arrow_cast::cast(array, &DataType::Binary)?),
-        _ => None,
+    let data = match array.data_type() {
+        DataType::Utf8View => array.as_string_view().iter().collect::<StringArray>().to_data(),
+        DataType::BinaryView => array.as_binary_view().iter().collect::<BinaryArray>().to_data(),
+        _ => array.to_data(),
     };
-    let data = plain.map_or_else(|| array.to_data(), |plain| plain.to_data());
     let mut out = Vec::new();
     push_nodes(&data, &mut out)?;
     Ok(out)
