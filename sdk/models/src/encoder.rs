@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
 use arrow_array::{Array, ArrayRef, Int32Array};
-use arrow_cast::{CastOptions, cast_with_options};
-use arrow_schema::DataType;
+use arrow_schema::{DataType, Field};
+use pinion_sdk::{Error, Result};
 use serde::{Deserialize, Serialize};
 
-use crate::file::{Error, Model};
+use crate::columns::{cast, field};
+use crate::file::Model;
 
 /// The categories that the rows it was fitted on have.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -52,8 +53,8 @@ impl Encoder {
     /// The categories of one column.
     ///
     /// # Errors
-    /// - [`Error::NoColumn`]: the encoder was not fitted on it.
-    pub fn column(&self, name: &str) -> Result<&ColumnCategories, Error> {
+    /// `column-not-in-model` if the encoder was not fitted on it.
+    pub fn column(&self, name: &str) -> Result<&ColumnCategories> {
         crate::file::column(Self::KIND, &self.columns, name)
     }
 }
@@ -62,9 +63,9 @@ impl Categories {
     /// The distinct values of a column of text, integers or booleans, dictionary-encoded or not.
     ///
     /// # Errors
-    /// - [`Error::BadType`]: the column has another type.
-    /// - [`Error::BadValue`]: an integer does not fit `int64`.
-    pub fn of(name: &str, column: &ArrayRef) -> Result<Self, Error> {
+    /// - `wrong-type` if the column has another type.
+    /// - `bad-data` if an integer does not fit `int64`.
+    pub fn of(name: &str, column: &ArrayRef) -> Result<Self> {
         let column = canonical(name, column)?;
         Ok(if let Some(values) = column.as_boolean_opt() {
             Categories::Boolean(distinct(values.iter().flatten()))
@@ -111,9 +112,9 @@ impl Categories {
     /// The code of each value. Null for null and for a value that is no category.
     ///
     /// # Errors
-    /// - [`Error::BadType`]: the column is not of the type of the categories.
-    /// - [`Error::BadValue`]: an integer does not fit `int64`.
-    pub fn encode(&self, name: &str, column: &ArrayRef) -> Result<Int32Array, Error> {
+    /// - `wrong-type` if the column is not of the type of the categories.
+    /// - `bad-data` if an integer does not fit `int64`.
+    pub fn encode(&self, name: &str, column: &ArrayRef) -> Result<Int32Array> {
         fn code<T: Ord + ?Sized, S: std::borrow::Borrow<T>>(sorted: &[S], value: &T) -> Option<i32> {
             let position = sorted.binary_search_by(|category| category.borrow().cmp(value)).ok()?;
             i32::try_from(position).ok()
@@ -133,22 +134,31 @@ impl Categories {
                 None => "text, as when the encoder was fitted",
             },
         };
-        Err(Error::BadType { column: name.to_owned(), expected, found: column.data_type().to_string() })
+        Err(Error::wrong_type(name, expected, column.data_type()))
     }
 
-    /// Whether a column of this type has categories: text, integers and booleans, or a dictionary of these.
-    #[must_use]
-    pub fn fits(data_type: &DataType) -> bool {
-        match data_type {
-            DataType::Dictionary(_, values) => Self::fits(values),
-            DataType::Boolean | DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => true,
-            other => other.is_integer(),
+    /// Refuses a field that has no categories: text, integers and booleans have, and dictionaries of these.
+    ///
+    /// # Errors
+    /// `wrong-type`.
+    pub fn check(field: &Field) -> Result<()> {
+        fn fits(data_type: &DataType) -> bool {
+            match data_type {
+                DataType::Dictionary(_, values) => fits(values),
+                DataType::Boolean | DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => true,
+                other => other.is_integer(),
+            }
+        }
+        if fits(field.data_type()) {
+            Ok(())
+        } else {
+            Err(Error::wrong_type(field.name(), "text, an integer or boolean", field.data_type()))
         }
     }
 }
 
 /// The column as `boolean`, `int64` or `utf8`.
-fn canonical(name: &str, column: &ArrayRef) -> Result<ArrayRef, Error> {
+fn canonical(name: &str, column: &ArrayRef) -> Result<ArrayRef> {
     fn target(data_type: &DataType) -> DataType {
         match data_type {
             DataType::Dictionary(_, values) => target(values),
@@ -157,19 +167,8 @@ fn canonical(name: &str, column: &ArrayRef) -> Result<ArrayRef, Error> {
             _ => DataType::Utf8,
         }
     }
-    if !Categories::fits(column.data_type()) {
-        return Err(Error::BadType {
-            column: name.to_owned(),
-            expected: "text, an integer or boolean",
-            found: column.data_type().to_string(),
-        });
-    }
-    let options = CastOptions { safe: false, ..CastOptions::default() };
-    cast_with_options(column, &target(column.data_type()), &options).map_err(|error| Error::BadValue {
-        column: name.to_owned(),
-        expected: "a value of `int64`",
-        found: error.to_string(),
-    })
+    Categories::check(&field(name, column))?;
+    cast(name, column, &target(column.data_type()))
 }
 
 fn distinct<T: Ord>(values: impl Iterator<Item = T>) -> Vec<T> {
@@ -200,7 +199,7 @@ mod tests {
         let categories = Categories::of("c", &column).unwrap();
         assert_eq!(categories, Categories::Integer(vec![-2, 7]));
         let wrong: ArrayRef = Arc::new(BooleanArray::from(vec![true]));
-        assert_eq!(categories.encode("c", &wrong).unwrap_err().code(), "bad-type");
+        assert_eq!(categories.encode("c", &wrong).unwrap_err().code, "wrong-type");
         assert!(categories.union(Categories::Boolean(vec![])).is_none());
     }
 }

@@ -2,76 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use pinion_sdk::{Error, Inputs, Result};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-
-/// Why a file or a column could not be used with a model.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// The bytes are not a model of the kind asked for.
-    #[error("cannot read the {kind} model")]
-    Unreadable {
-        /// The kind of model that was expected.
-        kind: &'static str,
-        /// What the parser says.
-        #[source]
-        source: serde_json::Error,
-    },
-    /// The file was written by another version of the format.
-    #[error("{kind} model has version {found}, which is not known\n  expected {expected}\n  found    {found}")]
-    UnknownVersion {
-        /// The kind of model that was expected.
-        kind: &'static str,
-        /// The version that this crate reads.
-        expected: u32,
-        /// The version in the file.
-        found: u32,
-    },
-    /// The model holds nothing for a column that it should be applied to.
-    #[error("{kind} model has no column `{column}`\n  found {found}")]
-    NoColumn {
-        /// The kind of model.
-        kind: &'static str,
-        /// The column that is wanted.
-        column: String,
-        /// The columns that the model has.
-        found: String,
-    },
-    /// A column has a type that cannot be used.
-    #[error("column `{column}` has a type that cannot be used here\n  expected {expected}\n  found    {found}")]
-    BadType {
-        /// The column.
-        column: String,
-        /// The types that could be used.
-        expected: &'static str,
-        /// The type the column has.
-        found: String,
-    },
-    /// A column has a value that cannot be used.
-    #[error("column `{column}` has a value that cannot be used here\n  expected {expected}\n  found    {found}")]
-    BadValue {
-        /// The column.
-        column: String,
-        /// The values that could be used.
-        expected: &'static str,
-        /// The first value that cannot.
-        found: String,
-    },
-}
-
-impl Error {
-    /// The stable code of this error, in kebab case.
-    #[must_use]
-    pub fn code(&self) -> &'static str {
-        match self {
-            Error::Unreadable { .. } => "unreadable-model",
-            Error::UnknownVersion { .. } => "unknown-model-version",
-            Error::NoColumn { .. } => "column-not-in-model",
-            Error::BadType { .. } => "bad-type",
-            Error::BadValue { .. } => "bad-value",
-        }
-    }
-}
 
 /// A fitted model with a file format of its own.
 ///
@@ -88,10 +21,11 @@ pub trait Model: Serialize + DeserializeOwned {
     /// The file: UTF-8 JSON, sorted keys, newline at the end. All floats must be finite.
     ///
     /// # Errors
-    /// - [`Error::Unreadable`]: a value has no JSON form.
-    fn to_bytes(&self) -> Result<Vec<u8>, Error> {
+    /// `bad-model` if a value has no JSON form.
+    fn to_bytes(&self) -> Result<Vec<u8>> {
         let file = Written { model: self, version: Self::VERSION };
-        let mut bytes = serde_json::to_vec_pretty(&file).map_err(|source| Error::Unreadable { kind: Self::KIND, source })?;
+        let mut bytes = serde_json::to_vec_pretty(&file)
+            .map_err(|error| Error::new("bad-model", format!("cannot write the {} model: {error}", Self::KIND)))?;
         bytes.push(b'\n');
         Ok(bytes)
     }
@@ -99,17 +33,40 @@ pub trait Model: Serialize + DeserializeOwned {
     /// Reads a file.
     ///
     /// # Errors
-    /// - [`Error::UnknownVersion`]: the file has another version.
-    /// - [`Error::Unreadable`]: the bytes are no such model; unknown keys count.
-    fn parse(bytes: &[u8]) -> Result<Self, Error> {
-        let unreadable = |source| Error::Unreadable { kind: Self::KIND, source };
-        let header: Header = serde_json::from_slice(bytes).map_err(unreadable)?;
+    /// - `unknown-model-version`.
+    /// - `bad-model` if the bytes are no such model; unknown keys count.
+    fn parse(bytes: &[u8]) -> Result<Self> {
+        let bad = |error: serde_json::Error| {
+            Error::new("bad-model", format!("cannot read the {} model: {error}", Self::KIND))
+        };
+        let header: Header = serde_json::from_slice(bytes).map_err(bad)?;
         if header.version != Self::VERSION {
-            return Err(Error::UnknownVersion { kind: Self::KIND, expected: Self::VERSION, found: header.version });
+            return Err(Error::new("unknown-model-version", format!("the {} model has an unknown version", Self::KIND))
+                .with("expected", Self::VERSION)
+                .with("found", header.version));
         }
-        let file: Read<Self> = serde_json::from_slice(bytes).map_err(unreadable)?;
+        let file: Read<Self> = serde_json::from_slice(bytes).map_err(bad)?;
         Ok(file.model)
     }
+
+    /// Reads the file at a side port, if one is bound there.
+    ///
+    /// # Errors
+    /// As [`Model::parse`].
+    fn read(side: &Inputs, port: &str) -> Result<Option<Self>> {
+        side.find_blob(port).map(|blob| Self::parse(&blob.read_all())).transpose()
+    }
+}
+
+/// The entry for `name`, or an error that says which columns the model has.
+pub(crate) fn column<'a, T>(kind: &'static str, columns: &'a BTreeMap<String, T>, name: &str) -> Result<&'a T> {
+    columns.get(name).ok_or_else(|| {
+        let found: Vec<&str> = columns.keys().map(String::as_str).collect();
+        Error::new("column-not-in-model", format!("the {kind} was not fitted on column `{name}`"))
+            .with("model", kind)
+            .with("column", name)
+            .with("columns", found.join(", "))
+    })
 }
 
 #[derive(Serialize)]
@@ -127,13 +84,4 @@ struct Header {
 #[serde(bound = "M: DeserializeOwned")]
 struct Read<M> {
     model: M,
-}
-
-/// The entry for `name`, or an error that says which columns there are.
-pub(crate) fn column<'a, T>(kind: &'static str, columns: &'a BTreeMap<String, T>, name: &str) -> Result<&'a T, Error> {
-    columns.get(name).ok_or_else(|| Error::NoColumn {
-        kind,
-        column: name.to_owned(),
-        found: columns.keys().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", "),
-    })
 }

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use pinion_sdk::Result;
 use serde::{Deserialize, Serialize};
 
-use crate::file::{Error, Model};
+use crate::file::Model;
 
 /// What stands in for missing values.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -47,8 +48,8 @@ impl Imputer {
     /// The value for one column.
     ///
     /// # Errors
-    /// - [`Error::NoColumn`]: the imputer was not fitted on it.
-    pub fn column(&self, name: &str) -> Result<&ImputedColumn, Error> {
+    /// `column-not-in-model` if the imputer was not fitted on it.
+    pub fn column(&self, name: &str) -> Result<&ImputedColumn> {
         crate::file::column(Self::KIND, &self.columns, name)
     }
 }

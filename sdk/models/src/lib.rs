@@ -15,9 +15,9 @@ mod logistic;
 mod scaler;
 mod sum;
 
-pub use columns::{codes, is_code, is_label, is_number, labels, numbers};
+pub use columns::{check_code, check_label, check_number, check_present, codes, gather, is_number, labels, numbers};
 pub use encoder::{Categories, ColumnCategories, Encoder};
-pub use file::{Error, Model};
+pub use file::Model;
 pub use imputer::{Fill, ImputedColumn, Imputer};
 pub use logistic::{CategoricalFeature, Fit, Logistic, NumericFeature, sigmoid};
 pub use scaler::{ScaledColumn, Scaler};

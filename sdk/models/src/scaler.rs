@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use pinion_sdk::Result;
 use serde::{Deserialize, Serialize};
 
-use crate::file::{Error, Model};
+use crate::file::Model;
 
 /// What each column is centred on and divided by.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -39,8 +40,8 @@ impl Scaler {
     /// The figures of one column.
     ///
     /// # Errors
-    /// - [`Error::NoColumn`]: the scaler was not fitted on it.
-    pub fn column(&self, name: &str) -> Result<&ScaledColumn, Error> {
+    /// `column-not-in-model` if the scaler was not fitted on it.
+    pub fn column(&self, name: &str) -> Result<&ScaledColumn> {
         crate::file::column(Self::KIND, &self.columns, name)
     }
 }
