@@ -235,3 +235,18 @@ proptest::proptest! {
         }
     }
 }
+
+#[test]
+fn deep_nesting_is_refused_and_not_followed() {
+    let header = "[pipeline]\nname = \"p\"\n[params]\n";
+    let dotted = format!("{header}{}x = 1\n", "x.".repeat(100_000));
+    let array = format!("{header}x = {}\n", "[".repeat(100_000));
+    for text in [dotted, array] {
+        let error = Pipeline::parse(&text, "pinion.toml", &[]).unwrap_err();
+        assert!(matches!(*error.problem, Problem::Syntax(_)));
+    }
+    let set = [("x".to_owned(), "[".repeat(100_000))];
+    let text = format!("{header}x = [1]\n");
+    let error = Pipeline::parse(&text, "pinion.toml", &set).unwrap_err();
+    assert!(matches!(*error.problem, Problem::SetType { .. }));
+}

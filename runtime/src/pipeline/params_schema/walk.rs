@@ -11,8 +11,8 @@ use crate::pipeline::canonical::canonical_json;
 /// can nest alternatives until their number is exponential.
 const MOST_VISITS: u32 = 100_000;
 
-/// Most `$ref`s followed without going down into the value.
-const MOST_REFERENCES: u32 = 64;
+/// Deepest nesting of the schema along a value. References in a circle end here too.
+const MOST_DEPTH: u32 = 256;
 
 type Object = Map<String, Value>;
 type Checked = Result<(), ParamsError>;
@@ -20,7 +20,7 @@ type Checked = Result<(), ParamsError>;
 pub(super) struct Walk<'a> {
     root: &'a Value,
     visits: u32,
-    references: u32,
+    depth: u32,
 }
 
 impl<'a> Walk<'a> {
@@ -28,7 +28,7 @@ impl<'a> Walk<'a> {
         Self {
             root,
             visits: 0,
-            references: 0,
+            depth: 0,
         }
     }
 
@@ -38,6 +38,16 @@ impl<'a> Walk<'a> {
         if self.visits > MOST_VISITS {
             return bad_schema("it takes too long to check");
         }
+        if self.depth >= MOST_DEPTH {
+            return bad_schema("it is nested too deeply");
+        }
+        self.depth += 1;
+        let checked = self.check_here(schema, value, path);
+        self.depth -= 1;
+        checked
+    }
+
+    fn check_here(&mut self, schema: &'a Value, value: &Value, path: &str) -> Checked {
         let schema = match schema {
             Value::Bool(true) => return Ok(()),
             Value::Bool(false) => return wrong(path, "nothing", value),
@@ -70,21 +80,7 @@ impl<'a> Walk<'a> {
         let Some(target) = pointer.and_then(|pointer| self.root.pointer(pointer)) else {
             return bad_schema(&format!("there is nothing at {reference}"));
         };
-        if self.references >= MOST_REFERENCES {
-            return bad_schema("its references go round in a circle");
-        }
-        self.references += 1;
-        let checked = self.check(target, value, path);
-        self.references -= 1;
-        checked
-    }
-
-    /// Checks a value that lies inside the present one: references may be followed anew.
-    fn inside(&mut self, schema: &'a Value, value: &Value, path: &str) -> Checked {
-        let references = std::mem::take(&mut self.references);
-        let checked = self.check(schema, value, path);
-        self.references = references;
-        checked
+        self.check(target, value, path)
     }
 
     fn object(&mut self, schema: &'a Object, entries: &Object, path: &str) -> Checked {
@@ -105,7 +101,7 @@ impl<'a> Walk<'a> {
             .filter(|(_, s)| s.get("const").is_some());
         for (name, tag) in sorted(tags) {
             if let Some(value) = entries.get(name) {
-                self.inside(tag, value, &at(name))?;
+                self.check(tag, value, &at(name))?;
             }
         }
         let additional = schema.get("additionalProperties");
@@ -118,12 +114,12 @@ impl<'a> Walk<'a> {
                         let known = known.into_iter().map(|(name, _)| name.clone()).collect();
                         return fail(&at(name), ParamsProblem::Unknown { known });
                     }
-                    Some(additional) if !elsewhere => self.inside(additional, value, &at(name))?,
+                    Some(additional) if !elsewhere => self.check(additional, value, &at(name))?,
                     _ => {}
                 }
                 continue;
             };
-            self.inside(property, value, &at(name))?;
+            self.check(property, value, &at(name))?;
         }
         for name in list(schema, "required")? {
             let name = name.as_str().unwrap_or_default();
@@ -159,7 +155,7 @@ impl<'a> Walk<'a> {
         let prefix = list(schema, "prefixItems")?;
         for (index, value) in values.iter().enumerate() {
             if let Some(schema) = prefix.get(index).or_else(|| schema.get("items")) {
-                self.inside(schema, value, &format!("{path}[{index}]"))?;
+                self.check(schema, value, &format!("{path}[{index}]"))?;
             }
         }
         Ok(())
