@@ -1,0 +1,192 @@
+//! What can be wrong with an expression, and where.
+
+use std::fmt;
+
+/// A place in the text of an expression, shown as its line and a caret below it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Excerpt {
+    /// The line of the text, without its line ending.
+    pub line: String,
+    /// Characters of `line` before the caret.
+    pub column: usize,
+}
+
+impl Excerpt {
+    /// The place at `line` and `column`, both counted from 1, as the parser counts. 0 is the start.
+    pub(crate) fn new(text: &str, line: u64, column: u64) -> Self {
+        let index = usize::try_from(line.saturating_sub(1)).unwrap_or(usize::MAX);
+        let line = text.lines().nth(index).unwrap_or_default().to_owned();
+        let column = usize::try_from(column.saturating_sub(1)).unwrap_or(usize::MAX);
+        let column = column.min(line.chars().count());
+        Self { line, column }
+    }
+}
+
+impl fmt::Display for Excerpt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "  in {}", self.line)?;
+        write!(f, "     {:>width$}", "^", width = self.column + 1)
+    }
+}
+
+/// Why an expression cannot be parsed, resolved or evaluated.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SqlError {
+    /// The text is not one SQL expression.
+    #[error("the expression is not valid SQL: {message}\n{at}")]
+    Syntax {
+        /// What the parser expected and what it found.
+        message: String,
+        /// Where.
+        at: Excerpt,
+    },
+    /// Valid SQL that this crate does not evaluate.
+    #[error("{what} is not supported\n{at}")]
+    Unsupported {
+        /// The construct by name, literals in backticks.
+        what: String,
+        /// Where.
+        at: Excerpt,
+    },
+    /// A column that the table does not have.
+    #[error("there is no column `{name}`\n{at}")]
+    UnknownColumn {
+        /// The name as written.
+        name: String,
+        /// Names of the table that look like it, nearest first; see [`SqlError::suggest`].
+        near: Vec<String>,
+        /// Where.
+        at: Excerpt,
+    },
+    /// Operands of types that do not go together.
+    #[error("{what}\n{at}")]
+    Type {
+        /// What does not fit, with the types by name.
+        what: String,
+        /// Where.
+        at: Excerpt,
+    },
+    /// A value that has no result, in a row that needed it.
+    #[error("{what}\n  in `{expression}`, row {row} of the batch")]
+    Value {
+        /// What is wrong with the value.
+        what: String,
+        /// The part of the expression that was evaluated.
+        expression: String,
+        /// Row number in the batch, from 0.
+        row: usize,
+    },
+    /// The caller's column is not the one that the expression was resolved for.
+    #[error("column `{name}` is not as it was resolved\n  expected {expected}\n  found    {found}")]
+    Column {
+        /// Name of the column.
+        name: String,
+        /// Type and length expected.
+        expected: String,
+        /// Type and length given.
+        found: String,
+    },
+}
+
+impl SqlError {
+    /// A stable kebab-case code, for a step's own error.
+    pub fn code(&self) -> &'static str {
+        match self {
+            SqlError::Syntax { .. } => "invalid-expression",
+            SqlError::Unsupported { .. } => "unsupported-expression",
+            SqlError::UnknownColumn { .. } => "unknown-column",
+            SqlError::Type { .. } => "type-mismatch",
+            SqlError::Value { .. } => "invalid-value",
+            SqlError::Column { .. } => "column-mismatch",
+        }
+    }
+
+    /// Advice that is true, if there is any.
+    pub fn hint(&self) -> Option<String> {
+        let SqlError::UnknownColumn { name, near, .. } = self else {
+            return None;
+        };
+        match near.as_slice() {
+            [] => Some(format!(
+                "to write the text {name}, put it in single quotes: '{name}'"
+            )),
+            names => {
+                let names: Vec<_> = names.iter().map(|name| format!("`{name}`")).collect();
+                Some(format!("names like it are {}", names.join(", ")))
+            }
+        }
+    }
+
+    /// Adds to an unknown column up to three of `names` that look like it; any other error stays as it is.
+    ///
+    /// Names equal but for case come first, then those at an edit distance of at most a third of
+    /// the name's length, in the order of `names`.
+    pub fn suggest<'a>(mut self, names: impl IntoIterator<Item = &'a str>) -> Self {
+        if let SqlError::UnknownColumn { name, near, .. } = &mut self {
+            let wanted = name.to_lowercase();
+            let most = (wanted.chars().count() / 3).max(1);
+            let mut found: Vec<(usize, &str)> = names
+                .into_iter()
+                .map(|other| (edit_distance(&wanted, &other.to_lowercase()), other))
+                .filter(|(distance, _)| *distance <= most)
+                .collect();
+            found.sort_by_key(|(distance, _)| *distance);
+            near.extend(found.into_iter().take(3).map(|(_, name)| name.to_owned()));
+        }
+        self
+    }
+}
+
+/// Levenshtein distance in characters.
+fn edit_distance(left: &str, right: &str) -> usize {
+    let right: Vec<char> = right.chars().collect();
+    let mut row: Vec<usize> = (0..=right.len()).collect();
+    for (i, a) in left.chars().enumerate() {
+        let mut last = i + 1;
+        let mut diagonal = i;
+        for (b, cell) in right.iter().zip(row.iter_mut().skip(1)) {
+            let here = (diagonal + usize::from(a != *b))
+                .min(last + 1)
+                .min(*cell + 1);
+            diagonal = std::mem::replace(cell, here);
+            last = here;
+        }
+        if let Some(first) = row.first_mut() {
+            *first = i + 1;
+        }
+    }
+    row.last().copied().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_caret_stands_below_the_place() {
+        let at = Excerpt::new("a +\n  b", 2, 3);
+        assert_eq!(at.to_string(), "  in   b\n       ^");
+    }
+
+    #[test]
+    fn near_names_come_nearest_first() {
+        let at = Excerpt::new("Distence", 1, 1);
+        let error = SqlError::UnknownColumn {
+            name: "Distence".into(),
+            near: vec![],
+            at,
+        };
+        let error = error.suggest(["air_time", "distances", "distance"]);
+        assert_eq!(
+            error.hint().as_deref(),
+            Some("names like it are `distance`, `distances`")
+        );
+    }
+
+    #[test]
+    fn edit_distance_counts_characters() {
+        assert_eq!(edit_distance("kitten", "sitting"), 3);
+        assert_eq!(edit_distance("", "é"), 1);
+        assert_eq!(edit_distance("é", ""), 1);
+    }
+}

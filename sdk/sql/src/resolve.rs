@@ -1,0 +1,702 @@
+//! From [`Syntax`] to [`Node`]: types, coercions, and what does not go together.
+
+mod functions;
+
+use std::sync::Arc;
+
+use arrow_array::types::{
+    Int8Type, Int16Type, Int32Type, Int64Type, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
+};
+use arrow_array::{ArrayRef, BooleanArray, Float64Array, NullArray, PrimitiveArray, StringArray};
+use arrow_schema::{DataType, Field};
+
+use crate::cast::cast;
+use crate::error::{Excerpt, SqlError};
+use crate::plan::{Node, Plan, Written};
+use crate::syntax::{ArithmeticOp, CastFailure, Kind, Like, Syntax};
+use crate::types::{
+    WIDE_INTEGER, arithmetic, column_type, common, integer_range, is_float, is_integer, is_number,
+    sql_name,
+};
+
+/// Resolves `syntax` over columns `names`, whose fields are `fields` where the table has them.
+pub(crate) fn resolve(
+    text: &str,
+    syntax: &Syntax,
+    names: &[String],
+    fields: &[Option<Field>],
+) -> Result<Node, SqlError> {
+    Resolver {
+        text,
+        names,
+        fields,
+    }
+    .resolve(syntax)
+}
+
+struct Resolver<'a> {
+    text: &'a str,
+    names: &'a [String],
+    fields: &'a [Option<Field>],
+}
+
+impl Resolver<'_> {
+    fn resolve(&self, syntax: &Syntax) -> Result<Node, SqlError> {
+        match &syntax.kind {
+            Kind::Column(name) => self.column(syntax, name),
+            Kind::Null => Ok(literal(syntax, Arc::new(NullArray::new(1)), Written::Typed)),
+            Kind::Boolean(value) => Ok(literal(
+                syntax,
+                Arc::new(BooleanArray::from(vec![*value])),
+                Written::Typed,
+            )),
+            Kind::Integer(value) => self.integer(syntax, *value),
+            Kind::Double(value) => Ok(literal(
+                syntax,
+                Arc::new(Float64Array::from(vec![*value])),
+                Written::Typed,
+            )),
+            Kind::Text(text) => Ok(text_literal(syntax, text)),
+            Kind::TypedText(to, text) => self.coerce(text_literal(syntax, text), to),
+            Kind::Negate(operand) => self.negate(syntax, operand),
+            Kind::Plus(operand) => {
+                let operand = self.resolve(operand)?;
+                self.want_number(&operand, "+")?;
+                Ok(operand)
+            }
+            Kind::Not(operand) => {
+                let operand = self.boolean(self.resolve(operand)?)?;
+                let nullable = operand.nullable;
+                Ok(node(
+                    syntax,
+                    Plan::Not(Box::new(operand)),
+                    DataType::Boolean,
+                    nullable,
+                ))
+            }
+            Kind::And(operands) => self.connective(syntax, operands, Plan::And),
+            Kind::Or(operands) => self.connective(syntax, operands, Plan::Or),
+            Kind::Arithmetic(op, left, right) => {
+                self.arithmetic(syntax, *op, self.resolve(left)?, self.resolve(right)?)
+            }
+            Kind::Compare(op, left, right) => {
+                let [left, right] = self.compared([self.resolve(left)?, self.resolve(right)?])?;
+                let nullable = left.nullable || right.nullable;
+                let plan = Plan::Compare(*op, Box::new(left), Box::new(right));
+                Ok(node(syntax, plan, DataType::Boolean, nullable))
+            }
+            Kind::Distinct {
+                left,
+                right,
+                negated,
+            } => {
+                let [left, right] = self.compared([self.resolve(left)?, self.resolve(right)?])?;
+                let plan = Plan::Distinct {
+                    left: Box::new(left),
+                    right: Box::new(right),
+                    negated: *negated,
+                };
+                Ok(node(syntax, plan, DataType::Boolean, false))
+            }
+            Kind::IsNull { operand, negated } => {
+                let operand = Box::new(self.resolve(operand)?);
+                let plan = Plan::IsNull {
+                    operand,
+                    negated: *negated,
+                };
+                Ok(node(syntax, plan, DataType::Boolean, false))
+            }
+            Kind::IsBoolean {
+                operand,
+                value,
+                negated,
+            } => {
+                let operand = Box::new(self.boolean(self.resolve(operand)?)?);
+                let plan = Plan::IsBoolean {
+                    operand,
+                    value: *value,
+                    negated: *negated,
+                };
+                Ok(node(syntax, plan, DataType::Boolean, false))
+            }
+            Kind::InList {
+                operand,
+                list,
+                negated,
+            } => {
+                let mut all = vec![self.resolve(operand)?];
+                for item in list {
+                    all.push(self.resolve(item)?);
+                }
+                let nullable = all.iter().any(|node| node.nullable);
+                let mut all = self.compared_all(all)?.into_iter();
+                let Some(operand) = all.next() else {
+                    return Err(self.type_error(syntax, "`IN` of nothing"));
+                };
+                let plan = Plan::InList {
+                    operand: Box::new(operand),
+                    list: all.collect(),
+                    negated: *negated,
+                };
+                Ok(node(syntax, plan, DataType::Boolean, nullable))
+            }
+            Kind::Between {
+                operand,
+                low,
+                high,
+                negated,
+            } => {
+                let all = [
+                    self.resolve(operand)?,
+                    self.resolve(low)?,
+                    self.resolve(high)?,
+                ];
+                let nullable = all.iter().any(|node| node.nullable);
+                let [operand, low, high] = self.compared(all)?.map(Box::new);
+                let plan = Plan::Between {
+                    operand,
+                    low,
+                    high,
+                    negated: *negated,
+                };
+                Ok(node(syntax, plan, DataType::Boolean, nullable))
+            }
+            Kind::Like(like) => self.like(syntax, like),
+            Kind::Case {
+                operand,
+                branches,
+                otherwise,
+            } => self.case(syntax, operand.as_deref(), branches, otherwise.as_deref()),
+            Kind::Cast {
+                operand,
+                to,
+                fallback,
+            } => {
+                let operand = self.resolve(operand)?;
+                self.cast(syntax, operand, to, *fallback)
+            }
+            Kind::Call(function, arguments) => {
+                let arguments = arguments
+                    .iter()
+                    .map(|argument| self.resolve(argument))
+                    .collect::<Result<_, _>>()?;
+                self.call(syntax, *function, arguments)
+            }
+        }
+    }
+
+    fn column(&self, syntax: &Syntax, name: &str) -> Result<Node, SqlError> {
+        let at = || self.excerpt(syntax);
+        let index = self.names.iter().position(|known| known == name);
+        let field = index.and_then(|index| Some((index, self.fields.get(index)?.as_ref()?)));
+        let Some((index, field)) = field else {
+            return Err(SqlError::UnknownColumn {
+                name: name.to_owned(),
+                near: Vec::new(),
+                at: at(),
+            });
+        };
+        let Some(data_type) = column_type(field.data_type()) else {
+            let what = format!(
+                "column `{name}`, of type `{}`,",
+                sql_name(field.data_type())
+            );
+            return Err(SqlError::Unsupported { what, at: at() });
+        };
+        let nullable = field.is_nullable() || data_type == DataType::Null;
+        Ok(node(syntax, Plan::Column(index), data_type, nullable))
+    }
+
+    fn integer(&self, syntax: &Syntax, value: i128) -> Result<Node, SqlError> {
+        let natural = [DataType::Int32, DataType::Int64, DataType::UInt64]
+            .into_iter()
+            .find_map(|data_type| integer_array(value, &data_type));
+        match natural {
+            Some(array) => Ok(literal(syntax, array, Written::Integer(value))),
+            None => Err(SqlError::Unsupported {
+                what: format!("the integer `{value}`, which is wider than 64 bits,"),
+                at: self.excerpt(syntax),
+            }),
+        }
+    }
+
+    fn negate(&self, syntax: &Syntax, operand: &Syntax) -> Result<Node, SqlError> {
+        let operand = self.resolve(operand)?;
+        if let Plan::Literal(_, Written::Integer(value)) = operand.plan {
+            return self.integer(syntax, -value);
+        }
+        self.want_number(&operand, "-")?;
+        let operand = self.number(operand, &DataType::Int64)?;
+        let (data_type, nullable) = (operand.data_type.clone(), operand.nullable);
+        Ok(node(
+            syntax,
+            Plan::Negate(Box::new(operand)),
+            data_type,
+            nullable,
+        ))
+    }
+
+    fn connective(
+        &self,
+        syntax: &Syntax,
+        operands: &[Syntax],
+        plan: impl Fn(Vec<Node>) -> Plan,
+    ) -> Result<Node, SqlError> {
+        let operands = operands
+            .iter()
+            .map(|operand| self.boolean(self.resolve(operand)?))
+            .collect::<Result<Vec<_>, _>>()?;
+        let nullable = operands.iter().any(|node| node.nullable);
+        Ok(node(syntax, plan(operands), DataType::Boolean, nullable))
+    }
+
+    fn arithmetic(
+        &self,
+        syntax: &Syntax,
+        op: ArithmeticOp,
+        left: Node,
+        right: Node,
+    ) -> Result<Node, SqlError> {
+        let nullable = left.nullable || right.nullable;
+        let is_days = |node: &Node| {
+            matches!(node.plan, Plan::Literal(_, Written::Integer(_)))
+                || matches!(
+                    node.data_type,
+                    DataType::Int8
+                        | DataType::Int16
+                        | DataType::Int32
+                        | DataType::UInt8
+                        | DataType::UInt16
+                )
+        };
+        match (op, &left.data_type, &right.data_type) {
+            (ArithmeticOp::Subtract, DataType::Date32, DataType::Date32) => {
+                let plan = Plan::DaysBetween(Box::new(left), Box::new(right));
+                return Ok(node(syntax, plan, DataType::Int64, nullable));
+            }
+            (ArithmeticOp::Add | ArithmeticOp::Subtract, DataType::Date32, _)
+                if is_days(&right) =>
+            {
+                let days = self.coerce(right, &DataType::Int32)?;
+                let plan = Plan::ShiftDate(op, Box::new(left), Box::new(days));
+                return Ok(node(syntax, plan, DataType::Date32, nullable));
+            }
+            (ArithmeticOp::Add, _, DataType::Date32) if is_days(&left) => {
+                let days = self.coerce(left, &DataType::Int32)?;
+                let plan = Plan::ShiftDate(op, Box::new(right), Box::new(days));
+                return Ok(node(syntax, plan, DataType::Date32, nullable));
+            }
+            _ => {}
+        }
+        let met = match (integer_beside(&left, &right), integer_beside(&right, &left)) {
+            (Some(data_type), _) | (_, Some(data_type)) => Some(data_type),
+            _ => arithmetic(&left.data_type, &right.data_type),
+        };
+        let Some(met) = met else {
+            let types = format!(
+                "`{}` and `{}`",
+                sql_name(&left.data_type),
+                sql_name(&right.data_type)
+            );
+            let symbol = op.symbol();
+            return Err(
+                if is_integer(&left.data_type) && is_integer(&right.data_type) {
+                    let what =
+                        format!("{types} have no common type for `{symbol}`; cast one of them");
+                    self.type_error(syntax, &what)
+                } else {
+                    self.type_error(syntax, &format!("`{symbol}` does not take {types}"))
+                },
+            );
+        };
+        let met = match (op, met) {
+            (ArithmeticOp::Divide, met) if !is_float(&met) => DataType::Float64,
+            (_, DataType::Null) => DataType::Int64,
+            (_, met) => met,
+        };
+        let (left, right) = (self.coerce(left, &met)?, self.coerce(right, &met)?);
+        let by_zero = matches!(
+            op,
+            ArithmeticOp::Divide | ArithmeticOp::IntegerDivide | ArithmeticOp::Modulo
+        );
+        let plan = Plan::Arithmetic(op, Box::new(left), Box::new(right));
+        Ok(node(syntax, plan, met, nullable || by_zero))
+    }
+
+    fn like(&self, syntax: &Syntax, like: &Like) -> Result<Node, SqlError> {
+        let operand = self.text(self.resolve(&like.operand)?, "LIKE")?;
+        let pattern = self.text(self.resolve(&like.pattern)?, "LIKE")?;
+        let nullable = operand.nullable || pattern.nullable;
+        let plan = Plan::Like {
+            operand: Box::new(operand),
+            pattern: Box::new(pattern),
+            escape: like.escape,
+            ignore_case: like.ignore_case,
+            negated: like.negated,
+        };
+        Ok(node(syntax, plan, DataType::Boolean, nullable))
+    }
+
+    fn case(
+        &self,
+        syntax: &Syntax,
+        operand: Option<&Syntax>,
+        branches: &[(Syntax, Syntax)],
+        otherwise: Option<&Syntax>,
+    ) -> Result<Node, SqlError> {
+        let mut conditions = Vec::with_capacity(branches.len());
+        let mut values = Vec::with_capacity(branches.len() + 1);
+        for (condition, value) in branches {
+            conditions.push(self.resolve(condition)?);
+            values.push(self.resolve(value)?);
+        }
+        if let Some(value) = otherwise {
+            values.push(self.resolve(value)?);
+        }
+        let operand = match operand {
+            Some(operand) => {
+                let all = std::iter::once(self.resolve(operand)?)
+                    .chain(conditions)
+                    .collect();
+                let mut all = self.compared_all(all)?.into_iter();
+                let operand = all.next();
+                conditions = all.collect();
+                operand.map(Box::new)
+            }
+            None => {
+                conditions = conditions
+                    .into_iter()
+                    .map(|node| self.boolean(node))
+                    .collect::<Result<_, _>>()?;
+                None
+            }
+        };
+        let nullable = otherwise.is_none() || values.iter().any(|node| node.nullable);
+        let (data_type, values) = self.together(syntax, values, "CASE")?;
+        let mut values = values.into_iter();
+        let branches = conditions.into_iter().zip(values.by_ref()).collect();
+        let otherwise = values.next().map(Box::new);
+        Ok(node(
+            syntax,
+            Plan::Case {
+                operand,
+                branches,
+                otherwise,
+            },
+            data_type,
+            nullable,
+        ))
+    }
+
+    fn cast(
+        &self,
+        syntax: &Syntax,
+        operand: Node,
+        to: &DataType,
+        fallback: CastFailure,
+    ) -> Result<Node, SqlError> {
+        let from = &operand.data_type;
+        let number = |data_type: &DataType| is_number(data_type) || *data_type == DataType::Boolean;
+        let time =
+            |data_type: &DataType| matches!(data_type, DataType::Date32 | DataType::Timestamp(..));
+        let possible = matches!(from, DataType::Null | DataType::Utf8)
+            || *to == DataType::Utf8
+            || (number(from) && number(to))
+            || (time(from) && time(to));
+        if !possible {
+            let what = format!("`{}` cannot be cast to `{}`", sql_name(from), sql_name(to));
+            return Err(self.type_error(syntax, &what));
+        }
+        let nullable = operand.nullable || fallback == CastFailure::Null;
+        let plan = Plan::Cast {
+            operand: Box::new(operand),
+            fallback,
+        };
+        Ok(node(syntax, plan, to.clone(), nullable))
+    }
+
+    /// Converts implicitly. A literal is converted here, so what it cannot be is an error here.
+    fn coerce(&self, operand: Node, to: &DataType) -> Result<Node, SqlError> {
+        if operand.data_type == *to {
+            return Ok(operand);
+        }
+        let Plan::Literal(array, written) = &operand.plan else {
+            return Ok(cast_node(operand, to));
+        };
+        match cast(array, to, CastFailure::Error) {
+            Ok(array) => {
+                let plan = Plan::Literal(array, *written);
+                Ok(Node {
+                    plan,
+                    data_type: to.clone(),
+                    ..operand
+                })
+            }
+            Err(fault) => Err(SqlError::Type {
+                what: fault.what,
+                at: Excerpt::new(self.text, operand.place.line, operand.place.column),
+            }),
+        }
+    }
+
+    /// Converts operands to the type in which they are compared.
+    fn compared<const N: usize>(&self, operands: [Node; N]) -> Result<[Node; N], SqlError> {
+        let to = self.comparison_type(&operands)?;
+        let mut failed = None;
+        let operands = operands.map(|operand| match self.coerce(operand.clone(), &to) {
+            Ok(node) => node,
+            Err(error) => {
+                failed.get_or_insert(error);
+                operand
+            }
+        });
+        failed.map_or(Ok(operands), Err)
+    }
+
+    fn compared_all(&self, operands: Vec<Node>) -> Result<Vec<Node>, SqlError> {
+        let to = self.comparison_type(&operands)?;
+        operands
+            .into_iter()
+            .map(|operand| self.coerce(operand, &to))
+            .collect()
+    }
+
+    fn comparison_type(&self, operands: &[Node]) -> Result<DataType, SqlError> {
+        if let Some(to) = meet(operands) {
+            return Ok(to);
+        }
+        if operands
+            .iter()
+            .all(|node| is_integer(&node.data_type) || node.data_type == DataType::Null)
+        {
+            return Ok(WIDE_INTEGER);
+        }
+        Err(self.no_common_type(operands, "be compared"))
+    }
+
+    /// Converts operands to the type of a column that has them all.
+    fn together(
+        &self,
+        syntax: &Syntax,
+        operands: Vec<Node>,
+        name: &str,
+    ) -> Result<(DataType, Vec<Node>), SqlError> {
+        let Some(to) = meet(&operands) else {
+            let mut error = self.no_common_type(&operands, &format!("be mixed in `{name}`"));
+            if let SqlError::Type { at, .. } = &mut error {
+                *at = self.excerpt(syntax);
+            }
+            return Err(error);
+        };
+        let operands = operands
+            .into_iter()
+            .map(|operand| self.coerce(operand, &to))
+            .collect::<Result<_, _>>()?;
+        Ok((to, operands))
+    }
+
+    fn no_common_type(&self, operands: &[Node], what: &str) -> SqlError {
+        let mut names: Vec<String> = Vec::new();
+        for node in operands {
+            let name = format!("`{}`", sql_name(&node.data_type));
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
+        let place = operands.first().map(|node| node.place).unwrap_or_default();
+        SqlError::Type {
+            what: format!("{} cannot {what} without a cast", names.join(" and ")),
+            at: Excerpt::new(self.text, place.line, place.column),
+        }
+    }
+
+    /// The operand as a condition: numbers are true unless they are zero.
+    fn boolean(&self, operand: Node) -> Result<Node, SqlError> {
+        let converts = is_number(&operand.data_type)
+            || operand.data_type == DataType::Null
+            || matches!(operand.plan, Plan::Literal(_, Written::Text));
+        if operand.data_type == DataType::Boolean || converts {
+            return self.coerce(operand, &DataType::Boolean);
+        }
+        Err(self.type_error_at(
+            &operand,
+            format!("`{}` is not a condition", sql_name(&operand.data_type)),
+        ))
+    }
+
+    fn text(&self, operand: Node, name: &str) -> Result<Node, SqlError> {
+        match operand.data_type {
+            DataType::Utf8 => Ok(operand),
+            DataType::Null => self.coerce(operand, &DataType::Utf8),
+            _ => Err(self.does_not_take(&operand, name)),
+        }
+    }
+
+    /// The operand if it is a number, `NULL` as a number of type `null_as`.
+    fn number(&self, operand: Node, null_as: &DataType) -> Result<Node, SqlError> {
+        match operand.data_type {
+            DataType::Null => self.coerce(operand, null_as),
+            _ => Ok(operand),
+        }
+    }
+
+    fn want_number(&self, operand: &Node, name: &str) -> Result<(), SqlError> {
+        match is_number(&operand.data_type) || operand.data_type == DataType::Null {
+            true => Ok(()),
+            false => Err(self.does_not_take(operand, name)),
+        }
+    }
+
+    fn does_not_take(&self, operand: &Node, name: &str) -> SqlError {
+        self.type_error_at(
+            operand,
+            format!("`{name}` does not take `{}`", sql_name(&operand.data_type)),
+        )
+    }
+
+    fn type_error(&self, syntax: &Syntax, what: &str) -> SqlError {
+        SqlError::Type {
+            what: what.to_owned(),
+            at: self.excerpt(syntax),
+        }
+    }
+
+    fn type_error_at(&self, operand: &Node, what: String) -> SqlError {
+        SqlError::Type {
+            what,
+            at: Excerpt::new(self.text, operand.place.line, operand.place.column),
+        }
+    }
+
+    fn excerpt(&self, syntax: &Syntax) -> Excerpt {
+        Excerpt::new(self.text, syntax.place.line, syntax.place.column)
+    }
+}
+
+fn node(syntax: &Syntax, plan: Plan, data_type: DataType, nullable: bool) -> Node {
+    let operands = plan.operands();
+    let fallible = plan.can_fail(&data_type) || operands.iter().any(|node| node.fallible);
+    let constant = !matches!(plan, Plan::Column(_)) && operands.iter().all(|node| node.constant);
+    let label = Arc::from(syntax.label.as_str());
+    Node {
+        plan,
+        data_type,
+        nullable,
+        fallible,
+        constant,
+        place: syntax.place,
+        label,
+    }
+}
+
+fn literal(syntax: &Syntax, array: ArrayRef, written: Written) -> Node {
+    let (data_type, nullable) = (
+        array.data_type().clone(),
+        array.is_null(0) || *array.data_type() == DataType::Null,
+    );
+    node(syntax, Plan::Literal(array, written), data_type, nullable)
+}
+
+fn text_literal(syntax: &Syntax, text: &str) -> Node {
+    literal(
+        syntax,
+        Arc::new(StringArray::from(vec![text])),
+        Written::Text,
+    )
+}
+
+fn cast_node(operand: Node, to: &DataType) -> Node {
+    let (place, label, nullable) = (operand.place, operand.label.clone(), operand.nullable);
+    let (fallible, constant) = (operand.fallible, operand.constant);
+    let plan = Plan::Cast {
+        operand: Box::new(operand),
+        fallback: CastFailure::Error,
+    };
+    let fallible = fallible || plan.can_fail(to);
+    Node {
+        plan,
+        data_type: to.clone(),
+        nullable,
+        fallible,
+        constant,
+        place,
+        label,
+    }
+}
+
+/// The type in which all operands can stand in one column. Literals give way to what is not one.
+fn meet(operands: &[Node]) -> Option<DataType> {
+    let mut firm: Option<DataType> = None;
+    for node in operands
+        .iter()
+        .filter(|node| written(node) == Written::Typed)
+    {
+        firm = Some(match firm {
+            Some(firm) => common(&firm, &node.data_type)?,
+            None => node.data_type.clone(),
+        });
+    }
+    let mut met = firm;
+    for node in operands {
+        if let Written::Integer(value) = written(node) {
+            met = Some(match met {
+                Some(met) if integer_array(value, &met).is_some() => met,
+                Some(met) => common(&met, &node.data_type)?,
+                None => node.data_type.clone(),
+            });
+        }
+    }
+    match met {
+        // Text in quotes is read as the type of the others.
+        Some(DataType::Null) | None
+            if operands.iter().any(|node| written(node) == Written::Text) =>
+        {
+            Some(DataType::Utf8)
+        }
+        met => met,
+    }
+}
+
+/// The type of `firm` if `literal` is an integer that it has room for.
+fn integer_beside(literal: &Node, firm: &Node) -> Option<DataType> {
+    match (written(literal), written(firm)) {
+        (Written::Integer(value), Written::Typed) => {
+            integer_array(value, &firm.data_type).map(|_| firm.data_type.clone())
+        }
+        _ => None,
+    }
+}
+
+fn written(node: &Node) -> Written {
+    match node.plan {
+        Plan::Literal(_, written) => written,
+        _ => Written::Typed,
+    }
+}
+
+/// One value of an integer type, if it fits.
+fn integer_array(value: i128, data_type: &DataType) -> Option<ArrayRef> {
+    let (low, high) = integer_range(data_type)?;
+    if !(low..=high).contains(&value) {
+        return None;
+    }
+    macro_rules! array {
+        ($type:ty) => {
+            Arc::new(PrimitiveArray::<$type>::from_value(
+                value.try_into().ok()?,
+                1,
+            ))
+        };
+    }
+    Some(match data_type {
+        DataType::Int8 => array!(Int8Type),
+        DataType::Int16 => array!(Int16Type),
+        DataType::Int32 => array!(Int32Type),
+        DataType::Int64 => array!(Int64Type),
+        DataType::UInt8 => array!(UInt8Type),
+        DataType::UInt16 => array!(UInt16Type),
+        DataType::UInt32 => array!(UInt32Type),
+        DataType::UInt64 => array!(UInt64Type),
+        _ => return None,
+    })
+}
