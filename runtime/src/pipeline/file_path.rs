@@ -18,6 +18,9 @@ pub enum PathProblem {
     /// A control character.
     #[error("it contains a control character")]
     Control,
+    /// A `${` in the path of a source.
+    #[error("only the params of steps may refer to params")]
+    Reference,
 }
 
 /// The path without `.` parts and doubled or trailing `/`.

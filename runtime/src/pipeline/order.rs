@@ -22,10 +22,13 @@ pub(super) fn check_references(
         if known.contains(&name) {
             continue;
         }
-        let meant = match closest(name, known.iter().copied()) {
-            Some(near) if kind == "source" => Some(format!("sources.{near}")),
-            _ if kind == "step" && source_names.contains(&name) => Some(format!("sources.{name}")),
-            near => near.map(str::to_owned),
+        let near = closest(name, known.iter().copied());
+        let meant = match kind {
+            // The right name with, or without, what it begins with is likelier than a slip in it.
+            "step" if source_names.contains(&name) => Some(format!("sources.{name}")),
+            "source" if step_names.contains(&name) => Some(name.to_owned()),
+            "source" => near.map(|near| format!("sources.{near}")),
+            _ => near.map(str::to_owned),
         };
         let known = known.iter().map(|&name| name.to_owned()).collect();
         let name = name.to_owned();

@@ -8,11 +8,11 @@ use toml_edit::{Document, TomlError};
 
 use super::component_ref::ComponentRef;
 use super::error::{PipelineError, Problem};
-use super::file_path::normal_path;
+use super::file_path::{PathProblem, normal_path};
 use super::limits::{Limits, parse_size};
 use super::name::{NameProblem, SourceName, StepName, is_name};
 use super::order;
-use super::params::{Converter, override_params, refuse_reference, type_name};
+use super::params::{Converter, OPEN, override_params, type_name};
 use super::reader::{Entry, Section};
 use super::{From, InputRef, Layout, Pipeline, SourceDecl, StepDecl};
 use crate::error::{Place, SourceText};
@@ -146,13 +146,14 @@ fn read_source(entry: &Entry<'_>) -> Result<SourceDecl, PipelineError> {
     section.allow(&["keep", "path"])?;
     let path_entry = section.require("path")?;
     let written = path_entry.text()?;
-    refuse_reference(written).map_err(|problem| problem.at(path_entry.place.clone()))?;
-    let path = normal_path(written).map_err(|problem| {
-        Problem::Path {
-            path: written.to_owned(),
-            problem,
-        }
-        .at(path_entry.place.clone())
+    let path = match normal_path(written) {
+        Ok(path) if !path.contains(OPEN) => Ok(path),
+        Ok(_) => Err(PathProblem::Reference),
+        Err(problem) => Err(problem),
+    };
+    let path = path.map_err(|problem| {
+        let path = written.to_owned();
+        Problem::Path { path, problem }.at(path_entry.place.clone())
     })?;
     let keep = section
         .get("keep")

@@ -1,6 +1,5 @@
 //! Reads TOML tables key by key, and knows where each value stands.
 
-use std::ops::Range;
 use std::sync::Arc;
 
 use toml_edit::{Item, TableLike};
@@ -81,7 +80,8 @@ impl<'a> Section<'a> {
             let span = item.span().filter(|_| !is_spread(item));
             let around = || self.place.clone();
             let key_place = key_span.map_or_else(around, |span| Place::new(self.source, span));
-            let place = span.map_or_else(|| key_place.clone(), |span| self.at(span));
+            let place =
+                span.map_or_else(|| key_place.clone(), |span| Place::new(self.source, span));
             let path = match self.path.as_str() {
                 "" => key.to_owned(),
                 table => format!("{table}.{key}"),
@@ -95,10 +95,6 @@ impl<'a> Section<'a> {
                 place,
             }
         })
-    }
-
-    fn at(&self, span: Range<usize>) -> Place {
-        Place::new(self.source, span)
     }
 }
 

@@ -518,12 +518,10 @@ name = "p"
 path = "${params.day}.csv"
 "#),
         @r#"
-    `${params.day}` cannot be substituted: only the params of steps may refer to params
+    path `${params.day}.csv` cannot be used: only the params of steps may refer to params
       in pinion.toml, line 5
         5 | path = "${params.day}.csv"
           |        ^^^^^^^^^^^^^^^^^^^
-
-    hint: to keep `${` as text, write `$${`
     "#
     );
 }
