@@ -97,8 +97,8 @@ def score(late, probability):
 
 
 def metrics(rows, probability):
-    """Returns the metrics overall and by each slice, keyed by (column, value), overall by ("", "")."""
-    found = {("", ""): score(rows["late"], probability)}
+    """Returns the metrics overall and by each slice, keyed by (column, value), and by ("overall", None)."""
+    found = {("overall", None): score(rows["late"], probability)}
     for column in SLICES:
         for value, part in rows.groupby(column):
             found[column, str(value)] = score(part["late"], probability[part.index])
@@ -127,7 +127,9 @@ def pinion(model, encoder, train, holdout):
     for feature in logistic["categorical"]:
         # `{"text": ["AA", "AS"]}`: one coefficient for each category, in the same order.
         [categories] = columns[feature["column"]]["categories"].values()
-        names = [f"{feature['column']}={category}" for category in categories]
+        # `transform` encodes in place, so a column that is still needed as it was is encoded as a copy.
+        column = feature["column"].removesuffix("_code")
+        names = [f"{column}={category}" for category in categories]
         coefficients |= zip(names, feature["coefficients"], strict=True)
     return {
         "intercept": logistic["intercept"],
@@ -141,8 +143,7 @@ def read_metrics(path):
     """Returns what `metrics` returns, from a table of `evaluate-classification`."""
     found = {}
     for row in pyarrow.parquet.read_table(path).to_pylist():
-        slice = (row["column"] or "", row["value"] or "")
-        found[slice] = {
+        found[row["slice"], row["value"]] = {
             "rows": row["rows"],
             "late": row["positives"],
             "auc": row["auc"],
@@ -157,7 +158,7 @@ def figures(result):
     flat |= {f"coefficient {name}": value for name, value in result["coefficients"].items()}
     for part in "train", "holdout":
         for (column, value), scores in result[part].items():
-            where = f"{part} {column}={value}" if column else part
+            where = f"{part} {column}" if value is None else f"{part} {column}={value}"
             flat |= {f"{where} {name}": figure for name, figure in scores.items()}
     return flat
 
@@ -201,10 +202,12 @@ def as_json(result):
     """Returns a result as JSON, with the slices nested by column."""
 
     def nested(found):
-        tree = {"overall": found["", ""]} | {column: {} for column in SLICES}
+        tree = {}
         for (column, value), scores in found.items():
-            if column:
-                tree[column][value] = scores
+            if value is None:
+                tree[column] = scores
+            else:
+                tree.setdefault(column, {})[value] = scores
         return tree
 
     return json.dumps(result | {part: nested(result[part]) for part in ("train", "holdout")}, indent=2)
