@@ -28,7 +28,7 @@ pub const MAX_TEXT_BYTES: usize = 1024;
 pub const DICTIONARY: &str = "dictionary";
 
 /// One field as it crosses the wall. A schema is a list of these in pre-order.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct WireField {
     /// Name of the column or of the child.
@@ -580,7 +580,7 @@ fn flat(format: &str) -> Option<DataType> {
                 let timezone = (!timezone.is_empty()).then(|| timezone.into());
                 DataType::Timestamp(unit(letter)?, timezone)
             } else if let Some(width) = format.strip_prefix("w:") {
-                DataType::FixedSizeBinary(size(width)?)
+                DataType::FixedSizeBinary(size(width).filter(|width| *width > 0)?)
             } else {
                 decimal(format.strip_prefix("d:")?)?
             }
