@@ -1,0 +1,323 @@
+//! Checks what the `parquet` and `arrow-ipc` decoders take for granted.
+//!
+//! They slice, index and unwrap on a few numbers that come straight from the file. A damaged file must be an
+//! error, so those numbers are looked at first. Everything else they check themselves.
+
+use arrow_ipc::{DateUnit, Field, IntervalUnit, Precision, TimeUnit, Type, root_as_message};
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use bytes::Bytes;
+use parquet::basic::{Encoding, Type as PhysicalType};
+use parquet::column::page::Page;
+use parquet::errors::{ParquetError, Result};
+use parquet::schema::types::ColumnDescriptor;
+
+/// What is known of a column before its next page.
+#[derive(Clone, Copy)]
+pub(crate) struct PageGuard {
+    max_rep_level: i16,
+    max_def_level: i16,
+    physical_type: PhysicalType,
+    type_length: i32,
+    dictionary: bool,
+}
+
+impl PageGuard {
+    pub(crate) fn new(column: &ColumnDescriptor) -> Self {
+        Self {
+            max_rep_level: column.max_rep_level(),
+            max_def_level: column.max_def_level(),
+            physical_type: column.physical_type(),
+            type_length: column.type_length(),
+            dictionary: false,
+        }
+    }
+
+    /// Checks a decompressed page before it is decoded.
+    ///
+    /// # Errors
+    /// If levels, dictionary indices or values do not fit their page.
+    pub(crate) fn check(&mut self, page: &mut Page) -> Result<()> {
+        let (buf, levels, encoding, present) = match page {
+            Page::DictionaryPage { .. } => {
+                self.dictionary = true;
+                return Ok(());
+            }
+            Page::DataPage {
+                buf,
+                num_values,
+                rep_level_encoding,
+                def_level_encoding,
+                encoding,
+                ..
+            } => {
+                let values = u64::from(*num_values);
+                let count = *encoding == Encoding::BYTE_STREAM_SPLIT;
+                let (rest, _) =
+                    v1_levels(buf, *rep_level_encoding, self.max_rep_level, values, false)?;
+                let (rest, present) =
+                    v1_levels(rest, *def_level_encoding, self.max_def_level, values, count)?;
+                let levels = buf.len() - rest.len();
+                (buf, levels, *encoding, present)
+            }
+            Page::DataPageV2 {
+                buf,
+                num_values,
+                rep_levels_byte_len,
+                def_levels_byte_len,
+                encoding,
+                ..
+            } => {
+                let values = u64::from(*num_values);
+                let (rep, rest) = split(buf, u64::from(*rep_levels_byte_len))?;
+                let (def, rest) = split(rest, u64::from(*def_levels_byte_len))?;
+                let count = *encoding == Encoding::BYTE_STREAM_SPLIT;
+                run_lengths(rep, self.max_rep_level, values, false)?;
+                let present = run_lengths(def, self.max_def_level, values, count)?;
+                let levels = buf.len() - rest.len();
+                (buf, levels, *encoding, present)
+            }
+        };
+        self.check_values(buf, levels, encoding, present)
+    }
+
+    /// Checks the values of a page, which start at `levels`; `present` of them are not null, if counted.
+    fn check_values(
+        &self,
+        buf: &mut Bytes,
+        levels: usize,
+        encoding: Encoding,
+        present: u64,
+    ) -> Result<()> {
+        let values = buf.get(levels..).unwrap_or_default();
+        match encoding {
+            Encoding::PLAIN_DICTIONARY | Encoding::RLE_DICTIONARY => {
+                if !self.dictionary {
+                    return Err(damaged("a page wants a dictionary and there is none"));
+                }
+                match values {
+                    // All null. The decoder wants the width of its indices even so.
+                    [] => *buf = Bytes::from([buf.as_ref(), &[0]].concat()),
+                    [width @ 0..=32, indices @ ..] => index_runs(indices, *width)?,
+                    _ => return Err(damaged("the indices of a page are too wide")),
+                }
+            }
+            Encoding::RLE if self.physical_type == PhysicalType::BOOLEAN => {
+                index_runs(values.get(4..).unwrap_or_default(), 1)?;
+            }
+            Encoding::BYTE_STREAM_SPLIT => {
+                let width = match self.physical_type {
+                    PhysicalType::INT32 | PhysicalType::FLOAT => 4,
+                    PhysicalType::INT64 | PhysicalType::DOUBLE => 8,
+                    _ => u64::try_from(self.type_length).unwrap_or(0).max(1),
+                };
+                if values.len() as u64 != present * width {
+                    return Err(damaged(
+                        "a page has more or fewer bytes than its values take",
+                    ));
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+/// Checks one level section of a version 1 page. Gives what follows it, and, if asked to count, how many
+/// levels are the highest.
+fn v1_levels(
+    buf: &[u8],
+    encoding: Encoding,
+    max_level: i16,
+    values: u64,
+    count: bool,
+) -> Result<(&[u8], u64)> {
+    if max_level <= 0 {
+        return Ok((buf, values));
+    }
+    #[expect(deprecated, reason = "old files still have it")]
+    match encoding {
+        Encoding::RLE => {
+            let (length, rest) = split(buf, 4)?;
+            let (levels, rest) = split(rest, little_endian(length))?;
+            Ok((rest, run_lengths(levels, max_level, values, count)?))
+        }
+        // Nobody writes these levels together with an encoding whose values are counted.
+        Encoding::BIT_PACKED if !count => Ok((
+            split(buf, (values * u64::from(width(max_level))).div_ceil(8))?.1,
+            0,
+        )),
+        _ => Err(damaged("levels are of an unknown encoding")),
+    }
+}
+
+/// Checks that runs of levels make `values` levels. Gives, if asked to count, how many are `max_level`.
+fn run_lengths(mut runs: &[u8], max_level: i16, values: u64, count: bool) -> Result<u64> {
+    if max_level <= 0 {
+        return Ok(values);
+    }
+    let width = u64::from(width(max_level));
+    let (mut highest, mut left) = (0, values);
+    while left > 0 {
+        let header = take_varint(&mut runs)?;
+        let length = header >> 1;
+        let taken = if header & 1 == 1 {
+            let taken = left.min(length.saturating_mul(8));
+            let (bits, _) = split(runs, (taken * width).div_ceil(8))?;
+            if count {
+                let bit = |at: u64| u64::from(bits[(at / 8) as usize] >> (at % 8) & 1);
+                let level =
+                    |at: u64| (0..width).fold(0, |level, n| level | bit(at * width + n) << n);
+                highest += (0..taken)
+                    .filter(|at| level(*at) == max_level as u64)
+                    .count() as u64;
+            }
+            let stored = length.saturating_mul(width).min(runs.len() as u64);
+            runs = split(runs, stored)?.1;
+            taken
+        } else {
+            let (level, rest) = split(runs, width.div_ceil(8))?;
+            runs = rest;
+            let taken = left.min(length);
+            if little_endian(level) == max_level as u64 {
+                highest += taken;
+            }
+            taken
+        };
+        left -= taken;
+    }
+    Ok(highest)
+}
+
+fn little_endian(bytes: &[u8]) -> u64 {
+    bytes
+        .iter()
+        .rev()
+        .fold(0, |value, byte| value << 8 | u64::from(*byte))
+}
+
+/// Checks the headers of runs of dictionary indices. The last run may be cut short: some writers do that.
+fn index_runs(mut runs: &[u8], width: u8) -> Result<()> {
+    while !runs.is_empty() {
+        let header = take_varint(&mut runs)?;
+        let length = match header {
+            // Padding, as fastparquet writes it.
+            0 => return Ok(()),
+            _ if header & 1 == 1 => (header >> 1)
+                .saturating_mul(width.into())
+                .min(runs.len() as u64),
+            _ => u64::from(width).div_ceil(8),
+        };
+        runs = split(runs, length)?.1;
+    }
+    Ok(())
+}
+
+fn take_varint(bytes: &mut &[u8]) -> Result<u64> {
+    let mut value = 0;
+    for (position, byte) in bytes.iter().enumerate().take(5) {
+        value |= u64::from(byte & 0x7f) << (7 * position);
+        if byte & 0x80 == 0 {
+            *bytes = &bytes[position + 1..];
+            return Ok(value);
+        }
+    }
+    Err(damaged("the length of a run is missing or too large"))
+}
+
+fn width(max_level: i16) -> u32 {
+    i16::BITS - max_level.leading_zeros()
+}
+
+fn split(bytes: &[u8], length: u64) -> Result<(&[u8], &[u8])> {
+    usize::try_from(length)
+        .ok()
+        .and_then(|length| bytes.split_at_checked(length))
+        .ok_or_else(|| damaged("a part of a page runs past its end"))
+}
+
+fn damaged(message: &str) -> ParquetError {
+    ParquetError::General(message.to_owned())
+}
+
+/// Whether the Arrow schema that a file carries, in base64, can be converted.
+pub(crate) fn embedded_schema(encoded: &str) -> bool {
+    let Ok(bytes) = BASE64_STANDARD.decode(encoded) else {
+        return false;
+    };
+    // Newer writers put a marker and a length before the message, older ones only the length.
+    let message = match bytes.as_slice() {
+        [0xff, 0xff, 0xff, 0xff, _, _, _, _, message @ ..] => message,
+        message => message,
+    };
+    root_as_message(message)
+        .ok()
+        .and_then(|message| message.header_as_schema()?.fields())
+        .is_some_and(|fields| fields.iter().all(field))
+}
+
+fn field(node: Field<'_>) -> bool {
+    let int = |int: arrow_ipc::Int<'_>| matches!(int.bitWidth(), 8 | 16 | 32 | 64);
+    let unit = |unit: TimeUnit| unit.variant_name().is_some();
+    let children = || node.children().map_or(0, |children| children.len());
+    let type_ = match node.type_type() {
+        Type::Null | Type::Bool | Type::Struct_ | Type::Binary | Type::Utf8 => true,
+        Type::LargeBinary | Type::LargeUtf8 | Type::BinaryView | Type::Utf8View => true,
+        Type::Int => node.type_as_int().is_some_and(int),
+        Type::FloatingPoint => node.type_as_floating_point().is_some_and(|float| {
+            matches!(
+                float.precision(),
+                Precision::HALF | Precision::SINGLE | Precision::DOUBLE
+            )
+        }),
+        Type::FixedSizeBinary => node
+            .type_as_fixed_size_binary()
+            .is_some_and(|binary| binary.byteWidth() >= 0),
+        Type::Date => node
+            .type_as_date()
+            .is_some_and(|date| matches!(date.unit(), DateUnit::DAY | DateUnit::MILLISECOND)),
+        Type::Time => node.type_as_time().is_some_and(|time| {
+            matches!(
+                (time.bitWidth(), time.unit()),
+                (32, TimeUnit::SECOND | TimeUnit::MILLISECOND)
+                    | (64, TimeUnit::MICROSECOND | TimeUnit::NANOSECOND)
+            )
+        }),
+        Type::Timestamp => node
+            .type_as_timestamp()
+            .is_some_and(|stamp| unit(stamp.unit())),
+        Type::Duration => node
+            .type_as_duration()
+            .is_some_and(|duration| unit(duration.unit())),
+        Type::Interval => node.type_as_interval().is_some_and(|interval| {
+            matches!(
+                interval.unit(),
+                IntervalUnit::YEAR_MONTH | IntervalUnit::DAY_TIME | IntervalUnit::MONTH_DAY_NANO
+            )
+        }),
+        Type::Decimal => node.type_as_decimal().is_some_and(|decimal| {
+            matches!(decimal.bitWidth(), 32 | 64 | 128 | 256)
+                && u8::try_from(decimal.precision()).is_ok()
+                && i8::try_from(decimal.scale()).is_ok()
+        }),
+        Type::List | Type::LargeList | Type::ListView | Type::LargeListView | Type::Map => {
+            children() == 1
+        }
+        Type::FixedSizeList => {
+            children() == 1
+                && node
+                    .type_as_fixed_size_list()
+                    .is_some_and(|list| list.listSize() >= 0)
+        }
+        Type::RunEndEncoded => children() == 2,
+        _ => false,
+    };
+    type_
+        && node.name().is_some()
+        && node
+            .dictionary()
+            .is_none_or(|dictionary| dictionary.indexType().is_some_and(int))
+        && node
+            .children()
+            .is_none_or(|children| children.iter().all(field))
+}

@@ -1,0 +1,174 @@
+//! Reads a Parquet file.
+//!
+//! | port | kind | shape | type |
+//! |---|---|---|---|
+//! | in `source` | blob | a Parquet file | `application/vnd.apache.parquet` |
+//! | out `table` | table | `(n_rows, n_columns)` | as arrow-rs maps Parquet's types |
+//!
+//! Views, dictionaries and run-end encodings that a file's own Arrow schema asks for are read as the values
+//! they stand for. `INT96` is read as a timestamp in nanoseconds. Pages may be uncompressed or compressed
+//! with snappy, gzip, brotli, lz4 (either form) or zstd. Encrypted files and LZO are refused.
+//!
+//! A range is a run of rows of one row group: a group of more rows than asked for is cut, small groups are
+//! not joined, so that row groups appended to a file leave the ranges before them as they are. Reading a
+//! range fetches the footer, then only pages of the columns asked for that hold its rows.
+//!
+//! Deterministic; asks for no capabilities.
+
+mod codec;
+mod error;
+mod footer;
+mod guard;
+mod pages;
+mod range;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use arrow_schema::FieldRef;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReader;
+use parquet::arrow::{ProjectionMask, parquet_to_arrow_field_levels};
+use parquet::file::metadata::RowGroupMetaData;
+use pinion_sdk::{Batch, Blob, Descriptor, Range, Result, Source, TableWriter};
+
+pub use error::Error;
+use footer::Footer;
+use pages::{LoadedGroup, Pages};
+use range::Rows;
+
+/// Rows that are decoded at once.
+const BATCH_ROWS: usize = 16_384;
+
+/// Reads a Parquet file.
+#[derive(Debug)]
+pub struct ReadParquet;
+
+/// How to read it.
+#[derive(Debug, Default, serde::Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Params {
+    /// Columns to read, in the order of the file, whatever the order here. All unless given.
+    #[serde(default)]
+    pub columns: Option<Vec<String>>,
+}
+
+impl Source for ReadParquet {
+    type Params = Params;
+
+    fn describe() -> Descriptor {
+        Descriptor::new("Reads a Parquet file.").output("table", "The file's columns.")
+    }
+
+    fn probe(params: &Params, bytes: &Blob) -> Result<Vec<FieldRef>> {
+        let footer = Footer::read(bytes)?;
+        let mut fields = footer.fields();
+        if let Some(columns) = &params.columns {
+            let kept = columns
+                .iter()
+                .map(|name| footer.position(name))
+                .collect::<Result<BTreeSet<_>, _>>()?;
+            fields = kept
+                .into_iter()
+                .filter_map(|position| fields.get(position).cloned())
+                .collect();
+        }
+        Ok(fields)
+    }
+
+    fn partition(_params: &Params, bytes: &Blob, rows: u64) -> Result<Vec<Range>> {
+        Ok(range::cut(&Footer::read(bytes)?, rows))
+    }
+
+    fn read(
+        _params: &Params,
+        bytes: &Blob,
+        range: &Range,
+        columns: &[String],
+        rows: &mut TableWriter,
+    ) -> Result<()> {
+        let footer = Footer::read(bytes)?;
+        let (wanted, group) = Rows::find(range, &footer)?;
+        let mut roots = columns
+            .iter()
+            .map(|name| footer.position(name))
+            .collect::<Result<Vec<_>, _>>()?;
+        // The decoder gives columns in the order of the file.
+        roots.sort_unstable();
+        let names = footer.fields();
+        let failed = |source| Error::Group {
+            group: wanted.group,
+            source,
+        };
+        let mut found = 0;
+        for batch in decode(bytes, &footer, &wanted, group, &roots)? {
+            let batch = batch.map_err(|error| failed(error.into()))?;
+            found += batch.num_rows() as u64;
+            let fields = roots.iter().filter_map(|root| names.get(*root));
+            let columns = fields.zip(batch.columns());
+            let columns = columns.map(|(field, values)| (field.as_ref().clone(), values.clone()));
+            rows.write(&Batch::new(batch.num_rows(), columns.collect())?)?;
+        }
+        if found != wanted.take {
+            let (group, expected) = (wanted.group, wanted.take);
+            return Err(Error::Short {
+                group,
+                expected,
+                found,
+            }
+            .into());
+        }
+        Ok(())
+    }
+}
+
+pinion_sdk::export!(ReadParquet: Source);
+
+/// Decodes the rows `wanted` of `group`: the columns at the positions `roots` of the schema.
+fn decode(
+    bytes: &Blob,
+    footer: &Footer,
+    wanted: &Rows,
+    group: &RowGroupMetaData,
+    roots: &[usize],
+) -> Result<ParquetRecordBatchReader, Error> {
+    let metadata = footer.metadata.as_ref();
+    let descriptor = metadata.file_metadata().schema_descr();
+    let mut chunks = BTreeMap::new();
+    for (position, chunk) in group.columns().iter().enumerate() {
+        if !roots.contains(&descriptor.get_column_root_idx(position)) {
+            continue;
+        }
+        let column = || chunk.column_path().string();
+        if !codec::supported(chunk.compression()) {
+            return Err(Error::Codec {
+                column: column(),
+                codec: chunk.compression().to_string(),
+            });
+        }
+        let pages = Pages::load(bytes, chunk, &(wanted.skip..wanted.skip + wanted.take)).map_err(
+            |source| Error::Column {
+                column: column(),
+                group: wanted.group,
+                source,
+            },
+        )?;
+        chunks.insert(position, pages);
+    }
+    let failed = |source| Error::Group {
+        group: wanted.group,
+        source,
+    };
+    let mask = ProjectionMask::roots(descriptor, roots.iter().copied());
+    let levels =
+        parquet_to_arrow_field_levels(descriptor, mask, Some(&footer.decoded)).map_err(failed)?;
+    ParquetRecordBatchReader::try_new_with_row_groups(
+        &levels,
+        &LoadedGroup {
+            metadata,
+            group,
+            chunks,
+        },
+        BATCH_ROWS,
+        Some(wanted.selection()),
+    )
+    .map_err(failed)
+}

@@ -1,0 +1,244 @@
+//! Reads what pyarrow wrote (`tests/oracles/parquet_files.py`) and compares it with what pyarrow reads.
+
+use std::fs::{self, File};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+
+use arrow_array::cast::AsArray;
+use arrow_array::{Array, RecordBatch};
+use arrow_ipc::reader::FileReader;
+use arrow_schema::FieldRef;
+use arrow_select::concat::concat_batches;
+use pinion_sdk::testing::source;
+use pinion_sdk::{Blob, Error, Range, Source, TableWriter};
+use read_parquet::{Params, ReadParquet};
+
+const MEDIA_TYPE: &str = "application/vnd.apache.parquet";
+
+fn data(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/data")
+        .join(name)
+}
+
+fn blob(name: &str) -> Blob {
+    Blob::local(
+        MEDIA_TYPE,
+        fs::read(data(&format!("{name}.parquet"))).unwrap(),
+    )
+}
+
+fn arrow(name: &str) -> RecordBatch {
+    let file = FileReader::try_new(File::open(data(&format!("{name}.arrow"))).unwrap(), None);
+    let file = file.unwrap();
+    let schema = file.schema();
+    concat_batches(&schema, &file.map(Result::unwrap).collect::<Vec<_>>()).unwrap()
+}
+
+/// The fields, the rows and the number of rows in each range.
+fn table(
+    params: &str,
+    bytes: &Blob,
+    rows: u64,
+) -> Result<(Vec<FieldRef>, RecordBatch, Vec<usize>), Error> {
+    let (fields, ranges) = source::<ReadParquet>(params, bytes, rows)?;
+    let lengths = ranges
+        .iter()
+        .map(|batches| batches.iter().map(RecordBatch::num_rows).sum());
+    let lengths = lengths.collect();
+    let batches: Vec<_> = ranges.into_iter().flatten().collect();
+    let schema = batches
+        .first()
+        .map(RecordBatch::schema)
+        .expect("at least one batch");
+    Ok((fields, concat_batches(&schema, &batches).unwrap(), lengths))
+}
+
+#[track_caller]
+fn compare(file: &str, expected: &str, rows: u64) {
+    let expected = arrow(expected);
+    let (fields, found, _) = table("{}", &blob(file), rows).unwrap();
+    for (position, field) in expected.schema().fields().iter().enumerate() {
+        let (found, expected) = (found.column(position), expected.column(position));
+        if let (Some(found), Some(expected)) = (found.as_map_opt(), expected.as_map_opt()) {
+            // What the entries of a map are called is nobody's business, and writers disagree on it.
+            assert_eq!(found.offsets(), expected.offsets(), "{file}");
+            assert_eq!(found.nulls(), expected.nulls(), "{file}");
+            assert_eq!(
+                found.entries().columns(),
+                expected.entries().columns(),
+                "{file}"
+            );
+            continue;
+        }
+        assert_eq!(&fields[position], field, "{file}");
+        assert_eq!(found, expected, "{file}: {}", field.name());
+    }
+    assert_eq!(found.num_columns(), expected.num_columns());
+}
+
+#[test]
+fn every_type_is_as_pyarrow_reads_it() {
+    for name in [
+        "types",
+        "types-v2",
+        "required",
+        "encoded",
+        "no-arrow-schema",
+        "old-lists",
+    ] {
+        for rows in [1, 2, 100] {
+            compare(name, name, rows);
+        }
+    }
+}
+
+#[test]
+fn int96_is_nanoseconds() {
+    compare("int96", "int96", 100);
+}
+
+#[test]
+fn every_encoding() {
+    for name in ["encodings-v1", "encodings-v2", "all-null"] {
+        for rows in [1, 2, 100] {
+            compare(name, name, rows);
+        }
+    }
+}
+
+#[test]
+fn every_codec_and_page_version_in_pieces_of_any_size() {
+    for codec in ["none", "snappy", "gzip", "brotli", "lz4", "zstd"] {
+        for version in [1, 2] {
+            for rows in [1, 7, 50, 160, 1000] {
+                compare(&format!("rows-{codec}-v{version}"), "rows", rows);
+            }
+        }
+    }
+}
+
+#[test]
+fn groups_are_cut_and_not_joined() {
+    let bytes = blob("rows-zstd-v1");
+    assert_eq!(table("{}", &bytes, 1000).unwrap().2, [160, 160, 80]);
+    assert_eq!(table("{}", &bytes, 100).unwrap().2, [100, 60, 100, 60, 80]);
+    let ranges = ReadParquet::partition(&Params::default(), &bytes, 100).unwrap();
+    assert_eq!(ranges[1].hint, "group=0 skip=100 take=60");
+    for pair in ranges.windows(2) {
+        assert_eq!(pair[0].offset + pair[0].len, pair[1].offset, "{pair:?}");
+    }
+}
+
+#[test]
+fn columns_are_kept_in_file_order_and_read_alone() {
+    let expected = arrow("rows");
+    let (fields, found, _) =
+        table(r#"{"columns": ["list", "id"]}"#, &blob("rows-none-v2"), 100).unwrap();
+    assert_eq!(
+        fields
+            .iter()
+            .map(|field| field.name().as_str())
+            .collect::<Vec<_>>(),
+        ["id", "list"]
+    );
+    assert_eq!(found.column(0), expected.column(0));
+    assert_eq!(found.column(1), expected.column(3));
+}
+
+#[test]
+fn no_columns_still_count() {
+    let bytes = blob("rows-snappy-v1");
+    let ranges = ReadParquet::partition(&Params::default(), &bytes, 100).unwrap();
+    let mut writer = TableWriter::local();
+    ReadParquet::read(&Params::default(), &bytes, &ranges[1], &[], &mut writer).unwrap();
+    let rows = writer
+        .into_partitions()
+        .iter()
+        .flatten()
+        .map(RecordBatch::num_rows)
+        .sum::<usize>();
+    assert_eq!(rows, 60);
+}
+
+#[test]
+fn what_is_refused_and_how() {
+    let probe = |params: &str, bytes: Vec<u8>| {
+        source::<ReadParquet>(params, &Blob::local(MEDIA_TYPE, bytes), 100).unwrap_err()
+    };
+    let good = fs::read(data("required.parquet")).unwrap();
+    let cut = probe("{}", good[..good.len() - 1].to_vec());
+    assert_eq!(
+        (cut.code.as_str(), cut.details[0].1.as_str()),
+        ("bad-file", "`PAR1` at the end")
+    );
+    assert_eq!(probe("{}", Vec::new()).code, "bad-file");
+    assert_eq!(probe("{}", b"PAR1PAR1".to_vec()).code, "bad-file");
+    let missing = probe(r#"{"columns": ["price"]}"#, good);
+    assert_eq!(missing.code, "missing-column");
+    assert_eq!(missing.message, "the Parquet file has no column `price`");
+
+    let bytes = blob("required");
+    for hint in [
+        "",
+        "group=0",
+        "group=1 skip=0 take=1",
+        "group=0 skip=3 take=3",
+        "group=0 skip=1 take=-1",
+    ] {
+        let range = Range {
+            offset: 0,
+            len: 0,
+            hint: hint.to_owned(),
+        };
+        let mut writer = TableWriter::local();
+        let found = ReadParquet::read(&Params::default(), &bytes, &range, &[], &mut writer);
+        assert_eq!(found.unwrap_err().code, "bad-range", "{hint}");
+    }
+}
+
+/// Cuts every file short at many places and flips bytes at random, from a fixed seed.
+#[test]
+fn damage_is_an_error_or_a_value() {
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut random = move |below: usize| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state % below as u64) as usize
+    };
+    let mut files: Vec<_> = fs::read_dir(data(""))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    files.retain(|path| {
+        path.extension()
+            .is_some_and(|extension| extension == "parquet")
+    });
+    files.sort();
+    let read = |path: &Path, bytes: Vec<u8>, how: &str| {
+        let bytes = Blob::local(MEDIA_TYPE, bytes);
+        let attempt = || source::<ReadParquet>("{}", &bytes, 64).map(drop);
+        let outcome = catch_unwind(AssertUnwindSafe(attempt));
+        assert!(outcome.is_ok(), "{} {how}", path.display());
+    };
+    let rounds = std::env::var("ROUNDS").map_or(100, |rounds| rounds.parse().unwrap());
+    for path in &files {
+        let good = fs::read(path).unwrap();
+        for length in (0..good.len()).step_by(1 + good.len() / 100) {
+            read(
+                path,
+                good[..length].to_vec(),
+                &format!("cut to {length} bytes"),
+            );
+        }
+        for _ in 0..rounds {
+            let mut bytes = good.clone();
+            let flips: Vec<_> = (0..=random(3))
+                .map(|_| (random(good.len()), random(256) as u8))
+                .collect();
+            flips.iter().for_each(|(at, bits)| bytes[*at] ^= bits);
+            read(path, bytes, &format!("with {flips:?}"));
+        }
+    }
+}
