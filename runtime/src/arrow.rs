@@ -19,6 +19,9 @@ pub mod rows;
 mod ipc;
 mod layout;
 mod merge;
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod samples;
 mod views;
 
 #[cfg(target_endian = "big")]

@@ -215,3 +215,159 @@ fn hash_nodes(
         hash_nodes(Some((name, nullable)), data_type, nodes, hasher);
     }
 }
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow_array::types::Int8Type;
+    use arrow_array::{
+        BooleanArray, DictionaryArray, Float64Array, Int32Array, Int64Array, RecordBatch,
+        StringArray,
+    };
+    use arrow_buffer::NullBuffer;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::arrow::samples::{Random, build, random_field, random_values, values};
+
+    fn chunk(field: &Field, pieces: &[ArrayRef]) -> ArrayRef {
+        let chunk = canonical(field, pieces).unwrap();
+        assert_eq!(*chunk.data_type(), canonical_type(field.data_type()));
+        chunk.to_data().validate_full().unwrap();
+        // What arrow itself expects of a column.
+        let schema = arrow_schema::Schema::new(vec![canonical_field(field)]);
+        RecordBatch::try_new(Arc::new(schema), vec![Arc::clone(&chunk)]).unwrap();
+        chunk
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2000))]
+
+        #[test]
+        fn equal_values_have_an_equal_digest(seed: u64, rows in 0_usize..40, cut in 0_usize..40) {
+            let mut random = Random(seed);
+            let field = random_field("x", 3, &mut random);
+            let given = random_values(&field, rows, &mut random);
+            let whole = chunk(&field, &[build(&field, &given, &mut random)]);
+            prop_assert_eq!(values(&whole), given.clone());
+
+            let (left, right) = given.split_at(cut.min(rows));
+            let pieces = [
+                build(&field, left, &mut random),
+                build(&field, &[], &mut random),
+                build(&field, right, &mut random),
+            ];
+            let joined = chunk(&field, &pieces);
+            prop_assert_eq!(digest(&whole).unwrap(), digest(&joined).unwrap());
+            prop_assert_eq!(whole.to_data(), joined.to_data());
+
+            let again = chunk(&field, &[Arc::clone(&joined)]);
+            prop_assert_eq!(digest(&again).unwrap(), digest(&joined).unwrap());
+        }
+
+        #[test]
+        fn other_values_have_another_digest(seed: u64, rows in 1_usize..20) {
+            let mut random = Random(seed);
+            let field = random_field("x", 2, &mut random);
+            let one = random_values(&field, rows, &mut random);
+            let other = random_values(&field, rows, &mut random);
+            let digest_of = |given| digest(&chunk(&field, &[build(&field, given, &mut Random(1))])).unwrap();
+            prop_assert_eq!(one == other, digest_of(&one) == digest_of(&other));
+        }
+    }
+
+    /// Computed by hand from the documented bytes.
+    #[test]
+    fn known_digest() {
+        let array: ArrayRef = Arc::new(Int32Array::from(vec![Some(1), None, Some(-1)]));
+        let mut bytes = Vec::new();
+        let mut text = |text: &str| {
+            bytes.push(b't');
+            bytes.extend((text.len() as u64).to_le_bytes());
+            bytes.extend(text.as_bytes());
+        };
+        text("pinion chunk 1");
+        text("i");
+        for (tag, number) in [(b'l', 0_u64), (b'u', 3), (b'u', 1), (b'l', 2), (b'b', 1)] {
+            bytes.push(tag);
+            bytes.extend(number.to_le_bytes());
+        }
+        bytes.push(0b101);
+        bytes.extend(b"b\x0c\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\0\xff\xff\xff\xff");
+        let chunk = chunk(&Field::new("x", DataType::Int32, true), &[array]);
+        assert_eq!(digest(&chunk).unwrap(), Digest::of(&bytes));
+    }
+
+    #[test]
+    fn plain_columns_are_shared() {
+        let array: ArrayRef = Arc::new(Float64Array::from(vec![1.0, f64::NAN, -0.0]));
+        let chunk = chunk(
+            &Field::new("x", DataType::Float64, false),
+            &[Arc::clone(&array)],
+        );
+        assert_eq!(
+            chunk.to_data().buffers()[0].as_ptr(),
+            array.to_data().buffers()[0].as_ptr()
+        );
+    }
+
+    #[test]
+    fn floats_keep_their_bits() {
+        let field = Field::new("x", DataType::Float64, false);
+        let digest_of = |value: f64| {
+            digest(&chunk(&field, &[Arc::new(Float64Array::from(vec![value]))])).unwrap()
+        };
+        assert_ne!(digest_of(0.0), digest_of(-0.0));
+        assert_ne!(
+            digest_of(f64::NAN),
+            digest_of(f64::from_bits(f64::NAN.to_bits() + 1))
+        );
+    }
+
+    #[test]
+    fn bitmap_of_no_nulls_goes() {
+        let field = Field::new("x", DataType::Boolean, true);
+        let array = BooleanArray::new(vec![true, false].into(), Some(NullBuffer::new_valid(2)));
+        assert!(chunk(&field, &[Arc::new(array)]).nulls().is_none());
+    }
+
+    #[test]
+    fn other_types_and_nulls_are_refused() {
+        let ints: ArrayRef = Arc::new(Int64Array::from(vec![Some(1), None]));
+        let field = Field::new("x", DataType::Int32, true);
+        assert!(matches!(
+            canonical(&field, &[Arc::clone(&ints)]),
+            Err(BadChunk::Type { .. })
+        ));
+        let field = Field::new("x", DataType::Int64, false);
+        assert!(matches!(
+            canonical(&field, &[ints]),
+            Err(BadChunk::Nulls {
+                expected: 0,
+                found: 1,
+                ..
+            })
+        ));
+    }
+
+    #[test]
+    fn full_dictionaries_are_refused() {
+        let piece = |from: i32| -> ArrayRef {
+            let words: Vec<String> = (from..from + 100).map(|word| word.to_string()).collect();
+            let keys = (0..100_i8).collect::<Vec<_>>().into();
+            Arc::new(DictionaryArray::<Int8Type>::new(
+                keys,
+                Arc::new(StringArray::from(words)),
+            ))
+        };
+        let data_type = DataType::Dictionary(Box::new(DataType::Int8), Box::new(DataType::Utf8));
+        let field = Field::new("x", data_type, false);
+        assert!(canonical(&field, &[piece(0), piece(0)]).is_ok());
+        assert!(matches!(
+            canonical(&field, &[piece(0), piece(100)]),
+            Err(BadChunk::Keys { found: 129, .. })
+        ));
+    }
+}

@@ -279,3 +279,141 @@ fn push_nodes(
     }
     Some(())
 }
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use arrow_array::{Int32Array, cast::AsArray as _};
+    use arrow_ipc::reader::FileReader;
+    use arrow_schema::Fields;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::arrow::chunk::{canonical, canonical_field, digest};
+    use crate::arrow::format::MAX_DEPTH;
+    use crate::arrow::samples::{Random, build, random_field, random_values, values};
+
+    fn columns(random: &mut Random) -> (Vec<Field>, Vec<ArrayRef>) {
+        let rows = random.below(30);
+        let count = random.below(4);
+        let fields: Vec<_> = (0..count)
+            .map(|column| random_field(&format!("column {column}"), 3, random))
+            .collect();
+        let chunk = |field: &Field| {
+            let given = random_values(field, rows, random);
+            canonical(field, &[build(field, &given, random)]).unwrap()
+        };
+        let columns = fields.iter().map(chunk).collect();
+        (fields, columns)
+    }
+
+    fn written(fields: &[Field], columns: &[ArrayRef]) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        write(fields, columns, &mut bytes).unwrap();
+        bytes
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(1000))]
+
+        #[test]
+        fn what_is_written_is_read(seed: u64) {
+            let (fields, columns) = columns(&mut Random(seed));
+            let bytes = written(&fields, &columns);
+            let read = read(bytes.clone().into()).unwrap();
+            prop_assert_eq!(read.len(), columns.len());
+            for (read, column) in read.iter().zip(&columns) {
+                prop_assert_eq!(read.data_type(), column.data_type());
+                prop_assert_eq!(digest(read).unwrap(), digest(column).unwrap());
+            }
+            prop_assert_eq!(written(&fields, &read), bytes.clone());
+
+            // And by arrow-rs itself.
+            let mut reader = FileReader::try_new(std::io::Cursor::new(bytes), None).unwrap();
+            let fields: Fields = fields.iter().map(canonical_field).collect();
+            prop_assert_eq!(reader.schema().fields().clone(), fields);
+            let batch = reader.next().unwrap().unwrap();
+            for (read, column) in batch.columns().iter().zip(&columns) {
+                prop_assert_eq!(values(read), values(column));
+            }
+            prop_assert!(reader.next().is_none());
+        }
+
+        #[test]
+        fn damaged_bytes_never_panic(seed: u64) {
+            let mut random = Random(seed);
+            let (fields, columns) = columns(&mut random);
+            let mut bytes = written(&fields, &columns);
+            for _ in 0..=random.below(4) {
+                let at = random.below(bytes.len());
+                match random.below(8) {
+                    0 => bytes.truncate(at.max(1)),
+                    1 => bytes[at] = 0xff,
+                    2 => bytes.extend_from_within(at..),
+                    // Metadata lies at the end.
+                    3 | 4 => {
+                        let at = bytes.len() - 1 - random.below(bytes.len().min(600));
+                        bytes[at] ^= 1 << random.below(8);
+                    }
+                    _ => bytes[at] ^= 1 << random.below(8),
+                }
+            }
+            for column in read(bytes.into()).into_iter().flatten() {
+                column.to_data().validate_full().unwrap();
+                digest(&column).unwrap();
+            }
+        }
+    }
+
+    #[test]
+    fn buffers_are_mapped_at_multiples_of_64() {
+        let fields = [
+            Field::new("a", DataType::Int32, false),
+            Field::new("b", DataType::Int32, false),
+        ];
+        let column =
+            |from: i32| -> ArrayRef { Arc::new(Int32Array::from_iter_values(from..from + 5)) };
+        let bytes = Bytes::from(written(&fields, &[column(0), column(5)]));
+        let base = bytes.as_ptr() as usize;
+        for read in read(bytes).unwrap() {
+            let address = read.to_data().buffers()[0].as_ptr() as usize;
+            assert!(address > base);
+            assert_eq!((address - base) % ALIGNMENT, 0);
+            assert_eq!(
+                read.as_primitive::<arrow_array::types::Int32Type>().len(),
+                5
+            );
+        }
+    }
+
+    #[test]
+    fn deepest_types_are_read() {
+        let mut field = Field::new("item", DataType::Int8, true);
+        for _ in 1..MAX_DEPTH {
+            field = Field::new("item", DataType::List(Arc::new(field)), true);
+        }
+        let column = canonical(&field, &[]).unwrap();
+        assert_eq!(read(written(&[field], &[column]).into()).unwrap().len(), 1);
+    }
+
+    #[test]
+    fn columns_that_do_not_match_are_refused() {
+        let column: ArrayRef = Arc::new(Int32Array::from(vec![1]));
+        let longer: ArrayRef = Arc::new(Int32Array::from(vec![1, 2]));
+        let field = Field::new("x", DataType::Int32, false);
+        let refused = |fields: &[Field], columns: &[ArrayRef]| {
+            write(fields, columns, &mut Vec::new()).unwrap_err()
+        };
+        assert!(matches!(
+            refused(&[], &[Arc::clone(&column)]),
+            BadFile::Columns {
+                expected: 1,
+                found: 0
+            }
+        ));
+        assert!(matches!(
+            refused(&[field.clone(), field], &[column, longer]),
+            BadFile::Write(_)
+        ));
+    }
+}

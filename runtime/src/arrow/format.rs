@@ -458,6 +458,7 @@ impl Reader<'_> {
         };
 
         match format {
+            "+s" if found == 0 => return Err(bad_children("at least 1")),
             "+s" => return Ok(DataType::Struct(children.into())),
             "+r" => return Err(unsupported("run-end encoded")),
             "+vl" | "+vL" => return Err(unsupported("list view")),
@@ -487,7 +488,7 @@ impl Reader<'_> {
                 _ => {
                     let size = format
                         .strip_prefix("+w:")
-                        .and_then(size)
+                        .and_then(positive)
                         .ok_or_else(bad_format)?;
                     Ok(DataType::FixedSizeList(Arc::new(item), size))
                 }
@@ -536,9 +537,8 @@ pub(crate) fn path_text(names: &[&str]) -> String {
     text
 }
 
-fn size(digits: &str) -> Option<i32> {
-    let size: i32 = digits.parse().ok()?;
-    (size >= 0).then_some(size)
+fn positive(digits: &str) -> Option<i32> {
+    digits.parse().ok().filter(|size| *size > 0)
 }
 
 /// The type without children that a format string names.
@@ -580,7 +580,7 @@ fn flat(format: &str) -> Option<DataType> {
                 let timezone = (!timezone.is_empty()).then(|| timezone.into());
                 DataType::Timestamp(unit(letter)?, timezone)
             } else if let Some(width) = format.strip_prefix("w:") {
-                DataType::FixedSizeBinary(size(width).filter(|width| *width > 0)?)
+                DataType::FixedSizeBinary(positive(width)?)
             } else {
                 decimal(format.strip_prefix("d:")?)?
             }
@@ -605,4 +605,245 @@ fn decimal(numbers: &str) -> Option<DataType> {
         && scale.unsigned_abs() <= max_precision
         && i16::from(scale) <= i16::from(precision);
     (fits && numbers.next().is_none()).then(|| decimal(precision, scale))
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::arrow::samples::{Random, random_field};
+
+    fn wire(name: &str, format: &str, children: u32) -> WireField {
+        let (name, format, metadata) = (name.to_owned(), format.to_owned(), Vec::new());
+        WireField {
+            name,
+            format,
+            nullable: true,
+            children,
+            metadata,
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2000))]
+
+        #[test]
+        fn fields_round_trip(seed: u64) {
+            let mut random = Random(seed);
+            let metadata = [("unit".to_owned(), "km".to_owned()), ("a".to_owned(), "1\n2".to_owned())];
+            let fields = [random_field("x", 3, &mut random), random_field("y", 3, &mut random).with_metadata(metadata.into())];
+            let wire: Vec<_> = fields.iter().flat_map(to_wire).collect();
+            prop_assert_eq!(from_wire(&wire).unwrap(), fields);
+        }
+
+        #[test]
+        fn any_list_is_a_schema_or_an_error(
+            list in proptest::collection::vec(("[a-c\n]{0,3}", "[a-zA-Z+:,0-9-]{0,5}|\\+[slLmw]|\\+w:[0-9]|[iuln]", 0_u32..4, any::<bool>()), 0..20)
+        ) {
+            let list: Vec<_> = list
+                .into_iter()
+                .map(|(name, format, children, nullable)| WireField { nullable, ..wire(&name, &format, children) })
+                .collect();
+            if let Ok(fields) = from_wire(&list) {
+                let again: Vec<_> = fields.iter().flat_map(to_wire).collect();
+                prop_assert_eq!(from_wire(&again).unwrap(), fields);
+            }
+        }
+    }
+
+    #[test]
+    fn every_flat_format_round_trips() {
+        let formats = [
+            "n",
+            "b",
+            "c",
+            "C",
+            "s",
+            "S",
+            "i",
+            "I",
+            "l",
+            "L",
+            "e",
+            "f",
+            "g",
+            "z",
+            "Z",
+            "vz",
+            "u",
+            "U",
+            "vu",
+            "tdD",
+            "tdm",
+            "tts",
+            "ttm",
+            "ttu",
+            "ttn",
+            "tiM",
+            "tiD",
+            "tin",
+            "tDs",
+            "tDm",
+            "tDu",
+            "tDn",
+            "tss:",
+            "tsm:UTC",
+            "tsu:+01:00",
+            "tsn:Europe/Berlin",
+            "w:1",
+            "w:16",
+            "d:9,2,32",
+            "d:18,0,64",
+            "d:38,10",
+            "d:76,-3,256",
+        ];
+        for format in formats {
+            let fields = from_wire(&[wire("x", format, 0)]).unwrap();
+            assert_eq!(to_wire(&fields[0]), [wire("x", format, 0)]);
+        }
+    }
+
+    #[test]
+    fn formats_that_are_refused() {
+        for format in [
+            "",
+            "x",
+            "w:",
+            "w:-1",
+            "w:0",
+            "w:99999999999",
+            "d:",
+            "d:0,0",
+            "d:39,0",
+            "d:5,6",
+            "d:5,2,16",
+            "d:5,2,128,1",
+            "ts",
+            "tsx:",
+            "tt",
+            "tdx",
+            "tD",
+            "i ",
+        ] {
+            let error = from_wire(&[wire("x", format, 0)]).unwrap_err();
+            assert!(
+                matches!(error, BadFields::Format { .. }),
+                "{format}: {error}"
+            );
+        }
+        for format in ["+r", "+vl", "+vL", "+ud:0,1", "+us:"] {
+            let error = from_wire(&[wire("x", format, 0)]).unwrap_err();
+            assert!(
+                matches!(error, BadFields::Unsupported { .. }),
+                "{format}: {error}"
+            );
+        }
+    }
+
+    #[test]
+    fn children_that_do_not_fit_are_refused() {
+        let lists = [
+            vec![wire("x", "+l", 0)],
+            vec![wire("x", "+s", 0)],
+            vec![wire("x", "i", 1), wire("y", "u", 0)],
+            vec![wire("x", "f", 1), wire("dictionary", "u", 0)],
+            vec![wire("x", "+m", 1), wire("entries", "i", 0)],
+            vec![wire("x", "+w:2", 2), wire("a", "i", 0), wire("b", "i", 0)],
+        ];
+        for list in lists {
+            assert!(
+                matches!(from_wire(&list), Err(BadFields::Children { .. })),
+                "{list:?}"
+            );
+        }
+        let nested = [
+            wire("x", "i", 1),
+            wire(DICTIONARY, "+l", 1),
+            wire("item", "i", 0),
+        ];
+        assert!(matches!(
+            from_wire(&nested),
+            Err(BadFields::Unsupported { .. })
+        ));
+        let twice = [
+            wire("x", "i", 1),
+            wire(DICTIONARY, "i", 1),
+            wire(DICTIONARY, "u", 0),
+        ];
+        assert!(matches!(
+            from_wire(&twice),
+            Err(BadFields::Unsupported { .. })
+        ));
+    }
+
+    #[test]
+    fn untrusted_shapes_are_bounded() {
+        let chain = |depth: usize| -> Vec<_> {
+            (1..depth)
+                .map(|_| wire("x", "+l", 1))
+                .chain([wire("x", "i", 0)])
+                .collect()
+        };
+        assert!(from_wire(&chain(MAX_DEPTH)).is_ok());
+        assert!(matches!(
+            from_wire(&chain(60_000)),
+            Err(BadFields::TooDeep { .. })
+        ));
+        let many = vec![wire("x", "i", 0); MAX_FIELDS + 1];
+        assert_eq!(
+            from_wire(&many),
+            Err(BadFields::TooMany {
+                found: MAX_FIELDS + 1
+            })
+        );
+        assert_eq!(
+            from_wire(&[wire("x", "+s", u32::MAX), wire("y", "i", 0)])
+                .unwrap_err()
+                .to_string(),
+            "field `x` lacks children\n  expected 4294967295\n  found    1"
+        );
+        assert!(from_wire(&[wire(&"x".repeat(1025), "i", 0)]).is_err());
+        assert!(from_wire(&[wire("a\u{7}", "i", 0)]).is_err());
+        let mut twice = wire("x", "i", 0);
+        twice.metadata = vec![("k".to_owned(), String::new()); 2];
+        assert!(matches!(
+            from_wire(&[twice]),
+            Err(BadFields::DuplicateKey { .. })
+        ));
+    }
+
+    #[test]
+    fn names_of_columns_differ() {
+        let fields = [
+            Field::new("a", DataType::Null, true),
+            Field::new("a", DataType::Int8, true),
+        ];
+        assert!(check_names(&fields[..1]).is_ok());
+        assert_eq!(
+            check_names(&fields),
+            Err(BadFields::DuplicateName {
+                name: "a".to_owned()
+            })
+        );
+    }
+
+    #[test]
+    fn digests_tell_fields_apart() {
+        let field = Field::new("x", DataType::Int32, true);
+        let others = [
+            field.clone().with_name("y"),
+            field.clone().with_nullable(false),
+            field.clone().with_data_type(DataType::Int64),
+            field
+                .clone()
+                .with_metadata([("k".to_owned(), "v".to_owned())].into()),
+        ];
+        for other in others {
+            assert_ne!(field_digest(&field), field_digest(&other));
+            assert_ne!(schema_digest(&[field.clone()]), schema_digest(&[other]));
+        }
+        assert_eq!(field_digest(&field), field_digest(&field.clone()));
+    }
 }

@@ -47,6 +47,9 @@ pub(crate) fn layout(data_type: &DataType) -> Option<Layout<'_>> {
     Some(match data_type {
         DataType::Null => Layout::Null,
         DataType::Boolean => Layout::Boolean,
+        // Of values without anything in them arrow-rs loses count.
+        DataType::FixedSizeBinary(..=0) | DataType::FixedSizeList(_, ..=0) => return None,
+        DataType::Struct(fields) if fields.is_empty() => return None,
         DataType::FixedSizeBinary(width) => Layout::Fixed(usize::try_from(*width).ok()?),
         DataType::Utf8 | DataType::Binary => Layout::Bytes(Four),
         DataType::LargeUtf8 | DataType::LargeBinary => Layout::Bytes(Eight),

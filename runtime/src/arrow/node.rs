@@ -5,8 +5,10 @@
 //! comes from a guest is checked to the last value before it becomes an array; nothing a guest sends
 //! makes the host panic or allocate more than a fixed multiple of what was sent.
 
-use arrow_array::types::{Decimal32Type, Decimal64Type, Decimal128Type, Decimal256Type};
-use arrow_array::{Array, ArrayRef, cast::AsArray as _, make_array};
+use arrow_array::types::{
+    Decimal32Type, Decimal64Type, Decimal128Type, Decimal256Type, DecimalType,
+};
+use arrow_array::{Array, ArrayRef, PrimitiveArray, make_array};
 use arrow_buffer::{BooleanBuffer, Buffer, NullBuffer, bit_util};
 use arrow_data::{ArrayData, ArrayDataBuilder};
 use arrow_schema::{ArrowError, DataType, Field};
@@ -530,24 +532,28 @@ impl<'a> Decoder<'a> {
         Ok(plain.to_data())
     }
 
-    /// arrow-rs checks decimals against their precision only when asked to.
+    /// Refuses decimals of more digits than their precision, which arrow-rs lets pass.
     fn check_decimals(&self, data: &ArrayData) -> Result<(), BadArray> {
-        let checked = match data.data_type() {
-            DataType::Decimal32(precision, _) => make_array(data.clone())
-                .as_primitive::<Decimal32Type>()
-                .validate_decimal_precision(*precision),
-            DataType::Decimal64(precision, _) => make_array(data.clone())
-                .as_primitive::<Decimal64Type>()
-                .validate_decimal_precision(*precision),
-            DataType::Decimal128(precision, _) => make_array(data.clone())
-                .as_primitive::<Decimal128Type>()
-                .validate_decimal_precision(*precision),
-            DataType::Decimal256(precision, _) => make_array(data.clone())
-                .as_primitive::<Decimal256Type>()
-                .validate_decimal_precision(*precision),
-            _ => Ok(()),
+        let wrong = match data.data_type() {
+            DataType::Decimal32(precision, _) => wrong_decimal::<Decimal32Type>(data, *precision),
+            DataType::Decimal64(precision, _) => wrong_decimal::<Decimal64Type>(data, *precision),
+            DataType::Decimal128(precision, _) => wrong_decimal::<Decimal128Type>(data, *precision),
+            DataType::Decimal256(precision, _) => wrong_decimal::<Decimal256Type>(data, *precision),
+            _ => None,
         };
-        checked.map_err(|error| self.bad_values(&error))
+        match wrong {
+            Some(row) => {
+                let reason = format!(
+                    "more digits than {} has at position {row}",
+                    data.data_type()
+                );
+                Err(BadArray::Values {
+                    path: self.path(),
+                    reason,
+                })
+            }
+            None => Ok(()),
+        }
     }
 
     /// Checks every value and offset, and builds.
@@ -599,5 +605,310 @@ impl<'a> Decoder<'a> {
 
     fn path(&self) -> String {
         path_text(&self.path)
+    }
+}
+
+/// The first row whose value has more digits than `precision`.
+fn wrong_decimal<T: DecimalType>(data: &ArrayData, precision: u8) -> Option<usize> {
+    let array = PrimitiveArray::<T>::from(data.clone());
+    let fits = |value| T::is_valid_decimal_precision(value, precision);
+    array
+        .iter()
+        .position(|value| value.is_some_and(|value| !fits(value)))
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow_array::{Int32Array, NullArray, StringArray, cast::AsArray as _};
+    use arrow_schema::Fields;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::arrow::chunk::{canonical, digest};
+    use crate::arrow::file;
+    use crate::arrow::rows::{self, Rows};
+    use crate::arrow::samples::{Random, build, random_field, random_values, values};
+
+    fn node(length: u64, null_count: u64, buffers: &[&[u8]]) -> Node {
+        let buffers = buffers
+            .iter()
+            .map(|buffer| Buffer::from(buffer.to_vec()))
+            .collect();
+        Node {
+            length,
+            null_count,
+            buffers,
+        }
+    }
+
+    fn field(data_type: DataType) -> Field {
+        Field::new("x", data_type, true)
+    }
+
+    /// Canonical, so without views, but then cut again.
+    fn slice(field: &Field, random: &mut Random) -> ArrayRef {
+        let rows = random.below(30);
+        let given = random_values(field, rows, random);
+        let chunk = canonical(field, &[build(field, &given, random)]).unwrap();
+        let start = random.below(rows + 1);
+        chunk.slice(start, random.below(rows - start + 1))
+    }
+
+    /// Damages nodes as a hostile or broken guest would.
+    fn damage(nodes: &mut Vec<Node>, random: &mut Random) {
+        let numbers = [
+            0,
+            1,
+            2,
+            7,
+            8,
+            9,
+            255,
+            i32::MAX as u64,
+            u64::from(u32::MAX),
+            1 << 40,
+            u64::MAX,
+        ];
+        for _ in 0..=random.below(3) {
+            if nodes.is_empty() {
+                return;
+            }
+            let at = random.below(nodes.len());
+            let number = numbers[random.below(numbers.len())];
+            match random.below(9) {
+                0 => nodes[at].length = number,
+                1 => nodes[at].null_count = number,
+                2 => drop(nodes.remove(at)),
+                3 => nodes.insert(at, nodes[at].clone()),
+                4 => drop(nodes[at].buffers.pop()),
+                5 => nodes[at].buffers.push(Buffer::from(vec![1_u8; 9])),
+                kind => {
+                    let count = nodes[at].buffers.len();
+                    if count == 0 {
+                        continue;
+                    }
+                    let buffer = &mut nodes[at].buffers[random.below(count)];
+                    let mut bytes = buffer.to_vec();
+                    let place = random.below(bytes.len() + 1);
+                    match kind {
+                        6 => bytes.truncate(place),
+                        7 => bytes.extend(number.to_le_bytes()),
+                        _ if place < bytes.len() => bytes[place] = number as u8,
+                        _ => {}
+                    }
+                    *buffer = bytes.into();
+                }
+            }
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2000))]
+
+        #[test]
+        fn what_is_encoded_is_decoded(seed: u64) {
+            let mut random = Random(seed);
+            let field = random_field("x", 3, &mut random);
+            let array = slice(&field, &mut random);
+            let nodes = encode(&array).unwrap();
+            for node in nodes.iter().filter(|node| node.null_count == 0) {
+                prop_assert!(node.buffers.first().is_none_or(Buffer::is_empty));
+            }
+            let decoded = decode(&field, nodes, array.len() as u64).unwrap();
+            prop_assert_eq!(decoded.data_type().clone(), canonical_type(field.data_type()));
+            prop_assert_eq!(values(&decoded), values(&array));
+        }
+
+        /// Either an error, or an array that everything else takes.
+        #[test]
+        fn damaged_nodes_never_panic(seed: u64) {
+            let mut random = Random(seed);
+            let field = random_field("x", 3, &mut random);
+            let array = slice(&field, &mut random);
+            let mut nodes = encode(&array).unwrap();
+            damage(&mut nodes, &mut random);
+            let Ok(array) = decode(&field, nodes, array.len() as u64) else { return Ok(()) };
+            array.to_data().validate_full().unwrap();
+            encode(&array).unwrap();
+            let reversed: Vec<_> = (0..array.len() as u64).rev().collect();
+            rows::take(&[Arc::clone(&array)], &Rows::Indices(reversed.into())).unwrap();
+            if let Ok(chunk) = canonical(&field, &[array]) {
+                digest(&chunk).unwrap();
+                file::write(&[field], &[chunk], &mut Vec::new()).unwrap();
+            }
+        }
+    }
+
+    #[test]
+    fn buffers_are_moved() {
+        let values = Buffer::from(vec![1_i32, 2, 3]);
+        let pointer = values.as_ptr();
+        let nodes = vec![Node {
+            length: 3,
+            null_count: 0,
+            buffers: vec![Buffer::default(), values],
+        }];
+        let array = decode(&field(DataType::Int32), nodes, 3).unwrap();
+        assert_eq!(array.to_data().buffers()[0].as_ptr(), pointer);
+        let encoded = encode(&array).unwrap();
+        assert_eq!(encoded[0].buffers[1].as_ptr(), pointer);
+    }
+
+    #[test]
+    fn slices_show_nothing_around_them() {
+        let strings = StringArray::from(vec![Some("secret"), Some("b"), None, Some("secret")]);
+        let nodes = encode(&strings.slice(1, 2)).unwrap();
+        let buffers: Vec<_> = nodes[0].buffers.iter().map(Buffer::as_slice).collect();
+        assert_eq!(
+            buffers,
+            [&[0b01][..], &[0, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0], b"b"]
+        );
+        let nodes = encode(&Int32Array::from(vec![1, 2, 3]).slice(2, 1)).unwrap();
+        assert_eq!(nodes[0].buffers[1].as_slice(), [3, 0, 0, 0]);
+        assert_eq!(encode(&NullArray::new(3)).unwrap()[0].null_count, 3);
+    }
+
+    #[test]
+    fn views_become_plain() {
+        let long = b"more than twelve bytes";
+        let mut views = vec![3, 0, 0, 0, b'a', b'b', b'c', 0, 0, 0, 0, 0, 0, 0, 0, 0];
+        views.extend([
+            long.len() as u8,
+            0,
+            0,
+            0,
+            b'm',
+            b'o',
+            b'r',
+            b'e',
+            0,
+            0,
+            0,
+            0,
+            0,
+            0,
+            0,
+            0,
+        ]);
+        let sizes = (long.len() as u64).to_le_bytes();
+        let nodes = vec![node(2, 0, &[&[], &views, long, &sizes])];
+        let array = decode(&field(DataType::Utf8View), nodes, 2).unwrap();
+        assert_eq!(
+            array.as_string::<i32>(),
+            &StringArray::from(vec!["abc", "more than twelve bytes"])
+        );
+
+        // A thousand views of the same bytes.
+        let block = vec![b'x'; 100_000];
+        let view = [
+            160, 134, 1, 0, b'x', b'x', b'x', b'x', 0, 0, 0, 0, 0, 0, 0, 0,
+        ];
+        let sizes = (block.len() as u64).to_le_bytes();
+        let nodes = vec![node(1000, 0, &[&[], &view.repeat(1000), &block, &sizes])];
+        let error = decode(&field(DataType::Utf8View), nodes, 1000).unwrap_err();
+        assert!(
+            matches!(
+                error,
+                BadArray::Views {
+                    found: 100_000_000,
+                    ..
+                }
+            ),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn errors_name_the_path_and_what_is_wrong() {
+        let item = Field::new("item", DataType::Utf8, false);
+        let list = DataType::List(Arc::new(item));
+        let nested = DataType::Struct(Fields::from(vec![Field::new("tags", list, false)]));
+        let nodes = |text: Node| {
+            vec![
+                node(1, 0, &[&[]]),
+                node(1, 0, &[&[], &[0, 0, 0, 0, 1, 0, 0, 0]]),
+                text,
+            ]
+        };
+        let error = |nodes| {
+            decode(&field(nested.clone()), nodes, 1)
+                .unwrap_err()
+                .to_string()
+        };
+        assert_eq!(
+            error(nodes(node(1, 0, &[&[], &[0, 0, 0, 0]]))),
+            "array `x.tags.item` has the wrong number of buffers\n  expected 3\n  found    2"
+        );
+        assert_eq!(
+            error(nodes(node(1, 0, &[&[], &[0, 0, 0, 0], b""]))),
+            "the offsets buffer of array `x.tags.item` is too short\n  expected 8 bytes\n  found    4"
+        );
+        assert_eq!(
+            error(nodes(node(1, 0, &[&[0], &[0, 0, 0, 0, 0, 0, 0, 0], b""]))),
+            "array `x.tags.item` has the wrong null count\n  expected 1\n  found    0"
+        );
+        assert!(
+            error(nodes(node(
+                1,
+                0,
+                &[&[], &[0, 0, 0, 0, 1, 0, 0, 0], b"\xff"]
+            )))
+            .starts_with("array `x.tags.item` has values that are not valid\n  found Invalid UTF8")
+        );
+    }
+
+    #[test]
+    fn bombs_are_refused() {
+        let huge = node(1 << 40, 0, &[]);
+        assert!(matches!(
+            decode(&field(DataType::Null), vec![huge], 1 << 40),
+            Err(BadArray::Length { .. })
+        ));
+
+        let item = Arc::new(Field::new("item", DataType::Null, true));
+        let nodes = vec![node(1 << 20, 0, &[&[]]), node(1 << 51, 0, &[])];
+        let squared = decode(
+            &field(DataType::FixedSizeList(item, i32::MAX)),
+            nodes,
+            1 << 20,
+        );
+        assert!(matches!(squared, Err(BadArray::Length { .. })));
+
+        let mut deep = DataType::Int8;
+        for _ in 0..MAX_DEPTH {
+            deep = DataType::List(Arc::new(Field::new("item", deep, true)));
+        }
+        let nodes = vec![node(0, 0, &[&[], &[]]); MAX_DEPTH + 1];
+        assert!(matches!(
+            decode(&field(deep), nodes, 0),
+            Err(BadArray::TooDeep { .. })
+        ));
+    }
+
+    #[test]
+    fn decimals_fit_their_precision() {
+        let decimal = field(DataType::Decimal32(2, 0));
+        let nodes = |value: i32| vec![node(1, 0, &[&[], &value.to_le_bytes()])];
+        assert!(decode(&decimal, nodes(-99), 1).is_ok());
+        assert!(matches!(
+            decode(&decimal, nodes(100), 1),
+            Err(BadArray::Values { .. })
+        ));
+    }
+
+    #[test]
+    fn nulls_need_a_nullable_field() {
+        let required = Field::new("x", DataType::Int8, false);
+        let error = decode(&required, vec![node(2, 1, &[&[1], &[0, 0]])], 2).unwrap_err();
+        assert_eq!(
+            error,
+            BadArray::Nulls {
+                path: "x".to_owned(),
+                found: 1
+            }
+        );
     }
 }

@@ -486,3 +486,181 @@ fn check_size(arrays: &[ArrayRef], mut ranges: Vec<(usize, Range<usize>)>) -> Re
         _ => Ok(()),
     }
 }
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use arrow_array::Int32Array;
+    use arrow_array::types::Int8Type;
+    use arrow_array::{DictionaryArray, ListArray, NullArray, StringArray};
+    use arrow_buffer::OffsetBuffer;
+    use arrow_schema::Field;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::arrow::chunk::canonical;
+    use crate::arrow::samples::{Random, Value, build, random_field, random_values, values};
+
+    type Model = Vec<Option<u64>>;
+
+    /// Some rows of a table of `count`.
+    fn random_rows(count: u64, random: &mut Random) -> Rows {
+        let kind = random.below(4);
+        if kind == 0 {
+            return Rows::All(count);
+        }
+        if kind == 1 || count == 0 {
+            let start = random.below(count as usize + 1) as u64;
+            let len = random.below((count - start) as usize + 1) as u64;
+            return Rows::Range { start, len };
+        }
+        let nulls = kind == 2;
+        let index = |random: &mut Random| {
+            let index = random.below(count as usize) as u64;
+            (!nulls || random.coin()).then_some(index)
+        };
+        let len = random.below(30);
+        Rows::Indices((0..len).map(|_| index(random)).collect())
+    }
+
+    fn model(rows: &Rows) -> Model {
+        rows.iter().collect()
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2000))]
+
+        #[test]
+        fn rows_of_rows(seed: u64, count in 0_u64..20) {
+            let mut random = Random(seed);
+            let outer = random_rows(count, &mut random);
+            let inner = random_rows(outer.len(), &mut random);
+            let base = model(&outer);
+            prop_assert_eq!(base.len() as u64, outer.len());
+
+            let expected: Model = inner.iter().map(|row| row.and_then(|row| base[row as usize])).collect();
+            let selected = outer.select(&inner).unwrap();
+            prop_assert_eq!(model(&selected), expected.clone());
+            let canonical = selected.canonical(count);
+            prop_assert_eq!(model(&canonical), expected);
+            prop_assert_eq!(&Rows::Indices(canonical.iter().collect()).canonical(count), &canonical);
+
+            let mask: Vec<_> = base.iter().map(|_| random.coin().then(|| random.coin())).collect();
+            let kept: Model = (0..base.len()).filter(|row| mask[*row] == Some(true)).map(|row| base[row]).collect();
+            prop_assert_eq!(model(&outer.filter(&mask.into()).unwrap()), kept);
+
+            let both = [outer, canonical];
+            let expected: Model = both.iter().flat_map(model).collect();
+            prop_assert_eq!(model(&Rows::concat(&both)), expected);
+        }
+
+        #[test]
+        fn taking_is_selecting_values(seed: u64, cuts in proptest::collection::vec(0_usize..10, 1..4)) {
+            let mut random = Random(seed);
+            let field = random_field("x", 3, &mut random);
+            let mut given = Vec::new();
+            let mut pieces = Vec::new();
+            for rows in cuts {
+                let piece = random_values(&field, rows, &mut random);
+                let array = build(&field, &piece, &mut random);
+                pieces.push(canonical(&field, &[array]).unwrap());
+                given.extend(piece);
+            }
+            let rows = random_rows(given.len() as u64, &mut random);
+            let taken = take(&pieces, &rows).unwrap();
+            let expected: Vec<_> =
+                rows.iter().map(|row| row.map_or(Value::Null, |row| given[row as usize].clone())).collect();
+            prop_assert_eq!(values(&taken), expected);
+            taken.to_data().validate_full().unwrap();
+            canonical(&field.with_nullable(true), &[taken]).unwrap();
+        }
+    }
+
+    #[test]
+    fn neighbours_are_shared() {
+        let piece: ArrayRef = Arc::new(Int32Array::from(vec![1, 2, 3, 4]));
+        let taken = take(&[Arc::clone(&piece)], &Rows::Range { start: 1, len: 2 }).unwrap();
+        assert_eq!(taken.as_ref(), &Int32Array::from(vec![2, 3]) as &dyn Array);
+        let address = |array: &ArrayRef| array.to_data().buffers()[0].as_ptr() as usize;
+        assert_eq!(address(&taken), address(&piece) + 4);
+    }
+
+    #[test]
+    fn rows_that_are_not_there_are_refused() {
+        let piece: ArrayRef = Arc::new(Int32Array::from(vec![1, 2]));
+        let beyond = [
+            Rows::All(3),
+            Rows::Range { start: 2, len: 1 },
+            Rows::Range {
+                start: u64::MAX,
+                len: 2,
+            },
+            Rows::Indices(vec![0, 2].into()),
+            Rows::Indices(vec![Some(u64::MAX), None].into()),
+        ];
+        for rows in beyond {
+            assert!(take(&[Arc::clone(&piece)], &rows).is_err(), "{rows:?}");
+            assert!(Rows::All(2).select(&rows).is_err(), "{rows:?}");
+        }
+        assert!(matches!(
+            Rows::All(2).filter(&vec![true].into()),
+            Err(BadRows::Mask {
+                expected: 2,
+                found: 1
+            })
+        ));
+        assert!(matches!(
+            take(&[], &Rows::All(0)),
+            Err(BadRows::Type { .. })
+        ));
+    }
+
+    /// Lists of nothing take no memory however long they are, so only their offsets can overflow.
+    #[test]
+    fn offsets_that_overflow_are_refused() {
+        let length = 1 << 30;
+        let offsets = OffsetBuffer::new(vec![0, length].into());
+        let item = Arc::new(Field::new("item", DataType::Null, true));
+        let piece: ArrayRef = Arc::new(ListArray::new(
+            item,
+            offsets,
+            Arc::new(NullArray::new(1 << 30)),
+            None,
+        ));
+        let rows = Rows::Indices(vec![0, 0].into());
+        let error = take(&[Arc::clone(&piece)], &rows).unwrap_err();
+        assert!(
+            matches!(
+                error,
+                BadRows::TooLarge {
+                    found: 0x8000_0000,
+                    ..
+                }
+            ),
+            "{error}"
+        );
+        assert!(take(&[Arc::clone(&piece), piece], &Rows::All(2)).is_err());
+    }
+
+    #[test]
+    fn dictionaries_that_do_not_fit_are_refused() {
+        let piece = |from: i32| -> ArrayRef {
+            let words: Vec<String> = (from..from + 100).map(|word| word.to_string()).collect();
+            let keys = (0..100_i8).collect::<Vec<_>>().into();
+            Arc::new(DictionaryArray::<Int8Type>::new(
+                keys,
+                Arc::new(StringArray::from(words)),
+            ))
+        };
+        let pieces = [piece(0), piece(100)];
+        assert!(matches!(
+            take(&pieces, &Rows::All(200)),
+            Err(BadRows::Arrow(_))
+        ));
+        let every: Vec<u64> = (0..200).rev().collect();
+        assert!(matches!(
+            take(&pieces, &Rows::Indices(every.into())),
+            Err(BadRows::Arrow(_))
+        ));
+    }
+}
