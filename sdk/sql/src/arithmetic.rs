@@ -269,6 +269,9 @@ fn round_integer(value: i128, places: i32) -> i128 {
 }
 
 fn round_float(value: f64, places: i32) -> f64 {
+    if !value.is_finite() {
+        return value;
+    }
     match places {
         0 => value.round(),
         1.. => {

@@ -122,23 +122,48 @@ fn day_of_year(days: i64) -> i64 {
 pub(crate) fn parse_date(text: &str) -> Option<i32> {
     let (days, rest) = date_prefix(text.trim_matches(' '))?;
     if !rest.is_empty() {
-        time_of_day(rest.strip_prefix(' ').or_else(|| rest.strip_prefix('T'))?)?;
+        after_separator(rest).and_then(time_of_day)?;
     }
     i32::try_from(days).ok()
 }
 
-/// Reads `YYYY-MM-DD[( |T)HH:MM[:SS[.fraction]][Z|±HH[:MM]]]`, spaces around it allowed.
-/// Gives ticks since 1970-01-01 in UTC, further digits of the fraction cut off; without an offset
-/// the text is in UTC.
-pub(crate) fn parse_timestamp(text: &str, unit: TimeUnit) -> Option<i64> {
-    let (days, rest) = date_prefix(text.trim_matches(' '))?;
-    let time = if rest.is_empty() {
-        0
-    } else {
-        time_of_day(rest.strip_prefix(' ').or_else(|| rest.strip_prefix('T'))?)?
+/// Reads `YYYY-MM-DD[( |T)HH:MM[:SS[.fraction]][Z|±HH[:MM]]]`, spaces before it and after a time allowed.
+///
+/// Gives ticks since 1970-01-01. An offset counts only with `instants`; without one the text is in
+/// UTC. The fraction is cut off after 6 digits, 9 for nanoseconds; in a unit coarser than
+/// microseconds it then rounds, half away from zero.
+pub(crate) fn parse_timestamp(text: &str, unit: TimeUnit, instants: bool) -> Option<i64> {
+    let (days, rest) = date_prefix(text.trim_start_matches(' '))?;
+    let (time, offset) = match rest {
+        "" => (0, 0),
+        rest => after_separator(rest).and_then(time_of_day)?,
     };
-    let nanoseconds = i128::from(days) * NANOS_PER_DAY + time;
-    i64::try_from(nanoseconds.div_euclid(i128::from(nanos(unit)))).ok()
+    let mut nanoseconds = i128::from(days) * NANOS_PER_DAY + i128::from(time);
+    if instants {
+        nanoseconds -= i128::from(offset) * 1_000_000_000;
+    }
+    if unit != TimeUnit::Nanosecond {
+        nanoseconds = nanoseconds.div_euclid(1_000) * 1_000;
+    }
+    rescale(nanoseconds, TimeUnit::Nanosecond, unit)
+}
+
+/// Ticks of one unit as ticks of another, rounded half away from zero; `None` if there are too many.
+pub(crate) fn rescale(ticks: i128, from: TimeUnit, to: TimeUnit) -> Option<i64> {
+    let (nanoseconds, tick) = (ticks * i128::from(nanos(from)), i128::from(nanos(to)));
+    let half = if nanoseconds < 0 {
+        -(tick / 2)
+    } else {
+        tick / 2
+    };
+    i64::try_from((nanoseconds + half) / tick).ok()
+}
+
+fn after_separator(text: &str) -> Option<&str> {
+    match text.strip_prefix('T') {
+        Some(rest) => Some(rest),
+        None => Some(text.strip_prefix(' ')?.trim_start_matches(' ')),
+    }
 }
 
 fn date_prefix(text: &str) -> Option<(i64, &str)> {
@@ -155,8 +180,8 @@ fn date_prefix(text: &str) -> Option<(i64, &str)> {
     exists.then(|| (days_from_civil(Civil { year, month, day }), rest))
 }
 
-/// Nanoseconds since midnight in UTC.
-fn time_of_day(text: &str) -> Option<i128> {
+/// Nanoseconds since midnight, and the offset from UTC in seconds.
+fn time_of_day(text: &str) -> Option<(i64, i64)> {
     let (hour, rest) = number(text, 1, 2)?;
     let (minute, mut rest) = number(rest.strip_prefix(':')?, 1, 2)?;
     let mut second = 0;
@@ -179,9 +204,11 @@ fn time_of_day(text: &str) -> Option<i128> {
     if !valid {
         return None;
     }
-    let offset = offset_seconds(rest.trim_start_matches(' '))?;
-    let seconds = hour * 3_600 + minute * 60 + second - offset;
-    Some(i128::from(seconds) * 1_000_000_000 + i128::from(fraction))
+    let offset = offset_seconds(rest.trim_matches(' '))?;
+    Some((
+        (hour * 3_600 + minute * 60 + second) * 1_000_000_000 + fraction,
+        offset,
+    ))
 }
 
 fn offset_seconds(text: &str) -> Option<i64> {
@@ -301,11 +328,11 @@ mod tests {
 
     #[test]
     fn offsets_are_taken_off() {
-        let parse = |text| parse_timestamp(text, TimeUnit::Second);
+        let parse = |text| parse_timestamp(text, TimeUnit::Second, true);
         assert_eq!(parse("1970-01-01 01:00:00+01"), Some(0));
         assert_eq!(parse("1970-01-01T00:00Z"), Some(0));
         assert_eq!(parse("1969-12-31 18:30:00 -05:30"), Some(0));
-        assert_eq!(parse("1969-12-31 23:59:59.9"), Some(-1));
+        assert_eq!(parse("1969-12-31 23:59:59.4"), Some(-1));
         assert_eq!(parse("1970-01-01 00"), None);
     }
 
@@ -314,6 +341,9 @@ mod tests {
         let ticks = -1_234_567_890_123_456;
         let text = format_timestamp(ticks, TimeUnit::Microsecond, true);
         assert_eq!(text, "1930-11-18 00:28:29.876544+00");
-        assert_eq!(parse_timestamp(&text, TimeUnit::Microsecond), Some(ticks));
+        assert_eq!(
+            parse_timestamp(&text, TimeUnit::Microsecond, true),
+            Some(ticks)
+        );
     }
 }

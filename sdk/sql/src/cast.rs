@@ -173,7 +173,7 @@ fn to_timestamp(
 ) -> Result<ArrayRef, Fault> {
     let ticks = match array.data_type() {
         DataType::Utf8 => convert::<_, Int64Type>(array.as_string::<i32>(), to, fallback, |text| {
-            calendar::parse_timestamp(text, unit)
+            calendar::parse_timestamp(text, unit, matches!(to, DataType::Timestamp(_, Some(_))))
         }),
         DataType::Date32 => {
             convert::<_, Int64Type>(array.as_primitive::<Date32Type>(), to, fallback, |days| {
@@ -182,15 +182,8 @@ fn to_timestamp(
         }
         DataType::Timestamp(from, _) => {
             let ticks = arrow_cast(array, &DataType::Int64)?;
-            let (from, unit) = (calendar::nanos(*from), calendar::nanos(unit));
             convert::<_, Int64Type>(ticks.as_primitive::<Int64Type>(), to, fallback, |ticks| {
-                if from >= unit {
-                    ticks.checked_mul(from / unit)
-                } else {
-                    // Half goes up.
-                    let ratio = unit / from;
-                    Some(ticks.div_euclid(ratio) + i64::from(ticks.rem_euclid(ratio) >= ratio / 2))
-                }
+                calendar::rescale(ticks.into(), *from, unit)
             })
         }
         _ => return impossible(array, to),

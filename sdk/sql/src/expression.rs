@@ -95,25 +95,44 @@ impl Typed {
     /// [`Self::data_type`]. `column` is asked once for each column, in order of first use.
     ///
     /// # Errors
-    /// - [`SqlError::Column`]: a column of another type or length than it should have.
-    /// - [`SqlError::Value`]: a row in which the expression has no result. Of several in one part of
-    ///   the expression it is the first row.
+    /// As [`Self::evaluate_columns`].
     pub fn evaluate(
         &self,
         column: &dyn Fn(&str) -> ArrayRef,
         rows: usize,
     ) -> Result<ArrayRef, SqlError> {
+        let columns: Vec<_> = self.columns.iter().map(|(name, _)| column(name)).collect();
+        self.evaluate_columns(&columns, rows)
+    }
+
+    /// Evaluates the expression over `columns` of `rows` values each, in order of first use.
+    ///
+    /// # Errors
+    /// - [`SqlError::Column`]: a column is missing, or of another type or length than it should have.
+    /// - [`SqlError::Value`]: a row in which the expression has no result. Of several in one part of
+    ///   the expression it is the first row.
+    pub fn evaluate_columns(
+        &self,
+        columns: &[ArrayRef],
+        rows: usize,
+    ) -> Result<ArrayRef, SqlError> {
+        let mut given = columns.iter();
         let mut columns = Vec::with_capacity(self.columns.len());
         for (name, data_type) in &self.columns {
-            let array = column(name);
+            let mismatch = |found| SqlError::Column {
+                name: name.clone(),
+                expected: format!("{rows} values of {data_type}"),
+                found,
+            };
+            let array = given.next().ok_or_else(|| mismatch("none".to_owned()))?;
             if array.data_type() != data_type || array.len() != rows {
-                return Err(SqlError::Column {
-                    name: name.clone(),
-                    expected: format!("{rows} values of {data_type}"),
-                    found: format!("{} values of {}", array.len(), array.data_type()),
-                });
+                return Err(mismatch(format!(
+                    "{} values of {}",
+                    array.len(),
+                    array.data_type()
+                )));
             }
-            columns.push(canonical(name, &array)?);
+            columns.push(canonical(name, array)?);
         }
         evaluate(&self.node, &columns, rows)
     }

@@ -376,9 +376,7 @@ impl Lowering<'_> {
         Ok(match value {
             Value::Null => Kind::Null,
             Value::Boolean(value) => Kind::Boolean(*value),
-            Value::SingleQuotedString(text) | Value::EscapedStringLiteral(text) => {
-                Kind::Text(text.clone())
-            }
+            Value::SingleQuotedString(text) => Kind::Text(text.clone()),
             Value::Number(digits, false) => {
                 let digits = digits.replace('_', "");
                 if let Ok(integer) = digits.parse::<i128>() {

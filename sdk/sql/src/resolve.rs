@@ -259,10 +259,11 @@ impl Resolver<'_> {
     ) -> Result<Node, SqlError> {
         let nullable = left.nullable || right.nullable;
         let is_days = |node: &Node| {
-            matches!(node.plan, Plan::Literal(_, Written::Integer(_)))
+            matches!(written(node), Written::Integer(_))
                 || matches!(
                     node.data_type,
-                    DataType::Int8
+                    DataType::Null
+                        | DataType::Int8
                         | DataType::Int16
                         | DataType::Int32
                         | DataType::UInt8
@@ -288,9 +289,13 @@ impl Resolver<'_> {
             }
             _ => {}
         }
-        let met = match (integer_beside(&left, &right), integer_beside(&right, &left)) {
-            (Some(data_type), _) | (_, Some(data_type)) => Some(data_type),
-            _ => arithmetic(&left.data_type, &right.data_type),
+        let integers = is_integer(&left.data_type) && is_integer(&right.data_type);
+        let adopted = adopted_type(&left, &right).or_else(|| adopted_type(&right, &left));
+        let met = match (adopted, op) {
+            (Some(adopted), _) => Some(adopted),
+            // Integers need no common type to be divided as doubles.
+            (None, ArithmeticOp::Divide) if integers => Some(DataType::Float64),
+            (None, _) => arithmetic(&left.data_type, &right.data_type),
         };
         let Some(met) = met else {
             let types = format!(
@@ -299,15 +304,12 @@ impl Resolver<'_> {
                 sql_name(&right.data_type)
             );
             let symbol = op.symbol();
-            return Err(
-                if is_integer(&left.data_type) && is_integer(&right.data_type) {
-                    let what =
-                        format!("{types} have no common type for `{symbol}`; cast one of them");
-                    self.type_error(syntax, &what)
-                } else {
-                    self.type_error(syntax, &format!("`{symbol}` does not take {types}"))
-                },
-            );
+            return Err(if integers {
+                let what = format!("{types} have no common type for `{symbol}`; cast one of them");
+                self.type_error(syntax, &what)
+            } else {
+                self.type_error(syntax, &format!("`{symbol}` does not take {types}"))
+            });
         };
         let met = match (op, met) {
             (ArithmeticOp::Divide, met) if !is_float(&met) => DataType::Float64,
@@ -420,12 +422,12 @@ impl Resolver<'_> {
         if operand.data_type == *to {
             return Ok(operand);
         }
-        let Plan::Literal(array, written) = &operand.plan else {
+        let Plan::Literal(array, _) = &operand.plan else {
             return Ok(cast_node(operand, to));
         };
         match cast(array, to, CastFailure::Error) {
             Ok(array) => {
-                let plan = Plan::Literal(array, *written);
+                let plan = Plan::Literal(array, Written::Typed);
                 Ok(Node {
                     plan,
                     data_type: to.clone(),
@@ -658,7 +660,7 @@ fn meet(operands: &[Node]) -> Option<DataType> {
 }
 
 /// The type of `firm` if `literal` is an integer that it has room for.
-fn integer_beside(literal: &Node, firm: &Node) -> Option<DataType> {
+fn adopted_type(literal: &Node, firm: &Node) -> Option<DataType> {
     match (written(literal), written(firm)) {
         (Written::Integer(value), Written::Typed) => {
             integer_array(value, &firm.data_type).map(|_| firm.data_type.clone())

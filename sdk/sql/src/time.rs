@@ -10,7 +10,7 @@ use arrow_array::types::{
 };
 use arrow_schema::{DataType, TimeUnit};
 
-use crate::calendar::{nanos, part_of_days, part_of_ticks};
+use crate::calendar::{nanos, part_of_days, part_of_ticks, rescale};
 use crate::syntax::DatePart;
 
 /// A part of every date or timestamp as `BIGINT`; seconds since 1970-01-01 as `DOUBLE`.
@@ -54,9 +54,10 @@ fn part_of_timestamps<T: ArrowPrimitiveType<Native = i64>>(
     }
 }
 
-/// Seconds since 1970-01-01, of whole microseconds, half a microsecond up.
+/// Seconds since 1970-01-01, of whole microseconds.
 fn epoch(ticks: i64, unit: TimeUnit) -> f64 {
-    let nanoseconds = i128::from(ticks) * i128::from(nanos(unit));
-    let microseconds = (nanoseconds + 500).div_euclid(1_000);
-    microseconds as f64 / 1e6
+    match rescale(ticks.into(), unit, TimeUnit::Microsecond) {
+        Some(microseconds) => microseconds as f64 / 1e6,
+        None => ticks as f64 * (nanos(unit) as f64 / 1e9),
+    }
 }

@@ -89,16 +89,17 @@ impl Number for f32 {
     }
 }
 
-/// Reads `[+-]digits[.digits][e[+-]digits]`, or `0x` and hexadecimal digits.
+/// Reads `[+-]digits[.digits][e[+-]digits]`, or `0x` and hexadecimal, `0b` and binary digits.
 fn parse_integer(text: &str) -> Option<i128> {
     let text = text.trim_matches(is_space);
-    if let Some(digits) = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
-        let plain = digits.bytes().all(|byte| byte.is_ascii_hexdigit());
-        return if plain {
-            i128::from_str_radix(digits, 16).ok()
-        } else {
-            None
-        };
+    for (prefix, radix) in [("0x", 16), ("0X", 16), ("0b", 2), ("0B", 2)] {
+        if let Some(digits) = text.strip_prefix(prefix) {
+            // Rust's own reading would take a sign.
+            let unsigned = !digits.starts_with(['+', '-']);
+            return i128::from_str_radix(digits, radix)
+                .ok()
+                .filter(|_| unsigned);
+        }
     }
     let text = without_separators(text)?;
     let (negative, unsigned) = match text.strip_prefix('-') {

@@ -34,10 +34,6 @@ impl Dialect for ColumnDialect {
         Some('"')
     }
 
-    fn supports_string_escape_constant(&self) -> bool {
-        true
-    }
-
     fn allow_extract_single_quotes(&self) -> bool {
         true
     }

@@ -80,6 +80,12 @@ impl Resolver<'_> {
                 match function {
                     Function::Abs => Plan::Abs(Box::new(first)),
                     Function::Round => {
+                        let first = match first.data_type {
+                            DataType::UInt8 | DataType::UInt16 | DataType::UInt32 => {
+                                self.coerce(first, &DataType::Int64)?
+                            }
+                            _ => first,
+                        };
                         let digits =
                             next().map(|digits| self.whole(digits, name, &DataType::Int32));
                         Plan::Round(Box::new(first), digits.transpose()?.map(Box::new))
