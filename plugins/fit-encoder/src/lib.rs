@@ -11,7 +11,7 @@
 use std::collections::BTreeMap;
 
 use arrow_array::Array;
-use pinion_models::{Categories, ColumnCategories, Encoder, Model, gather};
+use pinion_models::{Categories, ColumnCategories, Encoder, Model};
 use pinion_sdk::{Descriptor, Error, Inputs, Outputs, Reduce, Result, Round, Shape, Shapes, Table};
 use serde::Deserialize;
 
@@ -35,8 +35,15 @@ impl Reduce for FitEncoder {
 
     fn describe() -> Descriptor {
         Descriptor::new("Fits the sorted categories of columns.")
-            .input("rows", "The columns are text, integers or booleans; null is no category.")
-            .output_blob("encoder", Encoder::MEDIA_TYPE, "The distinct values of each column, ascending.")
+            .input(
+                "rows",
+                "The columns are text, integers or booleans; null is no category.",
+            )
+            .output_blob(
+                "encoder",
+                Encoder::MEDIA_TYPE,
+                "The distinct values of each column, ascending.",
+            )
     }
 
     fn check(params: Params, inputs: &Shapes) -> Result<Vec<Shape>> {
@@ -62,11 +69,14 @@ impl Reduce for FitEncoder {
         rows: &Table,
     ) -> Result<(Vec<ColumnCategories>, ())> {
         let of = |name: &String| {
-            let column = gather(rows, name)?;
+            let mut missing = 0;
+            for batch in rows.batches() {
+                missing += batch.array(name)?.logical_null_count() as u64;
+            }
             Ok(ColumnCategories {
-                categories: Categories::of(name, &column)?,
-                missing: column.logical_null_count() as u64,
-                rows: column.len() as u64,
+                categories: Categories::of_rows(name, rows)?,
+                missing,
+                rows: rows.rows(),
             })
         };
         Ok((params.columns.iter().map(of).collect::<Result<_>>()?, ()))
@@ -79,10 +89,7 @@ impl Reduce for FitEncoder {
     ) -> Result<Vec<ColumnCategories>> {
         let union = |(left, right): (ColumnCategories, ColumnCategories)| {
             Ok(ColumnCategories {
-                categories: left
-                    .categories
-                    .union(right.categories)
-                    .ok_or_else(|| Error::bad_data("two partitions have different types in one column"))?,
+                categories: left.categories.union(right.categories)?,
                 missing: left.missing + right.missing,
                 rows: left.rows + right.rows,
             })
@@ -96,11 +103,20 @@ impl Reduce for FitEncoder {
         _state: Vec<ColumnCategories>,
         merged: Option<Vec<ColumnCategories>>,
     ) -> Result<Round<Vec<ColumnCategories>>> {
-        merged.map(Round::Done).ok_or_else(|| Error::new("no-values", "there is no row to fit on"))
+        merged
+            .map(Round::Done)
+            .ok_or_else(|| Error::new("no-values", "there is no row to fit on"))
     }
 
     fn finish(params: &Params, state: Vec<ColumnCategories>, outputs: &mut Outputs) -> Result<()> {
-        let encoder = Encoder { columns: params.columns.iter().cloned().zip(state).collect::<BTreeMap<_, _>>() };
+        let encoder = Encoder {
+            columns: params
+                .columns
+                .iter()
+                .cloned()
+                .zip(state)
+                .collect::<BTreeMap<_, _>>(),
+        };
         outputs.blob("encoder")?.write(&encoder.to_bytes()?)
     }
 }
@@ -128,18 +144,33 @@ mod tests {
 
     #[test]
     fn categories_are_sorted_over_all_partitions() {
-        let first = batch(vec![Some("UA"), None, Some("9E")], vec![12, 1, 2], vec![true; 3]);
+        let first = batch(
+            vec![Some("UA"), None, Some("9E")],
+            vec![12, 1, 2],
+            vec![true; 3],
+        );
         let second = batch(vec![Some("AA"), Some("UA")], vec![2, -3], vec![true; 2]);
         let fields = first.schema().fields().to_vec();
         let params = r#"{"columns": ["carrier", "month", "late"]}"#;
         let partitions = [vec![first], vec![], vec![second]];
-        let outputs = testing::reduce::<FitEncoder>(params, &Inputs::default(), &fields, &partitions).unwrap();
+        let outputs =
+            testing::reduce::<FitEncoder>(params, &Inputs::default(), &fields, &partitions)
+                .unwrap();
         let encoder = Encoder::parse(outputs.written_blob("encoder").unwrap()).unwrap();
         let carrier = encoder.column("carrier").unwrap();
-        assert_eq!(carrier.categories, Categories::Text(["9E", "AA", "UA"].map(str::to_owned).to_vec()));
+        assert_eq!(
+            carrier.categories,
+            Categories::Text(["9E", "AA", "UA"].map(str::to_owned).to_vec())
+        );
         assert_eq!((carrier.missing, carrier.rows), (1, 5));
-        assert_eq!(encoder.column("month").unwrap().categories, Categories::Integer(vec![-3, 1, 2, 12]));
-        assert_eq!(encoder.column("late").unwrap().categories, Categories::Boolean(vec![true]));
+        assert_eq!(
+            encoder.column("month").unwrap().categories,
+            Categories::Integer(vec![-3, 1, 2, 12])
+        );
+        assert_eq!(
+            encoder.column("late").unwrap().categories,
+            Categories::Boolean(vec![true])
+        );
     }
 
     #[test]
@@ -147,7 +178,9 @@ mod tests {
         let batch = batch(vec![Some("b"), Some("a")], vec![1, 1], vec![true, true]);
         let fields = batch.schema().fields().to_vec();
         let params = r#"{"columns": ["carrier"]}"#;
-        let outputs = testing::reduce::<FitEncoder>(params, &Inputs::default(), &fields, &[vec![batch]]).unwrap();
+        let outputs =
+            testing::reduce::<FitEncoder>(params, &Inputs::default(), &fields, &[vec![batch]])
+                .unwrap();
         let expected = r#"{
   "model": {
     "columns": {
@@ -166,7 +199,10 @@ mod tests {
   "version": 1
 }
 "#;
-        assert_eq!(String::from_utf8_lossy(outputs.written_blob("encoder").unwrap()), expected);
+        assert_eq!(
+            String::from_utf8_lossy(outputs.written_blob("encoder").unwrap()),
+            expected
+        );
     }
 
     #[test]
@@ -174,8 +210,12 @@ mod tests {
         use arrow_schema::{DataType, Field};
         let check = |columns: &str| {
             let fields = vec![Arc::new(Field::new("x", DataType::Float64, true))];
-            let params = Params { columns: vec![columns.to_owned()] };
-            FitEncoder::check(params, &Shapes::new(vec![Shape::table("rows", fields)])).unwrap_err().code
+            let params = Params {
+                columns: vec![columns.to_owned()],
+            };
+            FitEncoder::check(params, &Shapes::new(vec![Shape::table("rows", fields)]))
+                .unwrap_err()
+                .code
         };
         assert_eq!(check("x"), "wrong-type");
         assert_eq!(check("y"), "missing-column");

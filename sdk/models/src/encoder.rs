@@ -1,15 +1,15 @@
 //! The model of `fit-encoder`: the sorted categories of each column.
 
-use std::collections::BTreeMap;
+use std::borrow::Borrow;
+use std::collections::{BTreeMap, BTreeSet};
 
 use arrow_array::cast::AsArray;
-use arrow_array::types::Int64Type;
-use arrow_array::{Array, ArrayRef, Int32Array};
+use arrow_array::{Array, ArrayRef, Int32Array, new_empty_array};
 use arrow_schema::{DataType, Field};
-use pinion_sdk::{Error, Result};
+use pinion_sdk::{Error, Result, Table};
 use serde::{Deserialize, Serialize};
 
-use crate::columns::{cast, field};
+use crate::columns::{integers, is_text, texts};
 use crate::file::Model;
 
 /// The categories that the rows it was fitted on have.
@@ -60,21 +60,37 @@ impl Encoder {
 }
 
 impl Categories {
-    /// The distinct values of a column of text, integers or booleans, dictionary-encoded or not.
+    /// The distinct values of a column of text, integers or booleans.
     ///
     /// # Errors
     /// - `wrong-type` if the column has another type.
     /// - `bad-data` if an integer does not fit `int64`.
     pub fn of(name: &str, column: &ArrayRef) -> Result<Self> {
-        let column = canonical(name, column)?;
-        Ok(if let Some(values) = column.as_boolean_opt() {
-            Categories::Boolean(distinct(values.iter().flatten()))
-        } else if let Some(values) = column.as_primitive_opt::<Int64Type>() {
-            Categories::Integer(distinct(values.iter().flatten()))
-        } else {
-            let values = distinct(column.as_string::<i32>().iter().flatten());
-            Categories::Text(values.into_iter().map(str::to_owned).collect())
+        Ok(match column.data_type() {
+            DataType::Boolean => {
+                Categories::Boolean(distinct(column.as_boolean().iter().flatten()))
+            }
+            other if other.is_integer() => {
+                Categories::Integer(distinct(integers(name, column)?.into_iter().flatten()))
+            }
+            other if is_text(other) => {
+                let values = distinct(texts(name, column)?.into_iter().flatten());
+                Categories::Text(values.into_iter().map(str::to_owned).collect())
+            }
+            other => return Err(Error::wrong_type(name, CATEGORY, other)),
         })
+    }
+
+    /// The distinct values of a column over all batches of a table or partition.
+    ///
+    /// # Errors
+    /// `missing-column`, and as [`Categories::of`].
+    pub fn of_rows(name: &str, rows: &Table) -> Result<Self> {
+        let nothing = new_empty_array(rows.field(name)?.data_type());
+        rows.batches()
+            .try_fold(Categories::of(name, &nothing)?, |known, batch| {
+                known.union(Categories::of(name, &batch.array(name)?)?)
+            })
     }
 
     /// The number of categories.
@@ -95,18 +111,31 @@ impl Categories {
 
     /// The categories that either side has.
     ///
-    /// `None` if the two are of different types.
-    #[must_use]
-    pub fn union(self, other: Self) -> Option<Self> {
+    /// # Errors
+    /// `wrong-type` if the two are of different types.
+    pub fn union(self, other: Self) -> Result<Self> {
         fn merged<T: Ord>(left: Vec<T>, right: Vec<T>) -> Vec<T> {
             distinct(left.into_iter().chain(right))
         }
-        match (self, other) {
-            (Categories::Boolean(left), Categories::Boolean(right)) => Some(Categories::Boolean(merged(left, right))),
-            (Categories::Integer(left), Categories::Integer(right)) => Some(Categories::Integer(merged(left, right))),
-            (Categories::Text(left), Categories::Text(right)) => Some(Categories::Text(merged(left, right))),
-            _ => None,
-        }
+        Ok(match (self, other) {
+            (Categories::Boolean(left), Categories::Boolean(right)) => {
+                Categories::Boolean(merged(left, right))
+            }
+            (Categories::Integer(left), Categories::Integer(right)) => {
+                Categories::Integer(merged(left, right))
+            }
+            (Categories::Text(left), Categories::Text(right)) => {
+                Categories::Text(merged(left, right))
+            }
+            (left, right) => {
+                return Err(Error::new(
+                    "wrong-type",
+                    "the categories of a column are of two types",
+                )
+                .with("expected", left.type_name())
+                .with("found", right.type_name()));
+            }
+        })
     }
 
     /// The code of each value. Null for null and for a value that is no category.
@@ -115,64 +144,58 @@ impl Categories {
     /// - `wrong-type` if the column is not of the type of the categories.
     /// - `bad-data` if an integer does not fit `int64`.
     pub fn encode(&self, name: &str, column: &ArrayRef) -> Result<Int32Array> {
-        fn code<T: Ord + ?Sized, S: std::borrow::Borrow<T>>(sorted: &[S], value: &T) -> Option<i32> {
-            let position = sorted.binary_search_by(|category| category.borrow().cmp(value)).ok()?;
+        fn code<T: Ord + ?Sized, S: Borrow<T>>(sorted: &[S], value: &T) -> Option<i32> {
+            let position = sorted
+                .binary_search_by(|category| category.borrow().cmp(value))
+                .ok()?;
             i32::try_from(position).ok()
         }
-        let canonical = canonical(name, column)?;
-        let expected = match self {
-            Categories::Boolean(categories) => match canonical.as_boolean_opt() {
-                Some(values) => return Ok(values.iter().map(|value| code(categories, &value?)).collect()),
-                None => "boolean, as when the encoder was fitted",
-            },
-            Categories::Integer(categories) => match canonical.as_primitive_opt::<Int64Type>() {
-                Some(values) => return Ok(values.iter().map(|value| code(categories, &value?)).collect()),
-                None => "an integer, as when the encoder was fitted",
-            },
-            Categories::Text(categories) => match canonical.as_string_opt::<i32>() {
-                Some(values) => return Ok(values.iter().map(|value| code(categories, value?)).collect()),
-                None => "text, as when the encoder was fitted",
-            },
-        };
-        Err(Error::wrong_type(name, expected, column.data_type()))
+        Ok(match (self, column.data_type()) {
+            (Categories::Boolean(sorted), DataType::Boolean) => column
+                .as_boolean()
+                .iter()
+                .map(|value| code(sorted, &value?))
+                .collect(),
+            (Categories::Integer(sorted), data_type) if data_type.is_integer() => {
+                integers(name, column)?
+                    .into_iter()
+                    .map(|value| code(sorted, &value?))
+                    .collect()
+            }
+            (Categories::Text(sorted), data_type) if is_text(data_type) => texts(name, column)?
+                .into_iter()
+                .map(|value| code(sorted, value?))
+                .collect(),
+            (_, other) => return Err(Error::wrong_type(name, self.type_name(), other)),
+        })
     }
 
-    /// Refuses a field that has no categories: text, integers and booleans have, and dictionaries of these.
+    /// Refuses a field that has no categories: text, integers and booleans have.
     ///
     /// # Errors
     /// `wrong-type`.
     pub fn check(field: &Field) -> Result<()> {
-        fn fits(data_type: &DataType) -> bool {
-            match data_type {
-                DataType::Dictionary(_, values) => fits(values),
-                DataType::Boolean | DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => true,
-                other => other.is_integer(),
-            }
-        }
-        if fits(field.data_type()) {
+        let data_type = field.data_type();
+        if data_type.is_integer() || *data_type == DataType::Boolean || is_text(data_type) {
             Ok(())
         } else {
-            Err(Error::wrong_type(field.name(), "text, an integer or boolean", field.data_type()))
+            Err(Error::wrong_type(field.name(), CATEGORY, data_type))
+        }
+    }
+
+    fn type_name(&self) -> &'static str {
+        match self {
+            Categories::Boolean(_) => "boolean",
+            Categories::Integer(_) => "an integer",
+            Categories::Text(_) => "text",
         }
     }
 }
 
-/// The column as `boolean`, `int64` or `utf8`.
-fn canonical(name: &str, column: &ArrayRef) -> Result<ArrayRef> {
-    fn target(data_type: &DataType) -> DataType {
-        match data_type {
-            DataType::Dictionary(_, values) => target(values),
-            DataType::Boolean => DataType::Boolean,
-            other if other.is_integer() => DataType::Int64,
-            _ => DataType::Utf8,
-        }
-    }
-    Categories::check(&field(name, column))?;
-    cast(name, column, &target(column.data_type()))
-}
+const CATEGORY: &str = "text, an integer or boolean";
 
 fn distinct<T: Ord>(values: impl Iterator<Item = T>) -> Vec<T> {
-    values.collect::<std::collections::BTreeSet<T>>().into_iter().collect()
+    values.collect::<BTreeSet<T>>().into_iter().collect()
 }
 
 #[cfg(test)]
@@ -186,11 +209,24 @@ mod tests {
 
     #[test]
     fn codes_are_positions_in_sorted_categories() {
-        let column: ArrayRef = Arc::new(StringArray::from(vec![Some("b"), None, Some("a"), Some("b")]));
+        let column: ArrayRef = Arc::new(StringArray::from(vec![
+            Some("b"),
+            None,
+            Some("a"),
+            Some("b"),
+        ]));
         let categories = Categories::of("c", &column).unwrap();
         assert_eq!(categories, Categories::Text(vec!["a".into(), "b".into()]));
-        let seen: ArrayRef = Arc::new(StringArray::from(vec![Some("b"), None, Some("z"), Some("a")]));
-        assert_eq!(categories.encode("c", &seen).unwrap(), Int32Array::from(vec![Some(1), None, None, Some(0)]));
+        let seen: ArrayRef = Arc::new(StringArray::from(vec![
+            Some("b"),
+            None,
+            Some("z"),
+            Some("a"),
+        ]));
+        assert_eq!(
+            categories.encode("c", &seen).unwrap(),
+            Int32Array::from(vec![Some(1), None, None, Some(0)])
+        );
     }
 
     #[test]
@@ -199,7 +235,16 @@ mod tests {
         let categories = Categories::of("c", &column).unwrap();
         assert_eq!(categories, Categories::Integer(vec![-2, 7]));
         let wrong: ArrayRef = Arc::new(BooleanArray::from(vec![true]));
-        assert_eq!(categories.encode("c", &wrong).unwrap_err().code, "wrong-type");
-        assert!(categories.union(Categories::Boolean(vec![])).is_none());
+        assert_eq!(
+            categories.encode("c", &wrong).unwrap_err().code,
+            "wrong-type"
+        );
+        assert_eq!(
+            categories
+                .union(Categories::Boolean(vec![]))
+                .unwrap_err()
+                .code,
+            "wrong-type"
+        );
     }
 }

@@ -23,9 +23,16 @@ pub trait Model: Serialize + DeserializeOwned {
     /// # Errors
     /// `bad-model` if a value has no JSON form.
     fn to_bytes(&self) -> Result<Vec<u8>> {
-        let file = Written { model: self, version: Self::VERSION };
-        let mut bytes = serde_json::to_vec_pretty(&file)
-            .map_err(|error| Error::new("bad-model", format!("cannot write the {} model: {error}", Self::KIND)))?;
+        let file = Written {
+            model: self,
+            version: Self::VERSION,
+        };
+        let mut bytes = serde_json::to_vec_pretty(&file).map_err(|error| {
+            Error::new(
+                "bad-model",
+                format!("cannot write the {} model: {error}", Self::KIND),
+            )
+        })?;
         bytes.push(b'\n');
         Ok(bytes)
     }
@@ -37,13 +44,19 @@ pub trait Model: Serialize + DeserializeOwned {
     /// - `bad-model` if the bytes are no such model; unknown keys count.
     fn parse(bytes: &[u8]) -> Result<Self> {
         let bad = |error: serde_json::Error| {
-            Error::new("bad-model", format!("cannot read the {} model: {error}", Self::KIND))
+            Error::new(
+                "bad-model",
+                format!("cannot read the {} model: {error}", Self::KIND),
+            )
         };
         let header: Header = serde_json::from_slice(bytes).map_err(bad)?;
         if header.version != Self::VERSION {
-            return Err(Error::new("unknown-model-version", format!("the {} model has an unknown version", Self::KIND))
-                .with("expected", Self::VERSION)
-                .with("found", header.version));
+            return Err(Error::new(
+                "unknown-model-version",
+                format!("the {} model has an unknown version", Self::KIND),
+            )
+            .with("expected", Self::VERSION)
+            .with("found", header.version));
         }
         let file: Read<Self> = serde_json::from_slice(bytes).map_err(bad)?;
         Ok(file.model)
@@ -54,18 +67,27 @@ pub trait Model: Serialize + DeserializeOwned {
     /// # Errors
     /// As [`Model::parse`].
     fn read(side: &Inputs, port: &str) -> Result<Option<Self>> {
-        side.find_blob(port).map(|blob| Self::parse(&blob.read_all())).transpose()
+        side.find_blob(port)
+            .map(|blob| Self::parse(&blob.read_all()))
+            .transpose()
     }
 }
 
 /// The entry for `name`, or an error that says which columns the model has.
-pub(crate) fn column<'a, T>(kind: &'static str, columns: &'a BTreeMap<String, T>, name: &str) -> Result<&'a T> {
+pub(crate) fn column<'a, T>(
+    kind: &'static str,
+    columns: &'a BTreeMap<String, T>,
+    name: &str,
+) -> Result<&'a T> {
     columns.get(name).ok_or_else(|| {
         let found: Vec<&str> = columns.keys().map(String::as_str).collect();
-        Error::new("column-not-in-model", format!("the {kind} was not fitted on column `{name}`"))
-            .with("model", kind)
-            .with("column", name)
-            .with("columns", found.join(", "))
+        Error::new(
+            "column-not-in-model",
+            format!("the {kind} was not fitted on column `{name}`"),
+        )
+        .with("model", kind)
+        .with("column", name)
+        .with("columns", found.join(", "))
     })
 }
 

@@ -15,7 +15,10 @@ mod logistic;
 mod scaler;
 mod sum;
 
-pub use columns::{check_code, check_label, check_number, check_present, codes, gather, is_number, labels, numbers};
+pub use columns::{
+    check_code, check_label, check_number, check_present, codes, gather, is_number, is_text,
+    labels, numbers, texts,
+};
 pub use encoder::{Categories, ColumnCategories, Encoder};
 pub use file::Model;
 pub use imputer::{Fill, ImputedColumn, Imputer};

@@ -86,10 +86,23 @@ mod tests {
 
     fn model() -> Logistic {
         Logistic {
-            categorical: vec![CategoricalFeature { column: "carrier".into(), coefficients: vec![0.1, -0.25] }],
-            fit: Fit { c: 1.0, gradient_norm: 1e-12, objective: 3.5, positives: 4, rounds: 6, rows: 10 },
+            categorical: vec![CategoricalFeature {
+                column: "carrier".into(),
+                coefficients: vec![0.1, -0.25],
+            }],
+            fit: Fit {
+                c: 1.0,
+                gradient_norm: 1e-12,
+                objective: 3.5,
+                positives: 4,
+                rounds: 6,
+                rows: 10,
+            },
             intercept: -1.0 / 3.0,
-            numeric: vec![NumericFeature { column: "distance".into(), coefficient: 5e-324 }],
+            numeric: vec![NumericFeature {
+                column: "distance".into(),
+                coefficient: 5e-324,
+            }],
             target: "late".into(),
         }
     }
@@ -106,13 +119,23 @@ mod tests {
         let text = String::from_utf8(model().to_bytes().unwrap()).unwrap();
         fn sorted(value: &serde_json::Value) -> bool {
             match value {
-                serde_json::Value::Object(map) => map.keys().is_sorted() && map.values().all(sorted),
+                serde_json::Value::Object(map) => {
+                    map.keys().is_sorted() && map.values().all(sorted)
+                }
                 serde_json::Value::Array(items) => items.iter().all(sorted),
                 _ => true,
             }
         }
         assert!(sorted(&serde_json::from_str(&text).unwrap()));
-        let positions = ["categorical", "\"fit\"", "intercept", "numeric", "target", "version"].map(|key| text.find(key).unwrap());
+        let positions = [
+            "categorical",
+            "\"fit\"",
+            "intercept",
+            "numeric",
+            "target",
+            "version",
+        ]
+        .map(|key| text.find(key).unwrap());
         assert!(positions.is_sorted(), "{text}");
     }
 
@@ -120,9 +143,15 @@ mod tests {
     fn unknown_versions_and_keys_are_refused() {
         let text = String::from_utf8(model().to_bytes().unwrap()).unwrap();
         let newer = text.replace("\"version\": 1", "\"version\": 2");
-        assert_eq!(Logistic::parse(newer.as_bytes()).unwrap_err().code, "unknown-model-version");
+        assert_eq!(
+            Logistic::parse(newer.as_bytes()).unwrap_err().code,
+            "unknown-model-version"
+        );
         let other = text.replace("\"intercept\"", "\"bias\"");
-        assert_eq!(Logistic::parse(other.as_bytes()).unwrap_err().code, "bad-model");
+        assert_eq!(
+            Logistic::parse(other.as_bytes()).unwrap_err().code,
+            "bad-model"
+        );
     }
 
     #[test]
