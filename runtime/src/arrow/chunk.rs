@@ -19,7 +19,8 @@ use arrow_array::{Array, ArrayRef};
 use arrow_schema::{ArrowError, DataType, Field, FieldRef};
 use thiserror::Error;
 
-use crate::arrow::format::{children, format_of};
+use crate::arrow::format::children;
+use crate::arrow::format::strings::format_of;
 use crate::arrow::merge::{Piece, merge};
 use crate::arrow::node::{BadArray, Node, encode};
 use crate::digest::{Digest, StructuredHasher};
