@@ -1,9 +1,9 @@
 //! Arrow on the host's side of the wall: what crosses it, what is stored, and what is hashed.
 //!
-//! Columns come from guests as untrusted nodes ([`node`]), described by untrusted fields ([`format`]).
+//! Columns come from guests as untrusted nodes ([`node`]), described by untrusted fields ([`mod@format`]).
 //! Once decoded they are ordinary arrow-rs arrays. Selecting rows is the host's only kernel ([`rows`]).
 //! What is kept is brought into one canonical form with one digest ([`chunk`]) and written as Arrow IPC
-//! files ([`file`]).
+//! files ([`mod@file`]).
 //!
 //! Types, everywhere in the host: null, boolean, integers, floats, decimals, temporal types, utf8 and
 //! binary in their plain, large and fixed-size forms, lists (plain, large, fixed-size), structs, maps,

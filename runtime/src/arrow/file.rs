@@ -92,7 +92,7 @@ pub fn write(fields: &[Field], columns: &[ArrayRef], to: &mut dyn Write) -> Resu
     write().map_err(BadFile::Write)
 }
 
-/// Reads the columns of a file that [`write`] wrote.
+/// Reads the columns of a file that [`write()`] wrote.
 ///
 /// The arrays share the bytes, which may be a mapping, wherever these are aligned for them.
 ///
