@@ -194,7 +194,11 @@ pub(crate) fn whole(operand: &ArrayRef, up: bool) -> ArrayRef {
     macro_rules! float {
         ($arrow:ty, $native:ty) => {{
             let array = operand.as_primitive::<$arrow>();
-            Arc::new(array.unary::<_, $arrow>(|a| if up { a.ceil() } else { a.floor() }))
+            Arc::new(array.unary::<_, $arrow>(|a| match up {
+                _ if a.is_nan() => <$native>::NAN,
+                true => a.ceil(),
+                false => a.floor(),
+            }))
         }};
     }
     for_number!(operand.data_type(), integer, float, operand.clone())
@@ -269,7 +273,10 @@ fn round_integer(value: i128, places: i32) -> i128 {
 }
 
 fn round_float(value: f64, places: i32) -> f64 {
-    if !value.is_finite() {
+    if value.is_nan() {
+        return f64::NAN;
+    }
+    if value.is_infinite() {
         return value;
     }
     match places {

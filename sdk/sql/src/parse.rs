@@ -2,16 +2,18 @@
 
 mod dialect;
 mod names;
+mod place;
 
 use sqlparser::ast::{
     BinaryOperator, CaseWhen, CastKind, CeilFloorKind, Expr, FunctionArg, FunctionArgExpr,
-    FunctionArguments, Spanned, TrimWhereField, UnaryOperator, Value,
+    FunctionArguments, TrimWhereField, UnaryOperator, Value,
 };
-use sqlparser::parser::{Parser, ParserError};
+use sqlparser::parser::Parser;
 use sqlparser::tokenizer::{Token, Tokenizer};
 
 use self::dialect::ColumnDialect;
 use self::names::{construct_name, sql_type};
+use self::place::{place, syntax_error};
 use crate::error::{Excerpt, SqlError};
 use crate::syntax::{
     ArithmeticOp, CastFailure, CompareOp, DatePart, Function, Kind, Like, Place, Syntax, TrimSide,
@@ -49,7 +51,7 @@ pub(crate) fn parse(text: &str) -> Result<Syntax, SqlError> {
     let mut parser = Parser::new(&dialect).with_tokens_with_locations(tokens);
     let expr = parser
         .parse_expr()
-        .map_err(|error| lowering.syntax_error(error))?;
+        .map_err(|error| syntax_error(text, error))?;
     let rest = parser.peek_token();
     if rest.token != Token::EOF {
         let place = rest.span.start;
@@ -428,68 +430,6 @@ impl Lowering<'_> {
             what: what.into(),
             at: Excerpt::new(self.text, place.line, place.column),
         }
-    }
-
-    fn syntax_error(&self, error: ParserError) -> SqlError {
-        let message = match error {
-            ParserError::TokenizerError(message) | ParserError::ParserError(message) => message,
-            ParserError::RecursionLimitExceeded => {
-                return self.unsupported("nesting as deep as this", Place::default());
-            }
-        };
-        // The parser gives the place only as the end of its message.
-        let (message, place) = match message.rsplit_once(" at Line: ") {
-            Some((message, place)) => (message.to_owned(), parse_place(place)),
-            None => (message, Place::default()),
-        };
-        let message = match message
-            .strip_prefix("Expected: ")
-            .and_then(|rest| rest.rsplit_once(", found: "))
-        {
-            Some((expected, "EOF")) => format!("expected {expected}, found the end"),
-            Some((expected, found)) => format!("expected {expected}, found `{found}`"),
-            None => message,
-        };
-        let mut at = Excerpt::new(self.text, place.line, place.column);
-        if place == Place::default() {
-            at.column = at.line.chars().count();
-        }
-        SqlError::Syntax { message, at }
-    }
-}
-
-/// `12, Column: 5` as a place.
-fn parse_place(text: &str) -> Place {
-    let mut numbers = text
-        .split(", Column: ")
-        .map(|number| number.trim().parse().unwrap_or_default());
-    Place {
-        line: numbers.next().unwrap_or_default(),
-        column: numbers.next().unwrap_or_default(),
-    }
-}
-
-fn place(expr: &Expr) -> Place {
-    let start = match expr {
-        // Their spans leave out what comes before the operand or the arguments.
-        Expr::BinaryOp { left, .. } => return leftmost(left),
-        other => other.span().start,
-    };
-    Place {
-        line: start.line,
-        column: start.column,
-    }
-}
-
-/// Where a chain of binary operators starts, without recursion.
-fn leftmost(mut expr: &Expr) -> Place {
-    while let Expr::BinaryOp { left, .. } = expr {
-        expr = left;
-    }
-    let start = expr.span().start;
-    Place {
-        line: start.line,
-        column: start.column,
     }
 }
 

@@ -52,6 +52,8 @@ impl Number for f64 {
     fn from_number(wide: Wide) -> Option<Self> {
         Some(match wide {
             Wide::Integer(value) => value as f64,
+            // What a conversion leaves of another NaN's bits is the machine's.
+            Wide::Float(value) if value.is_nan() => f64::NAN,
             Wide::Float(value) => value,
         })
     }
@@ -73,6 +75,7 @@ impl Number for f32 {
     fn from_number(wide: Wide) -> Option<Self> {
         match wide {
             Wide::Integer(value) => Some(value as f32),
+            Wide::Float(value) if value.is_nan() => Some(f32::NAN),
             Wide::Float(value) => {
                 let narrowed = value as f32;
                 (narrowed.is_finite() || !value.is_finite()).then_some(narrowed)

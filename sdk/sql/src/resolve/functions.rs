@@ -2,7 +2,8 @@
 
 use arrow_schema::{DataType, TimeUnit};
 
-use super::{Resolver, meet, node};
+use super::coerce::meet;
+use super::{Resolver, node};
 use crate::error::SqlError;
 use crate::plan::{Node, Plan};
 use crate::syntax::{CastFailure, DatePart, Function, Syntax};
