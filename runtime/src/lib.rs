@@ -11,6 +11,12 @@ pub mod expression;
 pub mod table;
 pub mod unit;
 
+pub mod sandbox;
+
 pub mod pipeline;
 
 pub mod lock;
+
+pub mod record;
+
+pub mod store;

@@ -1,0 +1,199 @@
+//! What came out of a unit, checked against what its `check` promised.
+
+use std::sync::Arc;
+
+use arrow_array::{Array, ArrayRef};
+use arrow_schema::{Field, FieldRef};
+use bytes::Bytes;
+
+use super::batch::Batch;
+use super::imports::flatten;
+use super::state::{Session, Written};
+use super::{Line, StepError};
+use crate::arrow::chunk;
+use crate::arrow::rows::Rows;
+use crate::expression::{Column, Expression, Source};
+use crate::unit::{InputContent, Observation, ShapeContent, Unit, Usage};
+
+/// A unit that did its work.
+#[derive(Debug)]
+pub struct Done {
+    /// One for each output port, in port order; empty for a call that only returns bytes.
+    pub outputs: Vec<Made>,
+    /// Bytes that a reduce call returned.
+    pub returned: Returned,
+    /// What the guest asked, in order, with the answers.
+    pub observations: Vec<Observation>,
+    /// What it used.
+    pub usage: Usage,
+    /// What it said.
+    pub log: Vec<Line>,
+    /// Bytes fetched for the guest's questions.
+    pub read_bytes: u64,
+    /// Bytes that crossed the wall, both ways.
+    pub copied_bytes: u64,
+}
+
+/// Bytes that a reduce call returned.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Returned {
+    /// Nothing.
+    Nothing,
+    /// The state of round 0, or a merged partial.
+    Bytes(Bytes),
+    /// A partial and what comes back to the same partition.
+    Share {
+        /// The partition's share of the round.
+        partial: Bytes,
+        /// For the next round.
+        carry: Bytes,
+    },
+    /// State for the next round.
+    Next(Bytes),
+    /// State for `finish`.
+    Done(Bytes),
+}
+
+/// What came out of one port.
+#[derive(Debug)]
+pub enum Made {
+    /// Partitions, in order.
+    Table(Vec<MadePartition>),
+    /// A blob.
+    Blob(Vec<u8>),
+}
+
+/// One partition that came out of a port.
+#[derive(Debug)]
+pub struct MadePartition {
+    /// Number of rows.
+    pub rows: u64,
+    /// How the columns came together; none for a partition without rows.
+    pub expression: Option<Expression>,
+    /// For every input in the expression, in reading order, its rows.
+    pub inputs: Vec<Rows>,
+    /// For every made column, in reading order, its canonical values; none if it was dropped later.
+    pub made: Vec<Option<(FieldRef, ArrayRef)>>,
+}
+
+impl MadePartition {
+    fn empty() -> Self {
+        Self { rows: 0, expression: None, inputs: Vec::new(), made: Vec::new() }
+    }
+}
+
+/// Checks everything that was written against the shapes that `check` promised.
+pub(super) fn outputs(session: &mut Session, unit: &Unit) -> Result<Vec<Made>, StepError> {
+    let written = std::mem::take(&mut session.written);
+    unit.outputs
+        .iter()
+        .zip(written)
+        .map(|(shape, written)| match (&shape.content, written) {
+            (ShapeContent::Table(fields), Written::Table(rowset)) => {
+                let partitions = rowset.partitions.into_iter().map(|batches| partition(session, unit, fields, batches));
+                Ok(Made::Table(partitions.collect::<Result<_, _>>()?))
+            }
+            (ShapeContent::Blob(_), Written::Blob(bytes)) => Ok(Made::Blob(bytes)),
+            _ => Err(StepError::Host(format!("output port `{}` has the wrong writer", shape.port))),
+        })
+        .collect()
+}
+
+/// One output partition of a row-map: whatever came out for one input partition.
+pub(super) fn row_map_partition(
+    session: &mut Session,
+    unit: &Unit,
+    fields: &[FieldRef],
+    batches: Vec<Batch>,
+) -> Result<MadePartition, StepError> {
+    partition(session, unit, fields, batches)
+}
+
+fn partition(session: &mut Session, unit: &Unit, fields: &[FieldRef], batches: Vec<Batch>) -> Result<MadePartition, StepError> {
+    for batch in &batches {
+        check_schema(fields, &batch.columns)?;
+    }
+    if batches.iter().all(|batch| batch.rows == 0) {
+        return Ok(MadePartition::empty());
+    }
+    let alike = batches.windows(2).all(|pair| pair[0].expression == pair[1].expression);
+    let batches = if alike {
+        batches
+    } else {
+        let flat = batches.iter().map(|batch| flatten(session, batch)).collect::<wasmtime::Result<Vec<_>>>();
+        flat.map_err(|error| super::call::failure(&error, Vec::new()))?
+    };
+    let first = &batches[0];
+    let inputs = (0..first.inputs.len()).map(|input| {
+        let parts: Vec<Rows> = batches.iter().map(|batch| (*batch.inputs[input]).clone()).collect();
+        Rows::concat(&parts).canonical(input_rows(unit, first, input))
+    });
+    let inputs: Vec<Rows> = inputs.collect();
+    let mut made: Vec<Option<(FieldRef, ArrayRef)>> = vec![None; first.made.len()];
+    for (field, column) in fields.iter().zip(&first.columns) {
+        match &column.source {
+            Source::Made(number) => {
+                let pieces: Vec<ArrayRef> = batches.iter().map(|batch| Arc::clone(&batch.made[*number])).collect();
+                let chunk = chunk::canonical(field, &pieces).map_err(|error| StepError::BadOutput(error.to_string()))?;
+                made[*number] = Some((Arc::clone(field), chunk));
+            }
+            Source::Passed { input, .. } => {
+                let nulls = match &inputs[*input] {
+                    Rows::Indices(indices) => indices.null_count() > 0,
+                    _ => false,
+                };
+                if !field.is_nullable() && (nulls || column.field.is_nullable()) {
+                    return Err(StepError::BadOutput(format!(
+                        "column `{}` is promised without nulls, and may have some",
+                        field.name()
+                    )));
+                }
+            }
+        }
+    }
+    Ok(MadePartition {
+        rows: batches.iter().map(|batch| batch.rows).sum(),
+        expression: Some((*first.expression).clone()),
+        inputs,
+        made,
+    })
+}
+
+/// Rows of the input that the batch's input of this number takes from.
+fn input_rows(unit: &Unit, batch: &Batch, input: usize) -> u64 {
+    let ports = batch.expression.ports();
+    let table = ports.get(input).and_then(|port| unit.inputs.iter().find(|input| *input.port == **port));
+    match table.map(|input| &input.content) {
+        Some(InputContent::Table(table)) => table.rows(),
+        _ => 0,
+    }
+}
+
+/// Names and types must be those promised, in the promised order. Nullability is looked at by value.
+fn check_schema(promised: &[FieldRef], columns: &[Column]) -> Result<(), StepError> {
+    let found: Vec<&Field> = columns.iter().map(|column| column.field.as_ref()).collect();
+    let fits = |promised: &FieldRef, found: &Field| {
+        promised.name() == found.name() && promised.data_type().equals_datatype(found.data_type())
+    };
+    if promised.len() == found.len() && promised.iter().zip(&found).all(|(promised, found)| fits(promised, found)) {
+        return Ok(());
+    }
+    let at = promised.iter().zip(&found).position(|(promised, found)| !fits(promised, found));
+    Err(StepError::BadOutput(match at {
+        Some(at) => format!(
+            "its output differs from what `check` promised\n  expected {} as column {}\n  found    {}",
+            describe(&promised[at]),
+            at + 1,
+            describe(found[at])
+        ),
+        None => format!(
+            "its output differs from what `check` promised\n  expected {} columns\n  found    {}",
+            promised.len(),
+            found.len()
+        ),
+    }))
+}
+
+fn describe(field: &Field) -> String {
+    format!("`{}` as {}", field.name(), field.data_type())
+}

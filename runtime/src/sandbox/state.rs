@@ -1,0 +1,321 @@
+//! What the host keeps for one instance: the unit's data, what the guest asked, wrote and used.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use arrow_array::ArrayRef;
+use bytes::Bytes;
+use wasmtime::ResourceLimiter;
+use wasmtime::component::ResourceTable;
+use wasmtime_wasi::p2::pipe::MemoryOutputPipe;
+use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+
+use super::batch::Batch;
+use super::{Data, DataError, Line};
+use crate::arrow::rows::{self, Rows};
+use crate::expression::Source;
+use crate::unit::{InputContent, Limits, Observation, Question, Unit};
+
+/// Everything behind one instance.
+pub(super) struct State {
+    pub(super) wasi: WasiCtx,
+    pub(super) resources: ResourceTable,
+    pub(super) memory: Memory,
+    pub(super) stdout: MemoryOutputPipe,
+    pub(super) stderr: MemoryOutputPipe,
+    pub(super) session: Session,
+}
+
+/// What may be asked in one unit, and what was.
+pub(super) struct Session {
+    /// None in `describe` and `check`, which see no data.
+    pub(super) unit: Option<Arc<Unit>>,
+    pub(super) data: Arc<dyn Data>,
+    pub(super) limits: Limits,
+    pub(super) observations: Vec<Observation>,
+    asked: BTreeSet<Question>,
+    loaded: BTreeMap<(usize, usize, usize), ArrayRef>,
+    blobs: BTreeMap<usize, Bytes>,
+    /// Bytes fetched for the guest's questions.
+    pub(super) read_bytes: u64,
+    /// Bytes that crossed the wall, both ways.
+    pub(super) copied_bytes: u64,
+    output_bytes: u64,
+    /// One for each output port, in port order.
+    pub(super) written: Vec<Written>,
+    pub(super) log: Vec<Line>,
+    log_bytes: u64,
+}
+
+/// A limit that a guest ran into.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the {what} limit of {limit} is reached")]
+pub struct LimitReached {
+    /// `fuel`, `memory`, `output`, `scratch`, `log` or `handles`.
+    pub what: &'static str,
+    /// The limit, in the limit's own unit.
+    pub limit: u64,
+}
+
+/// A call that breaks the contract; it traps.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub(super) struct Misuse(pub(super) String);
+
+/// What a guest asked for cannot be fetched.
+#[derive(Debug, thiserror::Error)]
+#[error("a column or blob cannot be fetched")]
+pub(super) struct Unavailable(#[source] pub(super) DataError);
+
+impl Session {
+    pub(super) fn new(unit: Option<Arc<Unit>>, data: Arc<dyn Data>, limits: Limits) -> Self {
+        Self {
+            unit,
+            data,
+            limits,
+            observations: Vec::new(),
+            asked: BTreeSet::new(),
+            loaded: BTreeMap::new(),
+            blobs: BTreeMap::new(),
+            read_bytes: 0,
+            copied_bytes: 0,
+            output_bytes: 0,
+            written: Vec::new(),
+            log: Vec::new(),
+            log_bytes: 0,
+        }
+    }
+
+    pub(super) fn unit(&self) -> wasmtime::Result<&Arc<Unit>> {
+        self.unit.as_ref().ok_or_else(|| misuse("`describe` and `check` may not ask for anything"))
+    }
+
+    /// Records a question with its answer, the first time it is asked.
+    pub(super) fn observe(&mut self, question: Question) -> wasmtime::Result<()> {
+        if !self.asked.contains(&question) {
+            let answer = self.unit()?.answer(&question);
+            self.observations.push(Observation { question: question.clone(), answer });
+            self.asked.insert(question);
+        }
+        Ok(())
+    }
+
+    /// The values of one column of a batch. Observes a passed one.
+    pub(super) fn values(&mut self, batch: &Batch, position: usize) -> wasmtime::Result<ArrayRef> {
+        let column = batch.columns.get(position).ok_or_else(|| misuse("a column that is not there"))?;
+        match &column.source {
+            Source::Made(made) => Ok(Arc::clone(&batch.made[*made])),
+            Source::Passed { input, port, name } => {
+                self.observe(Question::Column { port: port.to_string(), name: name.to_string() })?;
+                let rows = Arc::clone(&batch.inputs[*input]);
+                self.fetch(port, name, &rows)
+            }
+        }
+    }
+
+    /// Rows of one column of an input.
+    fn fetch(&mut self, port: &str, name: &str, rows: &Rows) -> wasmtime::Result<ArrayRef> {
+        let unit = Arc::clone(self.unit()?);
+        let input = unit.inputs.iter().position(|input| &*input.port == port);
+        let input = input.ok_or_else(|| misuse(format!("there is no input `{port}`")))?;
+        let InputContent::Table(table) = &unit.inputs[input].content else {
+            return Err(misuse(format!("input `{port}` is no table")));
+        };
+        let column = table.position(name).ok_or_else(|| misuse(format!("there is no column `{name}`")))?;
+        let mut pieces = Vec::with_capacity(table.partitions.len());
+        for (position, partition) in table.partitions.iter().enumerate() {
+            let piece = match self.loaded.get(&(input, position, column)) {
+                Some(piece) => Arc::clone(piece),
+                None => {
+                    let piece = self
+                        .data
+                        .column(&table.fields[column], &partition.columns[column])
+                        .map_err(|error| wasmtime::Error::new(Unavailable(error)))?;
+                    self.read_bytes += piece.get_array_memory_size() as u64;
+                    self.loaded.insert((input, position, column), Arc::clone(&piece));
+                    piece
+                }
+            };
+            pieces.push(piece);
+        }
+        if pieces.is_empty() {
+            return Ok(arrow_array::new_empty_array(table.fields[column].data_type()));
+        }
+        rows::take(&pieces, rows).map_err(|error| misuse(error.to_string()))
+    }
+
+    /// The bytes of the blob at an input port.
+    pub(super) fn blob(&mut self, port: usize) -> wasmtime::Result<Bytes> {
+        if let Some(bytes) = self.blobs.get(&port) {
+            return Ok(bytes.clone());
+        }
+        let unit = Arc::clone(self.unit()?);
+        let Some(InputContent::Blob(blob)) = unit.inputs.get(port).map(|input| &input.content) else {
+            return Err(misuse("a blob that is not there"));
+        };
+        let bytes = self.data.blob(&blob.digest).map_err(|error| wasmtime::Error::new(Unavailable(error)))?;
+        self.blobs.insert(port, bytes.clone());
+        Ok(bytes)
+    }
+
+    /// Counts bytes that a guest hands over to be kept.
+    pub(super) fn charge(&mut self, bytes: u64) -> wasmtime::Result<()> {
+        self.copied_bytes += bytes;
+        self.output_bytes = self.output_bytes.saturating_add(bytes);
+        if self.output_bytes > self.limits.output_bytes {
+            return Err(wasmtime::Error::new(LimitReached { what: "output", limit: self.limits.output_bytes }));
+        }
+        Ok(())
+    }
+
+    /// What was written to the table at an output port.
+    pub(super) fn rowset(&mut self, port: usize) -> wasmtime::Result<&mut Rowset> {
+        match self.written.get_mut(port) {
+            Some(Written::Table(rowset)) => Ok(rowset),
+            _ => Err(misuse("an output table that is not there")),
+        }
+    }
+
+    /// Keeps a line of the log, up to the limit; what is beyond it is dropped and said so once.
+    pub(super) fn log(&mut self, level: &str, message: &str) {
+        let level = match level {
+            "error" | "warn" | "debug" => level,
+            _ => "info",
+        };
+        if self.log_bytes >= self.limits.log_bytes {
+            return;
+        }
+        self.log_bytes = self.log_bytes.saturating_add(message.len() as u64 + 1);
+        if self.log_bytes >= self.limits.log_bytes {
+            let message = format!("the log ends here: its limit of {} bytes is reached", self.limits.log_bytes);
+            self.log.push(Line { level: "warn".to_owned(), message });
+            return;
+        }
+        // A guest's text goes to terminals: nothing in it may move a cursor.
+        let message = message.chars().map(|c| if c.is_control() && c != '\t' { '\u{fffd}' } else { c }).collect();
+        self.log.push(Line { level: level.to_owned(), message });
+    }
+}
+
+pub(super) fn misuse(message: impl Into<String>) -> wasmtime::Error {
+    wasmtime::Error::new(Misuse(message.into()))
+}
+
+/// Bounds linear memory, of all memories together, which never shrink: what is used is the peak.
+pub(super) struct Memory {
+    pub(super) limit: u64,
+    pub(super) peak: u64,
+}
+
+/// Elements that all tables of a component may have; a table is for functions, not for data.
+const MAX_TABLE_ELEMENTS: usize = 1 << 17;
+
+impl ResourceLimiter for Memory {
+    /// A growth beyond the limit traps: whether a guest survives it must not depend on how it reacts.
+    fn memory_growing(&mut self, current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
+        let total = self.peak.saturating_add((desired as u64).saturating_sub(current as u64));
+        if total > self.limit {
+            return Err(wasmtime::Error::new(LimitReached { what: "memory", limit: self.limit }));
+        }
+        self.peak = total;
+        Ok(true)
+    }
+
+    fn table_growing(&mut self, _current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
+        if desired > MAX_TABLE_ELEMENTS {
+            return Err(wasmtime::Error::new(LimitReached { what: "table", limit: MAX_TABLE_ELEMENTS as u64 }));
+        }
+        Ok(true)
+    }
+}
+
+impl WasiView for State {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        WasiCtxView { ctx: &mut self.wasi, table: &mut self.resources }
+    }
+}
+
+/// `arrow.table`: a whole input, one partition of it, or sealed scratch.
+pub(super) enum Table {
+    /// The input of this position, cut into batches.
+    Input { port: Arc<str>, input: usize, cuts: Arc<[Rows]> },
+    /// What a guest kept for itself.
+    Scratch(Arc<[Batch]>),
+}
+
+/// `arrow.blob`: the input of this position.
+pub(super) struct Blob(pub(super) usize);
+
+/// `arrow.table-writer`: stands for an output port. What is written outlives the handle.
+pub(super) struct TableWriter(pub(super) usize);
+
+/// `arrow.blob-writer`: stands for an output port. What is written outlives the handle.
+pub(super) struct BlobWriter(pub(super) usize);
+
+/// What was written to one output port.
+pub(super) enum Written {
+    Table(Rowset),
+    Blob(Vec<u8>),
+}
+
+/// Partitions of batches, the last one open.
+pub(super) struct Rowset {
+    pub(super) partitions: Vec<Vec<Batch>>,
+    open_rows: u64,
+    partition_rows: u64,
+}
+
+impl Rowset {
+    pub(super) fn new(partition_rows: u64) -> Self {
+        Self { partitions: Vec::new(), open_rows: 0, partition_rows }
+    }
+
+    /// Appends rows, cutting partitions at the locked size.
+    pub(super) fn write(&mut self, batch: &Batch) -> Result<(), super::batch::BadBatch> {
+        let mut start = 0;
+        // A batch without rows still says which columns there are.
+        while start < batch.rows || (batch.rows == 0 && self.partitions.is_empty()) {
+            if self.open_rows == self.partition_rows || self.partitions.is_empty() {
+                self.partitions.push(Vec::new());
+                self.open_rows = 0;
+            }
+            let len = (batch.rows - start).min(self.partition_rows - self.open_rows);
+            let piece = if len == batch.rows { batch.clone() } else { batch.slice(start, len)? };
+            if let Some(open) = self.partitions.last_mut() {
+                open.push(piece);
+            }
+            self.open_rows += len;
+            start += len;
+            if batch.rows == 0 {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends the open partition, unless it is empty.
+    pub(super) fn cut(&mut self) {
+        if self.open_rows > 0 {
+            self.open_rows = self.partition_rows;
+        }
+    }
+}
+
+/// `arrow.scratch`.
+pub(super) struct Scratch(pub(super) Vec<Batch>);
+
+/// Cuts `partitions` (their numbers of rows, in order) into batches of at most `batch_rows`.
+pub(super) fn cuts(partitions: impl Iterator<Item = u64>, batch_rows: u32) -> Arc<[Rows]> {
+    let mut cuts = Vec::new();
+    let mut first = 0;
+    for rows in partitions {
+        let mut start = 0;
+        while start < rows {
+            let len = (rows - start).min(u64::from(batch_rows));
+            cuts.push(Rows::Range { start: first + start, len });
+            start += len;
+        }
+        first += rows;
+    }
+    cuts.into()
+}

@@ -1,0 +1,133 @@
+//! The world as a guest finds it: empty, silent and at the beginning of time.
+//!
+//! Every import here is inert. There are no files, no arguments and no environment; the clocks stand
+//! still and waiting takes no time; random bytes follow from the component and its params, so that hash
+//! maps order themselves alike everywhere. Anything else a component imports is a capability, and
+//! instantiation refuses it.
+
+use wasmtime::component::{HasData, Linker, Resource, ResourceTable};
+use wasmtime_wasi::cli::{WasiCli, WasiCliView};
+use wasmtime_wasi::filesystem::{WasiFilesystem, WasiFilesystemView};
+use wasmtime_wasi::p2::bindings::clocks::{monotonic_clock, wall_clock};
+use wasmtime_wasi::p2::bindings::{cli, filesystem, random, sync};
+use wasmtime_wasi::p2::pipe::MemoryOutputPipe;
+use wasmtime_wasi::p2::{DynPollable, Pollable, subscribe};
+use wasmtime_wasi::random::{WasiRandom, WasiRandomView};
+use wasmtime_wasi::{Deterministic, WasiCtx, WasiCtxBuilder};
+
+use super::state::State;
+use crate::digest::{ComponentDigest, StructuredHasher};
+
+/// Defines the closed list of inert imports.
+pub(super) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> {
+    wasmtime_wasi_io::bindings::wasi::io::error::add_to_linker::<State, Io>(linker, resources)?;
+    sync::io::poll::add_to_linker::<State, Io>(linker, resources)?;
+    sync::io::streams::add_to_linker::<State, Io>(linker, resources)?;
+    monotonic_clock::add_to_linker::<State, FrozenClock>(linker, frozen)?;
+    wall_clock::add_to_linker::<State, FrozenClock>(linker, frozen)?;
+    random::random::add_to_linker::<State, WasiRandom>(linker, State::random)?;
+    random::insecure::add_to_linker::<State, WasiRandom>(linker, State::random)?;
+    random::insecure_seed::add_to_linker::<State, WasiRandom>(linker, State::random)?;
+    cli::exit::add_to_linker::<State, WasiCli>(linker, State::cli)?;
+    cli::environment::add_to_linker::<State, WasiCli>(linker, State::cli)?;
+    cli::stdin::add_to_linker::<State, WasiCli>(linker, State::cli)?;
+    cli::stdout::add_to_linker::<State, WasiCli>(linker, State::cli)?;
+    cli::stderr::add_to_linker::<State, WasiCli>(linker, State::cli)?;
+    cli::terminal_input::add_to_linker::<State, WasiCli>(linker, State::cli)?;
+    cli::terminal_output::add_to_linker::<State, WasiCli>(linker, State::cli)?;
+    cli::terminal_stdin::add_to_linker::<State, WasiCli>(linker, State::cli)?;
+    cli::terminal_stdout::add_to_linker::<State, WasiCli>(linker, State::cli)?;
+    cli::terminal_stderr::add_to_linker::<State, WasiCli>(linker, State::cli)?;
+    filesystem::preopens::add_to_linker::<State, WasiFilesystem>(linker, State::filesystem)?;
+    sync::filesystem::types::add_to_linker::<State, WasiFilesystem>(linker, State::filesystem)
+}
+
+fn resources(state: &mut State) -> &mut ResourceTable {
+    &mut state.resources
+}
+
+fn frozen(state: &mut State) -> Frozen<'_> {
+    Frozen(&mut state.resources)
+}
+
+/// Bytes of randomness before they repeat; hash maps need sixteen.
+const RANDOM_BYTES: usize = 4096;
+
+/// An empty world whose random bytes follow from `component` and `params`.
+pub(super) fn context(
+    component: &ComponentDigest,
+    params: &str,
+    stdout: MemoryOutputPipe,
+    stderr: MemoryOutputPipe,
+) -> WasiCtx {
+    let mut hasher = StructuredHasher::new("pinion random v1");
+    let seed = hasher.component(component).text(params).finish();
+    let mut bytes = vec![0; RANDOM_BYTES];
+    blake3::Hasher::new_keyed(seed.as_bytes()).finalize_xof().fill(&mut bytes);
+    let hash_seed = bytes.iter().take(16).fold(0, |seed: u128, byte| seed << 8 | u128::from(*byte));
+    WasiCtxBuilder::new()
+        .stdout(stdout)
+        .stderr(stderr)
+        .secure_random(Deterministic::new(bytes.clone()))
+        .insecure_random(Deterministic::new(bytes))
+        .insecure_random_seed(hash_seed)
+        .build()
+}
+
+struct Io;
+
+impl HasData for Io {
+    type Data<'a> = &'a mut ResourceTable;
+}
+
+/// Clocks that stand still.
+struct FrozenClock;
+
+impl HasData for FrozenClock {
+    type Data<'a> = Frozen<'a>;
+}
+
+struct Frozen<'a>(&'a mut ResourceTable);
+
+impl Frozen<'_> {
+    fn ready(&mut self) -> wasmtime::Result<Resource<DynPollable>> {
+        let ready = self.0.push(Ready)?;
+        subscribe(self.0, ready)
+    }
+}
+
+impl wall_clock::Host for Frozen<'_> {
+    fn now(&mut self) -> wasmtime::Result<wall_clock::Datetime> {
+        Ok(wall_clock::Datetime { seconds: 0, nanoseconds: 0 })
+    }
+
+    fn resolution(&mut self) -> wasmtime::Result<wall_clock::Datetime> {
+        Ok(wall_clock::Datetime { seconds: 1, nanoseconds: 0 })
+    }
+}
+
+impl monotonic_clock::Host for Frozen<'_> {
+    fn now(&mut self) -> wasmtime::Result<u64> {
+        Ok(0)
+    }
+
+    fn resolution(&mut self) -> wasmtime::Result<u64> {
+        Ok(1)
+    }
+
+    fn subscribe_instant(&mut self, _when: u64) -> wasmtime::Result<Resource<DynPollable>> {
+        self.ready()
+    }
+
+    fn subscribe_duration(&mut self, _duration: u64) -> wasmtime::Result<Resource<DynPollable>> {
+        self.ready()
+    }
+}
+
+/// Where time stands still, every moment has come.
+struct Ready;
+
+#[wasmtime_wasi::async_trait]
+impl Pollable for Ready {
+    async fn ready(&mut self) {}
+}
