@@ -200,7 +200,8 @@ fn plain(field: &FieldRef) -> FieldRef {
         DataType::Map(entries, sorted) => DataType::Map(plain(entries), *sorted),
         other => other.clone(),
     };
-    Arc::new(field.as_ref().clone().with_data_type(data_type))
+    let plain = Field::new(field.name(), data_type, field.is_nullable());
+    Arc::new(plain.with_metadata(field.metadata().clone()))
 }
 
 /// The field without the number that Parquet gave it, all the way down.

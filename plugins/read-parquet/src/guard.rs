@@ -19,7 +19,8 @@ pub(crate) struct PageGuard {
     max_def_level: i16,
     physical_type: PhysicalType,
     type_length: i32,
-    dictionary: bool,
+    /// Bytes of the dictionary, once there is one.
+    dictionary: Option<u64>,
 }
 
 impl PageGuard {
@@ -29,7 +30,7 @@ impl PageGuard {
             max_def_level: column.max_def_level(),
             physical_type: column.physical_type(),
             type_length: column.type_length(),
-            dictionary: false,
+            dictionary: None,
         }
     }
 
@@ -39,8 +40,8 @@ impl PageGuard {
     /// If levels, dictionary indices or values do not fit their page.
     pub(crate) fn check(&mut self, page: &mut Page) -> Result<()> {
         let (buf, levels, encoding, present) = match page {
-            Page::DictionaryPage { .. } => {
-                self.dictionary = true;
+            Page::DictionaryPage { buf, .. } => {
+                self.dictionary = Some(buf.len() as u64);
                 return Ok(());
             }
             Page::DataPage {
@@ -92,18 +93,21 @@ impl PageGuard {
         let values = buf.get(levels..).unwrap_or_default();
         match encoding {
             Encoding::PLAIN_DICTIONARY | Encoding::RLE_DICTIONARY => {
-                if !self.dictionary {
+                let Some(dictionary) = self.dictionary else {
                     return Err(damaged("a page wants a dictionary and there is none"));
-                }
+                };
+                // For values of any other type, the decoder looks.
+                let entries = (self.physical_type == PhysicalType::FIXED_LEN_BYTE_ARRAY)
+                    .then(|| dictionary / self.type_length.max(1) as u64);
                 match values {
                     // All null. The decoder wants the width of its indices even so.
                     [] => *buf = Bytes::from([buf.as_ref(), &[0]].concat()),
-                    [width @ 0..=32, indices @ ..] => index_runs(indices, *width)?,
+                    [width @ 0..=32, indices @ ..] => index_runs(indices, *width, entries)?,
                     _ => return Err(damaged("the indices of a page are too wide")),
                 }
             }
             Encoding::RLE if self.physical_type == PhysicalType::BOOLEAN => {
-                index_runs(values.get(4..).unwrap_or_default(), 1)?;
+                index_runs(values.get(4..).unwrap_or_default(), 1, None)?;
             }
             Encoding::BYTE_STREAM_SPLIT => {
                 let width = match self.physical_type {
@@ -116,6 +120,12 @@ impl PageGuard {
                         "a page has more or fewer bytes than its values take",
                     ));
                 }
+            }
+            Encoding::DELTA_BINARY_PACKED | Encoding::DELTA_LENGTH_BYTE_ARRAY => {
+                deltas(values)?;
+            }
+            Encoding::DELTA_BYTE_ARRAY => {
+                deltas(deltas(values)?)?;
             }
             _ => {}
         }
@@ -165,12 +175,8 @@ fn run_lengths(mut runs: &[u8], max_level: i16, values: u64, count: bool) -> Res
             let taken = left.min(length.saturating_mul(8));
             let (bits, _) = split(runs, (taken * width).div_ceil(8))?;
             if count {
-                let bit = |at: u64| u64::from(bits[(at / 8) as usize] >> (at % 8) & 1);
-                let level =
-                    |at: u64| (0..width).fold(0, |level, n| level | bit(at * width + n) << n);
-                highest += (0..taken)
-                    .filter(|at| level(*at) == max_level as u64)
-                    .count() as u64;
+                let is_highest = |at: &u64| unpack(bits, *at, width) == max_level as u64;
+                highest += (0..taken).filter(is_highest).count() as u64;
             }
             let stored = length.saturating_mul(width).min(runs.len() as u64);
             runs = split(runs, stored)?.1;
@@ -196,26 +202,79 @@ fn little_endian(bytes: &[u8]) -> u64 {
         .fold(0, |value, byte| value << 8 | u64::from(*byte))
 }
 
-/// Checks the headers of runs of dictionary indices. The last run may be cut short: some writers do that.
-fn index_runs(mut runs: &[u8], width: u8) -> Result<()> {
+/// Checks the headers of runs of dictionary indices, and, given the number of `entries`, the indices too.
+/// The last run may be cut short: some writers do that.
+fn index_runs(mut runs: &[u8], width: u8, entries: Option<u64>) -> Result<()> {
+    let known = |index: u64| entries.is_none_or(|entries| index < entries);
+    let width = u64::from(width);
     while !runs.is_empty() {
         let header = take_varint(&mut runs)?;
-        let length = match header {
-            // Padding, as fastparquet writes it.
-            0 => return Ok(()),
-            _ if header & 1 == 1 => (header >> 1)
-                .saturating_mul(width.into())
-                .min(runs.len() as u64),
-            _ => u64::from(width).div_ceil(8),
+        // Padding, as fastparquet writes it.
+        if header == 0 {
+            break;
+        }
+        let packed = header & 1 == 1;
+        let length = if packed {
+            (header >> 1).saturating_mul(width).min(runs.len() as u64)
+        } else {
+            width.div_ceil(8)
         };
-        runs = split(runs, length)?.1;
+        let (run, rest) = split(runs, length)?;
+        runs = rest;
+        let all_known = if !packed {
+            known(little_endian(run))
+        } else if entries.is_some() {
+            (0..length * 8 / width.max(1)).all(|at| known(unpack(run, at, width)))
+        } else {
+            true
+        };
+        if !all_known {
+            return Err(damaged("an index is not in the dictionary"));
+        }
     }
     Ok(())
 }
 
+/// The value at position `at` of bit-packed values, `width` bits each.
+fn unpack(bits: &[u8], at: u64, width: u64) -> u64 {
+    let bit = |at: u64| u64::from(bits[(at / 8) as usize] >> (at % 8) & 1);
+    (0..width).fold(0, |value, n| value | bit(at * width + n) << n)
+}
+
+/// Checks the headers of one run of delta-encoded integers. Gives what follows it.
+fn deltas(mut bytes: &[u8]) -> Result<&[u8]> {
+    let block = take_varint(&mut bytes)?;
+    let miniblocks = take_varint(&mut bytes)?;
+    let mut left = take_varint(&mut bytes)?.saturating_sub(1);
+    take_varint(&mut bytes)?;
+    let values = block.checked_div(miniblocks).filter(|values| *values > 0);
+    let values = values.ok_or_else(|| damaged("a block of deltas is empty"))?;
+    while left > 0 {
+        take_varint(&mut bytes)?;
+        let (widths, mut rest) = split(bytes, miniblocks)?;
+        for width in widths {
+            if left == 0 {
+                break;
+            }
+            if *width > 64 {
+                return Err(damaged("deltas are too wide"));
+            }
+            // The last one may be cut short: some writers do that.
+            let length = values
+                .saturating_mul((*width).into())
+                .div_ceil(8)
+                .min(rest.len() as u64);
+            rest = split(rest, length)?.1;
+            left = left.saturating_sub(values);
+        }
+        bytes = rest;
+    }
+    Ok(bytes)
+}
+
 fn take_varint(bytes: &mut &[u8]) -> Result<u64> {
     let mut value = 0;
-    for (position, byte) in bytes.iter().enumerate().take(5) {
+    for (position, byte) in bytes.iter().enumerate().take(10) {
         value |= u64::from(byte & 0x7f) << (7 * position);
         if byte & 0x80 == 0 {
             *bytes = &bytes[position + 1..];
