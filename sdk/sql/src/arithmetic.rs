@@ -7,7 +7,7 @@ use arrow_array::types::{
     ArrowPrimitiveType, Date32Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type,
     Int64Type, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
 };
-use arrow_array::{Array, ArrayRef, PrimitiveArray, new_null_array};
+use arrow_array::{Array, ArrayRef, PrimitiveArray};
 use arrow_buffer::{BooleanBuffer, NullBuffer};
 use arrow_schema::DataType;
 
@@ -423,5 +423,5 @@ fn is_valid(nulls: Option<&NullBuffer>, row: usize) -> bool {
 
 /// What is left if both operands are of a type without values.
 fn nothing(left: &Value, right: &Value) -> ArrayRef {
-    new_null_array(left.array.data_type(), crate::value::rows_of(left, right))
+    crate::gather::nulls(left.array.data_type(), crate::value::rows_of(left, right))
 }

@@ -8,15 +8,16 @@ use std::sync::Arc;
 use arrow_array::builder::StringBuilder;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
-    ArrowPrimitiveType, Date32Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type,
-    Int64Type, TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType,
-    TimestampSecondType, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
+    ArrowPrimitiveType, Date32Type, Decimal128Type, Float32Type, Float64Type, Int8Type, Int16Type,
+    Int32Type, Int64Type, TimestampMicrosecondType, TimestampMillisecondType,
+    TimestampNanosecondType, TimestampSecondType, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
 };
-use arrow_array::{Array, ArrayAccessor, ArrayRef, BooleanArray, PrimitiveArray, new_null_array};
+use arrow_array::{Array, ArrayAccessor, ArrayRef, BooleanArray, PrimitiveArray};
 use arrow_buffer::NullBufferBuilder;
 use arrow_schema::{DataType, TimeUnit};
 
 use crate::calendar;
+use crate::gather::nulls;
 use crate::syntax::CastFailure;
 use crate::types::{WIDE_INTEGER, sql_name};
 use crate::value::Fault;
@@ -51,24 +52,16 @@ pub(crate) fn cast(
         return Ok(array.clone());
     }
     if *from == DataType::Null {
-        return Ok(new_null_array(to, array.len()));
+        return Ok(nulls(to, array.len()));
     }
     match to {
         DataType::Utf8 => Ok(to_text(array)),
         DataType::Boolean => to_boolean(array, fallback),
         DataType::Date32 => to_date(array, fallback),
         DataType::Timestamp(unit, _) => to_timestamp(array, *unit, to, fallback),
-        to if *to == WIDE_INTEGER => arrow_cast(array, to),
+        to if *to == WIDE_INTEGER => to_wide_integer(array, fallback),
         to => to_number(array, to, fallback),
     }
-}
-
-/// Arrow's own cast, for conversions in which nothing is decided.
-fn arrow_cast(array: &ArrayRef, to: &DataType) -> Result<ArrayRef, Fault> {
-    arrow_cast::cast(array, to).map_err(|error| Fault {
-        row: 0,
-        what: error.to_string(),
-    })
 }
 
 fn to_number(array: &ArrayRef, to: &DataType, fallback: CastFailure) -> Result<ArrayRef, Fault> {
@@ -181,14 +174,56 @@ fn to_timestamp(
             })
         }
         DataType::Timestamp(from, _) => {
-            let ticks = arrow_cast(array, &DataType::Int64)?;
-            convert::<_, Int64Type>(ticks.as_primitive::<Int64Type>(), to, fallback, |ticks| {
-                calendar::rescale(ticks.into(), *from, unit)
-            })
+            let rescale = |ticks: i64| calendar::rescale(ticks.into(), *from, unit);
+            macro_rules! rescaled {
+                ($type:ty) => {
+                    convert::<_, Int64Type>(array.as_primitive::<$type>(), to, fallback, rescale)
+                };
+            }
+            match from {
+                TimeUnit::Second => rescaled!(TimestampSecondType),
+                TimeUnit::Millisecond => rescaled!(TimestampMillisecondType),
+                TimeUnit::Microsecond => rescaled!(TimestampMicrosecondType),
+                TimeUnit::Nanosecond => rescaled!(TimestampNanosecondType),
+            }
         }
         _ => return impossible(array, to),
     }?;
-    arrow_cast(&ticks, to)
+    let ticks = ticks.as_primitive::<Int64Type>();
+    macro_rules! stamps {
+        ($type:ty) => {
+            Arc::new(ticks.reinterpret_cast::<$type>().with_data_type(to.clone()))
+        };
+    }
+    Ok(match unit {
+        TimeUnit::Second => stamps!(TimestampSecondType),
+        TimeUnit::Millisecond => stamps!(TimestampMillisecondType),
+        TimeUnit::Microsecond => stamps!(TimestampMicrosecondType),
+        TimeUnit::Nanosecond => stamps!(TimestampNanosecondType),
+    })
+}
+
+/// Integers as `DECIMAL(38, 0)`, in which all of them can be compared.
+fn to_wide_integer(array: &ArrayRef, fallback: CastFailure) -> Result<ArrayRef, Fault> {
+    macro_rules! widen {
+        ($arrow:ty, $native:ty) => {
+            convert::<_, Decimal128Type>(
+                array.as_primitive::<$arrow>(),
+                &WIDE_INTEGER,
+                fallback,
+                |value| match number::Number::widen(value) {
+                    number::Wide::Integer(value) => Some(value),
+                    number::Wide::Float(_) => None,
+                },
+            )
+        };
+    }
+    let wide = for_number!(array.data_type(), widen, impossible(array, &WIDE_INTEGER))?;
+    Ok(Arc::new(
+        wide.as_primitive::<Decimal128Type>()
+            .clone()
+            .with_data_type(WIDE_INTEGER),
+    ))
 }
 
 fn to_text(array: &ArrayRef) -> ArrayRef {
@@ -217,7 +252,7 @@ fn to_text(array: &ArrayRef) -> ArrayRef {
             TimeUnit::Microsecond => stamps!(TimestampMicrosecondType, *unit, zone),
             TimeUnit::Nanosecond => stamps!(TimestampNanosecondType, *unit, zone),
         },
-        from => for_number!(from, numbers, new_null_array(&DataType::Utf8, array.len())),
+        from => for_number!(from, numbers, nulls(&DataType::Utf8, array.len())),
     }
 }
 

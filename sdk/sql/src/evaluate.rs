@@ -6,17 +6,15 @@
 use std::cell::RefCell;
 use std::sync::Arc;
 
-use arrow_arith::boolean::{and_kleene, not, or_kleene};
 use arrow_array::cast::AsArray;
-use arrow_array::{Array, ArrayRef, BooleanArray, UInt64Array, new_null_array};
+use arrow_array::{Array, ArrayRef, BooleanArray};
 use arrow_buffer::{BooleanBuffer, NullBuffer};
-use arrow_schema::ArrowError;
-use arrow_select::take::take;
-use arrow_select::zip::zip;
 
 use crate::cast::cast;
 use crate::compare::{compare, distinct};
 use crate::error::SqlError;
+use crate::gather::{choose, nulls, take};
+use crate::logic::{and, is_value, not, or};
 use crate::plan::{Node, Plan};
 use crate::syntax::{CastFailure, CompareOp};
 use crate::value::{Fault, Value};
@@ -30,7 +28,7 @@ pub(crate) fn evaluate(
 ) -> Result<ArrayRef, SqlError> {
     // An error needs a row that it happens in.
     if rows == 0 {
-        return Ok(new_null_array(&node.data_type, 0));
+        return Ok(nulls(&node.data_type, 0));
     }
     let frame = Frame {
         rows,
@@ -50,7 +48,7 @@ enum Source<'a> {
     Selection {
         parent: &'a Frame<'a>,
         /// Row numbers in the parent, ascending.
-        indices: UInt64Array,
+        indices: Vec<usize>,
         /// Columns selected so far, by index.
         columns: RefCell<Vec<(usize, ArrayRef)>>,
     },
@@ -64,7 +62,7 @@ impl Frame<'_> {
                 scalar: true,
             }),
             _ if node.constant && self.rows > 1 => {
-                let array = self.select(UInt64Array::from(vec![0])).compute(node)?;
+                let array = self.select(vec![0]).compute(node)?;
                 Ok(Value {
                     array,
                     scalar: true,
@@ -89,7 +87,7 @@ impl Frame<'_> {
             Plan::Column(index) => self.column(*index)?,
             Plan::Literal(array, _) => array.clone(),
             Plan::Negate(operand) => arithmetic::negate(&one(operand)?).map_err(fault)?,
-            Plan::Not(operand) => Arc::new(not(one(operand)?.as_boolean()).map_err(internal)?),
+            Plan::Not(operand) => Arc::new(not(one(operand)?.as_boolean())),
             Plan::And(operands) => self.connective(operands, true)?,
             Plan::Or(operands) => self.connective(operands, false)?,
             Plan::Arithmetic(op, left, right) => {
@@ -136,13 +134,9 @@ impl Frame<'_> {
                 let mut found = BooleanArray::new(BooleanBuffer::new_unset(self.rows), None);
                 for item in list {
                     let equal = self.equal(&operand, item)?;
-                    found = or_kleene(&found, &equal).map_err(internal)?;
+                    found = or(&found, &equal);
                 }
-                Arc::new(if *negated {
-                    not(&found).map_err(internal)?
-                } else {
-                    found
-                })
+                Arc::new(if *negated { not(&found) } else { found })
             }
             Plan::Between {
                 operand,
@@ -161,13 +155,8 @@ impl Frame<'_> {
                     &operand,
                     &self.evaluate(high)?,
                 ));
-                let between =
-                    and_kleene(above.as_boolean(), below.as_boolean()).map_err(internal)?;
-                Arc::new(if *negated {
-                    not(&between).map_err(internal)?
-                } else {
-                    between
-                })
+                let between = and(above.as_boolean(), below.as_boolean());
+                Arc::new(if *negated { not(&between) } else { between })
             }
             Plan::Like {
                 operand,
@@ -193,14 +182,14 @@ impl Frame<'_> {
                 Value { array, ..operand }.into_rows(self.rows)
             }
             Plan::Coalesce(operands) => {
-                let mut result = new_null_array(&node.data_type, self.rows);
+                let mut result = nulls(&node.data_type, self.rows);
                 for operand in operands {
                     let missing = !&valid(result.as_ref());
                     if missing.count_set_bits() == 0 {
                         break;
                     }
                     let value = self.evaluate_where(operand, &missing)?;
-                    result = choose(missing, &value, &result)?;
+                    result = choose(&missing, &value, &result);
                 }
                 result
             }
@@ -217,10 +206,10 @@ impl Frame<'_> {
                     &other,
                 );
                 choose(
-                    is_value(&equal, true),
-                    &new_null_array(&node.data_type, self.rows),
+                    &is_value(&equal, true),
+                    &nulls(&node.data_type, self.rows),
                     &value,
-                )?
+                )
             }
             Plan::Greatest(operands) => self.extreme(node, operands, CompareOp::Greater)?,
             Plan::Least(operands) => self.extreme(node, operands, CompareOp::Less)?,
@@ -270,9 +259,9 @@ impl Frame<'_> {
     }
 
     /// `AND`, or `OR`: each operand on the rows that those before it have not decided.
-    fn connective(&self, operands: &[Node], and: bool) -> Result<ArrayRef, SqlError> {
+    fn connective(&self, operands: &[Node], all: bool) -> Result<ArrayRef, SqlError> {
         let mut result = BooleanArray::new(
-            if and {
+            if all {
                 BooleanBuffer::new_set(self.rows)
             } else {
                 BooleanBuffer::new_unset(self.rows)
@@ -280,15 +269,14 @@ impl Frame<'_> {
             None,
         );
         for operand in operands {
-            let undecided = !&is_value(&result, !and);
+            let undecided = !&is_value(&result, !all);
             let value = self.evaluate_where(operand, &undecided)?;
             let value = value.as_boolean();
-            result = if and {
-                and_kleene(&result, value)
+            result = if all {
+                and(&result, value)
             } else {
-                or_kleene(&result, value)
-            }
-            .map_err(internal)?;
+                or(&result, value)
+            };
         }
         Ok(Arc::new(result))
     }
@@ -301,7 +289,7 @@ impl Frame<'_> {
         otherwise: Option<&Node>,
     ) -> Result<ArrayRef, SqlError> {
         let operand = operand.map(|operand| self.evaluate(operand)).transpose()?;
-        let mut result = new_null_array(&node.data_type, self.rows);
+        let mut result = nulls(&node.data_type, self.rows);
         let mut left = BooleanBuffer::new_set(self.rows);
         for (condition, value) in branches {
             if left.count_set_bits() == 0 {
@@ -322,12 +310,12 @@ impl Frame<'_> {
             let reached = &is_value(condition.as_boolean(), true) & &left;
             left = &left & &!&reached;
             let value = self.evaluate_where(value, &reached)?;
-            result = choose(reached, &value, &result)?;
+            result = choose(&reached, &value, &result);
         }
         match otherwise {
             Some(value) => {
                 let value = self.evaluate_where(value, &left)?;
-                choose(left, &value, &result)
+                Ok(choose(&left, &value, &result))
             }
             None => Ok(result),
         }
@@ -340,7 +328,7 @@ impl Frame<'_> {
         operands: &[Node],
         better: CompareOp,
     ) -> Result<ArrayRef, SqlError> {
-        let mut best = new_null_array(&node.data_type, self.rows);
+        let mut best = nulls(&node.data_type, self.rows);
         for operand in operands {
             let next = self.evaluate(operand)?.into_rows(self.rows);
             let pair = [next, best].map(|array| Value {
@@ -350,7 +338,7 @@ impl Frame<'_> {
             let [next, best_so_far] = &pair;
             let takes_over = &is_value(&compare(better, next, best_so_far), true)
                 | &(&valid(next.array.as_ref()) & &!&valid(best_so_far.array.as_ref()));
-            best = choose(takes_over, &next.array, &best_so_far.array)?;
+            best = choose(&takes_over, &next.array, &best_so_far.array);
         }
         Ok(best)
     }
@@ -378,21 +366,22 @@ impl Frame<'_> {
             return Ok(self.evaluate(node)?.into_rows(self.rows));
         }
         if reached == 0 {
-            return Ok(new_null_array(&node.data_type, self.rows));
+            return Ok(nulls(&node.data_type, self.rows));
         }
-        let indices = UInt64Array::from_iter_values(mask.set_indices().map(|row| row as u64));
-        let values = self.select(indices).evaluate(node)?.into_rows(reached);
+        let values = self
+            .select(mask.set_indices().collect())
+            .evaluate(node)?
+            .into_rows(reached);
         // Puts the values back in their rows.
-        let mut positions = Vec::with_capacity(self.rows);
-        let mut next = 0_u64;
-        for is_reached in mask {
-            positions.push(is_reached.then_some(next));
-            next += u64::from(is_reached);
-        }
-        take(&values, &UInt64Array::from(positions), None).map_err(internal)
+        let mut next = 0..reached;
+        Ok(take(
+            &values,
+            mask.iter()
+                .map(|is_reached| if is_reached { next.next() } else { None }),
+        ))
     }
 
-    fn select(&self, indices: UInt64Array) -> Frame<'_> {
+    fn select(&self, indices: Vec<usize>) -> Frame<'_> {
         let rows = indices.len();
         Frame {
             rows,
@@ -421,7 +410,7 @@ impl Frame<'_> {
                 {
                     return Ok(column.clone());
                 }
-                let column = take(&parent.column(index)?, indices, None).map_err(internal)?;
+                let column = take(&parent.column(index)?, indices.iter().map(|row| Some(*row)));
                 columns.borrow_mut().push((index, column.clone()));
                 Ok(column)
             }
@@ -434,37 +423,13 @@ impl Frame<'_> {
             Source::Batch(_) => row,
             Source::Selection {
                 parent, indices, ..
-            } => {
-                let row = indices
-                    .values()
-                    .get(row)
-                    .and_then(|row| usize::try_from(*row).ok());
-                parent.row(row.unwrap_or_default())
-            }
+            } => parent.row(indices.get(row).copied().unwrap_or_default()),
         }
     }
 }
 
-/// `yes` in the rows of `mask`, `no` in the others.
-fn choose(mask: BooleanBuffer, yes: &ArrayRef, no: &ArrayRef) -> Result<ArrayRef, SqlError> {
-    zip(&BooleanArray::new(mask, None), yes, no).map_err(internal)
-}
-
 fn booleans(values: BooleanBuffer) -> ArrayRef {
     Arc::new(BooleanArray::new(values, None))
-}
-
-/// Which rows are there and have this value.
-fn is_value(array: &BooleanArray, value: bool) -> BooleanBuffer {
-    let values = if value {
-        array.values().clone()
-    } else {
-        !array.values()
-    };
-    match array.nulls() {
-        Some(nulls) => &values & nulls.inner(),
-        None => values,
-    }
 }
 
 fn valid(array: &dyn Array) -> BooleanBuffer {
@@ -472,13 +437,4 @@ fn valid(array: &dyn Array) -> BooleanBuffer {
     array
         .logical_nulls()
         .map_or_else(|| BooleanBuffer::new_set(rows), NullBuffer::into_inner)
-}
-
-/// Arrow's own kernels fail only on arrays too large to exist.
-fn internal(error: ArrowError) -> SqlError {
-    SqlError::Value {
-        what: error.to_string(),
-        expression: String::new(),
-        row: 0,
-    }
 }

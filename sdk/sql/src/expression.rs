@@ -5,13 +5,13 @@ use std::sync::Arc;
 use arrow_array::{Array, ArrayRef};
 use arrow_schema::{DataType, Field};
 
+use crate::column::column;
 use crate::error::SqlError;
 use crate::evaluate::evaluate;
 use crate::parse::parse;
 use crate::plan::Node;
 use crate::resolve::resolve;
 use crate::syntax::{Kind, Syntax};
-use crate::types::sql_name;
 
 /// One scalar SQL expression.
 #[derive(Debug, Clone)]
@@ -132,22 +132,11 @@ impl Typed {
                     array.data_type()
                 )));
             }
-            columns.push(canonical(name, array)?);
+            // Resolving let only columns through that have a type here.
+            columns.push(column(array).ok_or_else(|| mismatch(array.data_type().to_string()))?);
         }
         evaluate(&self.node, &columns, rows)
     }
-}
-
-/// The column in the type that it has inside expressions.
-fn canonical(name: &str, array: &ArrayRef) -> Result<ArrayRef, SqlError> {
-    let Some(to) = crate::types::column_type(array.data_type()) else {
-        return Ok(array.clone());
-    };
-    arrow_cast::cast(array, &to).map_err(|error| SqlError::Column {
-        name: name.to_owned(),
-        expected: sql_name(&to),
-        found: error.to_string(),
-    })
 }
 
 fn collect_columns(syntax: &Syntax, columns: &mut Vec<String>) {

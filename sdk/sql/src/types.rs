@@ -60,7 +60,7 @@ pub(crate) fn column_type(data_type: &DataType) -> Option<DataType> {
         | DataType::Timestamp(_, None) => data_type.clone(),
         DataType::LargeUtf8 | DataType::Utf8View => DataType::Utf8,
         DataType::Float16 => DataType::Float32,
-        DataType::Decimal128(..) | DataType::Decimal256(..) => DataType::Float64,
+        DataType::Decimal128(..) => DataType::Float64,
         DataType::Date64 => DataType::Timestamp(TimeUnit::Millisecond, None),
         DataType::Timestamp(unit, Some(zone)) => match zone.as_ref() {
             "UTC" | "Etc/UTC" | "Z" | "+00:00" | "+00" => {

@@ -1,8 +1,9 @@
 //! Values of one node over the rows at hand.
 
-use arrow_array::{Array, ArrayRef, UInt64Array, new_null_array};
+use arrow_array::{Array, ArrayRef};
 use arrow_buffer::NullBuffer;
-use arrow_select::take::take;
+
+use crate::gather::take;
 
 /// One value a row, or one value for all rows.
 #[derive(Debug, Clone)]
@@ -40,10 +41,7 @@ impl Value {
         if !self.scalar || rows == 1 {
             return self.array;
         }
-        let first = UInt64Array::from(vec![0; rows]);
-        // Index 0 is always there; a failure could only be an array too large to exist.
-        take(&self.array, &first, None)
-            .unwrap_or_else(|_| new_null_array(self.array.data_type(), rows))
+        take(&self.array, std::iter::repeat_n(Some(0), rows))
     }
 }
 
