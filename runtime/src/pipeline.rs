@@ -55,7 +55,8 @@ pub struct Pipeline {
 }
 
 /// How tables are cut into batches and partitions. Part of what decides results.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Layout {
     /// Rows in a full batch, at least 1.
     pub batch_rows: u32,

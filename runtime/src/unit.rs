@@ -415,7 +415,8 @@ impl Unit {
     }
 }
 
-fn hash_question(hasher: &mut StructuredHasher, question: &Question) {
+/// Feeds a question to a structured hash.
+pub(crate) fn hash_question(hasher: &mut StructuredHasher, question: &Question) {
     match question {
         Question::Rows { port } => hasher.text("rows").text(port),
         Question::Layout { port } => hasher.text("layout").text(port),

@@ -1,0 +1,236 @@
+//! What one step did.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use crate::digest::{ComponentDigest, Digest};
+use crate::pipeline::StepName;
+use crate::unit::{Blob, Observation, Question, Usage};
+
+/// What one step did: the line that is written when it ends.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StepRecord {
+    /// The step.
+    pub name: StepName,
+    /// The component, as the pipeline has it.
+    pub component: String,
+    /// The component's bytes.
+    pub digest: ComponentDigest,
+    /// The component's kind: `source`, `row-map`, `reduce`, `whole-table`.
+    pub kind: String,
+    /// What the component was given as params, canonical JSON.
+    pub params: String,
+    /// How the step ended.
+    pub outcome: StepOutcome,
+    /// What it read, in port order. Empty if it did not come to that.
+    pub inputs: Vec<InputRecord>,
+    /// What it put out, in port order. Empty unless it succeeded.
+    pub outputs: Vec<OutputRecord>,
+    /// Its units, in an order that the plan and the data decide.
+    pub units: Vec<UnitRecord>,
+    /// The sum of its units; see [`Totals::of`].
+    pub totals: Totals,
+    /// From its first unit to its last, in milliseconds.
+    pub duration_ms: u64,
+    /// What it logged.
+    pub log: Vec<LogLine>,
+    /// Why it failed, if it did.
+    pub error: Option<StepFailure>,
+}
+
+/// How a step ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum StepOutcome {
+    /// It ran, or part of it did.
+    Succeeded,
+    /// Every unit was known.
+    Cached,
+    /// It failed.
+    Failed,
+    /// What it reads was not made.
+    Skipped,
+    /// The run was asked to stop.
+    Cancelled,
+}
+
+/// What was bound to an input port.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct InputRecord {
+    /// The port.
+    pub port: String,
+    /// What it reads: `steps.<name>.<port>` or `sources.<name>`.
+    pub from: String,
+    /// Of the table or the blob; of a source, see [`source_digest`](super::source_digest).
+    pub digest: Digest,
+    /// How much it is.
+    pub size: Size,
+}
+
+/// How much an input is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Size {
+    /// Rows of a table.
+    Rows(u64),
+    /// Bytes of a blob or of a source's files together.
+    Bytes(u64),
+}
+
+/// What came out of a port.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OutputRecord {
+    /// The port.
+    pub port: String,
+    /// What came out.
+    pub artifact: Artifact,
+}
+
+/// A stored table or blob.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Artifact {
+    /// A table.
+    Table(TableSummary),
+    /// A blob.
+    Blob(Blob),
+}
+
+/// What a record says of a table; the rest is in its manifest.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TableSummary {
+    /// See [`Table::digest`](crate::table::Table::digest).
+    pub digest: Digest,
+    /// Number of rows.
+    pub rows: u64,
+    /// Number of partitions.
+    pub partitions: u64,
+    /// Names of the columns, in order.
+    pub fields: Vec<String>,
+}
+
+/// What one unit did.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct UnitRecord {
+    /// What was called: `read`, `row-map`, `partial`, `merge`, `rest`, `run`.
+    pub call: String,
+    /// Position of its partition, or of its place in the merge tree.
+    pub position: Option<u64>,
+    /// Whether it ran.
+    pub outcome: UnitOutcome,
+    /// What it asked, with the answers, in the order asked. Stored with the unit.
+    pub observations: Vec<Observation>,
+    /// Names of the columns that it made, by output port.
+    pub made: BTreeMap<String, Vec<String>>,
+    /// What it used when it ran. Stored with the unit.
+    pub usage: Usage,
+    /// What it took this time, in milliseconds.
+    pub duration_ms: u64,
+    /// What was moved this time.
+    pub bytes: BytesMoved,
+}
+
+/// Whether a unit ran.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum UnitOutcome {
+    /// It ran.
+    Run,
+    /// It was known.
+    Cached,
+}
+
+/// Bytes that the host moved.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BytesMoved {
+    /// Columns and blobs handed to the guest.
+    pub read: u64,
+    /// Copied between host and guest, or on the host.
+    pub copied: u64,
+    /// Hashed.
+    pub hashed: u64,
+    /// Written to the store.
+    pub stored: u64,
+}
+
+/// The sum of a step's units.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Totals {
+    /// Number of units.
+    pub units: u64,
+    /// How many of them were known.
+    pub cached: u64,
+    /// Fuel of all units together, and the highest peak of memory.
+    pub usage: Usage,
+    /// Bytes of all units together.
+    pub bytes: BytesMoved,
+}
+
+/// What a step logged.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LogLine {
+    /// How important it is, in the guest's words.
+    pub level: String,
+    /// What it says.
+    pub message: String,
+}
+
+/// Why a step failed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StepFailure {
+    /// A word for the kind of failure.
+    pub code: String,
+    /// What a person is told.
+    pub message: String,
+    /// More facts, each with its label.
+    pub details: Vec<(String, String)>,
+}
+
+impl BytesMoved {
+    /// Both together.
+    pub fn and(self, other: Self) -> Self {
+        Self {
+            read: self.read.saturating_add(other.read),
+            copied: self.copied.saturating_add(other.copied),
+            hashed: self.hashed.saturating_add(other.hashed),
+            stored: self.stored.saturating_add(other.stored),
+        }
+    }
+}
+
+impl Totals {
+    /// The sum of some units.
+    pub fn of(units: &[UnitRecord]) -> Self {
+        let add = |totals: Self, unit: &UnitRecord| Self {
+            units: totals.units + 1,
+            cached: totals.cached + u64::from(unit.outcome == UnitOutcome::Cached),
+            usage: totals.usage.and(unit.usage),
+            bytes: totals.bytes.and(unit.bytes),
+        };
+        units.iter().fold(Self::default(), add)
+    }
+}
+
+/// The columns whose values a step was given, by input port.
+pub fn columns_read(step: &StepRecord) -> BTreeMap<String, BTreeSet<String>> {
+    let mut columns: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for observation in step.units.iter().flat_map(|unit| &unit.observations) {
+        if let Question::Column { port, name } = &observation.question {
+            columns
+                .entry(port.clone())
+                .or_default()
+                .insert(name.clone());
+        }
+    }
+    columns
+}

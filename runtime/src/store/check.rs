@@ -1,0 +1,213 @@
+//! Looking for damage, and moving it away.
+
+use std::sync::PoisonError;
+
+use super::units::{parse_questions, parse_questions_name, parse_recipe};
+use super::{Fault, Kind, Store, StoreError, blobs, chunks, memo, runs, tables};
+use crate::digest::{ComponentDigest, Digest};
+use crate::record::{RecordError, RunRecord};
+
+/// Something in the store that is not what it was stored as.
+#[derive(Debug)]
+pub struct Damage {
+    /// What it is.
+    pub kind: Kind,
+    /// Its digest or its id; the file's name if it is neither.
+    pub name: String,
+    /// Where it is, relative to the store.
+    pub path: String,
+    /// What is wrong.
+    pub fault: Fault,
+}
+
+/// A file of the store and what it ought to be.
+#[derive(Debug)]
+pub(super) struct Object {
+    pub(super) kind: Kind,
+    pub(super) name: String,
+    pub(super) path: String,
+}
+
+impl Object {
+    pub(super) fn missing(&self) -> StoreError {
+        StoreError::Missing {
+            kind: self.kind,
+            name: self.name.clone(),
+        }
+    }
+}
+
+impl Store {
+    /// Reads every object again, whatever was checked before, and says which are damaged, in the
+    /// order of their paths.
+    ///
+    /// Objects that are gone are no damage: what names them is a miss.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`]: the file system refused.
+    pub fn check(&self) -> Result<Vec<Damage>, StoreError> {
+        let mut damages = Vec::new();
+        for Object { kind, name, path } in self.objects()? {
+            if let Some(fault) = self.examine(kind, &path)? {
+                damages.push(Damage {
+                    kind,
+                    name,
+                    path,
+                    fault,
+                });
+            }
+        }
+        Ok(damages)
+    }
+
+    /// Moves what was found damaged to `quarantine/`, unless it has been replaced since.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`]: the file system refused.
+    pub fn repair(&self, damages: &[Damage]) -> Result<(), StoreError> {
+        damages
+            .iter()
+            .try_for_each(|damage| self.set_aside(damage.kind, &damage.path))
+    }
+
+    /// Moves an object away that was found damaged, and gives the error to return.
+    pub(super) fn damaged(&self, object: &Object, fault: Fault) -> Result<StoreError, StoreError> {
+        self.set_aside(object.kind, &object.path)?;
+        Ok(StoreError::Damaged {
+            kind: object.kind,
+            name: object.name.clone(),
+            fault,
+        })
+    }
+
+    fn set_aside(&self, kind: Kind, path: &str) -> Result<(), StoreError> {
+        let _guard = self
+            .quarantine
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if self.examine(kind, path)?.is_some() {
+            self.files.quarantine(path)?;
+        }
+        if let Some(digest) = digest_in(path) {
+            let mut checked = self.checked();
+            checked.chunks.remove(&digest);
+            checked.blobs.remove(&digest);
+            drop(checked);
+            self.cache().remove(&digest);
+        }
+        Ok(())
+    }
+
+    /// What is wrong with a file, if something is. A file that is gone is not damaged.
+    fn examine(&self, kind: Kind, path: &str) -> Result<Option<Fault>, StoreError> {
+        let Some(bytes) = self.files.map(path)? else {
+            return Ok(None);
+        };
+        let parts: Vec<&str> = path.split('/').collect();
+        let digest = digest_in(path);
+        let examined = match (kind, parts.as_slice(), digest) {
+            (Kind::ChunkFile, _, Some(digest)) => chunks::parse(bytes, &digest).map(drop),
+            (Kind::Blob, _, Some(digest)) => blobs::check_blob(&bytes, &digest),
+            (Kind::Component, _, Some(digest)) => {
+                blobs::check_component(&bytes, &ComponentDigest::from_bytes(*digest.as_bytes()))
+            }
+            (Kind::Table, _, Some(digest)) => tables::parse(&bytes, &digest).map(drop),
+            (Kind::Recipe, [.., first, _], Some(key)) => match Digest::from_hex(first) {
+                Ok(first) => parse_recipe(&bytes, &first, &key).map(drop),
+                Err(_) => Err(Fault::Name),
+            },
+            (Kind::Questions, [.., first, _, name], _) => {
+                match (Digest::from_hex(first), parse_questions_name(name)) {
+                    (Ok(first), Some((_, digest))) => {
+                        parse_questions(&bytes, &first, &digest).map(drop)
+                    }
+                    _ => Err(Fault::Name),
+                }
+            }
+            (Kind::Memo, [_, name, ..], Some(key)) => memo::memo_seal(name, &key)
+                .open(&bytes)
+                .map(drop)
+                .ok_or(Fault::Seal),
+            (Kind::Run, [.., name], _) if runs::parse_run_name(name).is_some() => {
+                match RunRecord::parse(&bytes, path) {
+                    // Killed before it had begun.
+                    Ok(_) | Err(RecordError::Empty { .. }) => Ok(()),
+                    Err(error) => Err(Fault::Record(error)),
+                }
+            }
+            _ => Err(Fault::Name),
+        };
+        Ok(examined.err())
+    }
+
+    /// Every file that is an object by its place, in the order of their paths.
+    fn objects(&self) -> Result<Vec<Object>, StoreError> {
+        let mut objects = Vec::new();
+        for (kind, root, depth) in [
+            (Kind::Blob, "blobs", 1),
+            (Kind::ChunkFile, "chunks", 1),
+            (Kind::Component, "components", 0),
+            (Kind::Memo, "memo", 2),
+            (Kind::Run, "runs", 0),
+            (Kind::Table, "tables", 1),
+        ] {
+            self.push_objects(kind, root, depth, &mut objects)?;
+        }
+        for fan in self.files.list("units")? {
+            for first in self.files.list(&format!("units/{fan}"))? {
+                let directory = format!("units/{fan}/{first}");
+                for name in self.files.list(&directory)? {
+                    match name.as_str() {
+                        "questions" => {
+                            self.push_objects(
+                                Kind::Questions,
+                                &format!("{directory}/{name}"),
+                                0,
+                                &mut objects,
+                            )?;
+                        }
+                        _ => objects.push(object(Kind::Recipe, &directory, &name)),
+                    }
+                }
+            }
+        }
+        Ok(objects)
+    }
+
+    /// Adds the files that lie `depth` directories below `directory`.
+    fn push_objects(
+        &self,
+        kind: Kind,
+        directory: &str,
+        depth: u32,
+        objects: &mut Vec<Object>,
+    ) -> Result<(), StoreError> {
+        for name in self.files.list(directory)? {
+            match depth {
+                0 => objects.push(object(kind, directory, &name)),
+                _ => self.push_objects(kind, &format!("{directory}/{name}"), depth - 1, objects)?,
+            }
+        }
+        Ok(())
+    }
+}
+
+fn object(kind: Kind, directory: &str, name: &str) -> Object {
+    let path = format!("{directory}/{name}");
+    let name = match (kind, digest_in(&path)) {
+        (Kind::Component, Some(digest)) => {
+            ComponentDigest::from_bytes(*digest.as_bytes()).to_string()
+        }
+        (Kind::Run, _) => name.strip_suffix(".jsonl").unwrap_or(name).to_owned(),
+        (_, Some(digest)) => digest.to_string(),
+        (_, None) => name.to_owned(),
+    };
+    Object { kind, name, path }
+}
+
+/// The digest that a file is named by, without its prefix.
+fn digest_in(path: &str) -> Option<Digest> {
+    let name = path.rsplit('/').next()?;
+    let stem = name.split('.').next()?;
+    Digest::from_hex(stem).ok()
+}

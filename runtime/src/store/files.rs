@@ -1,0 +1,263 @@
+//! Files of a store: put in place whole, never changed, never trusted.
+
+use std::io::{self, Read as _, Write};
+use std::process;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use cap_std::fs::{Dir, File, OpenOptions};
+use memmap2::Mmap;
+
+use super::StoreError;
+
+/// Files of fewer bytes are read, not mapped: a mapping takes whole pages, and there are only so many.
+const MAPPED_FROM_BYTES: u64 = 32 << 10;
+
+/// How long something lies in `tmp/` before it must be left over from a process that was killed.
+const STALE_AFTER: Duration = Duration::from_hours(24);
+
+/// Numbers temporary names, over all stores of the process.
+static NEXT_TEMPORARY: AtomicU64 = AtomicU64::new(0);
+
+/// The files of one store. Paths are relative to it, with `/`.
+#[derive(Debug)]
+pub(super) struct Files {
+    dir: Dir,
+}
+
+/// A file that is being written. It is removed unless it is put in place.
+#[derive(Debug)]
+pub(super) struct Temporary<'a> {
+    dir: &'a Dir,
+    path: String,
+    file: Option<File>,
+    bytes: u64,
+}
+
+impl Files {
+    pub(super) fn new(dir: Dir) -> Self {
+        Self { dir }
+    }
+
+    /// The bytes of a file, if it is there.
+    pub(super) fn read(&self, path: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        found(self.dir.read(path)).map_err(StoreError::io("read", path))
+    }
+
+    /// The bytes of a file, if it is there: mapped, if it is large.
+    pub(super) fn map(&self, path: &str) -> Result<Option<Bytes>, StoreError> {
+        let map = || {
+            let mut file = self.dir.open(path)?;
+            let len = file.metadata()?.len();
+            if len < MAPPED_FROM_BYTES {
+                let mut bytes = Vec::with_capacity(usize::try_from(len).unwrap_or_default());
+                file.read_to_end(&mut bytes)?;
+                return Ok(bytes.into());
+            }
+            map_file(&file.into_std())
+        };
+        found(map()).map_err(StoreError::io("read", path))
+    }
+
+    /// The length of a file in bytes, if it is there.
+    pub(super) fn len(&self, path: &str) -> Result<Option<u64>, StoreError> {
+        let metadata = found(self.dir.metadata(path)).map_err(StoreError::io("read", path))?;
+        Ok(metadata.map(|metadata| metadata.len()))
+    }
+
+    /// The names in a directory, sorted; none if it does not exist.
+    pub(super) fn list(&self, path: &str) -> Result<Vec<String>, StoreError> {
+        let list = || {
+            let mut names = Vec::new();
+            for entry in self.dir.read_dir(path)? {
+                names.push(entry?.file_name().to_string_lossy().into_owned());
+            }
+            names.sort_unstable();
+            Ok(names)
+        };
+        Ok(found(list())
+            .map_err(StoreError::io("list", path))?
+            .unwrap_or_default())
+    }
+
+    /// Puts bytes in place, instead of what is there.
+    pub(super) fn write(&self, path: &str, bytes: &[u8]) -> Result<(), StoreError> {
+        let mut temporary = self.temporary()?;
+        temporary
+            .write_all(bytes)
+            .map_err(StoreError::io("write", path))?;
+        temporary.put(path)?;
+        Ok(())
+    }
+
+    /// Puts bytes in place once they are on the disk.
+    pub(super) fn write_synced(&self, path: &str, bytes: &[u8]) -> Result<(), StoreError> {
+        let mut temporary = self.temporary()?;
+        temporary
+            .write_all(bytes)
+            .and_then(|()| temporary.sync())
+            .map_err(StoreError::io("write", path))?;
+        temporary.put(path)?;
+        Ok(())
+    }
+
+    /// Begins a file.
+    pub(super) fn temporary(&self) -> Result<Temporary<'_>, StoreError> {
+        loop {
+            let number = NEXT_TEMPORARY.fetch_add(1, Ordering::Relaxed);
+            let path = format!("tmp/{}-{number}", process::id());
+            match self
+                .dir
+                .open_with(&path, OpenOptions::new().write(true).create_new(true))
+            {
+                Ok(file) => {
+                    return Ok(Temporary {
+                        dir: &self.dir,
+                        path,
+                        file: Some(file),
+                        bytes: 0,
+                    });
+                }
+                // A process of the same number, killed or in another container.
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(source) => {
+                    return Err(StoreError::Io {
+                        action: "write",
+                        path,
+                        source,
+                    });
+                }
+            }
+        }
+    }
+
+    /// Begins a file that grows where it is. None if there is one already.
+    pub(super) fn append(&self, path: &str) -> Result<Option<File>, StoreError> {
+        match self
+            .dir
+            .open_with(path, OpenOptions::new().append(true).create_new(true))
+        {
+            Ok(file) => Ok(Some(file)),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(None),
+            Err(error) => Err(StoreError::io("write", path)(error)),
+        }
+    }
+
+    /// Moves a file away. One that is gone already is no error.
+    pub(super) fn quarantine(&self, path: &str) -> Result<(), StoreError> {
+        let to = format!("quarantine/{}", path.replace('/', "-"));
+        let moved = self.dir.rename(path, &self.dir, to);
+        found(moved).map_err(StoreError::io("move away", path))?;
+        Ok(())
+    }
+
+    pub(super) fn make_directory(&self, path: &str) -> io::Result<()> {
+        self.dir.create_dir_all(path)
+    }
+
+    /// Finds out whether the store can be written to, and removes what killed processes left behind.
+    ///
+    /// What is old is told by the file system's own time: that of a file made now.
+    pub(super) fn sweep(&self) -> Result<(), StoreError> {
+        let probe = self.temporary().map_err(|error| match error {
+            StoreError::Io { source, .. } => StoreError::Unwritable(source),
+            error => error,
+        })?;
+        let modified = |path: &str| self.dir.metadata(path)?.modified();
+        let now = modified(&probe.path).map_err(StoreError::io("read", &probe.path))?;
+        for name in self.list("tmp")? {
+            let path = format!("tmp/{name}");
+            // Others may sweep at the same time, so what cannot be read or removed is none of ours.
+            let age = modified(&path)
+                .ok()
+                .and_then(|modified| now.duration_since(modified).ok());
+            if age.is_some_and(|age| age > STALE_AFTER) {
+                let _ = self.dir.remove_file(&path);
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Temporary<'_> {
+    pub(super) fn sync(&self) -> io::Result<()> {
+        self.file.as_ref().map_or(Ok(()), File::sync_all)
+    }
+
+    /// Renames the file into place and returns its length in bytes.
+    pub(super) fn put(mut self, path: &str) -> Result<u64, StoreError> {
+        // Closed first: Windows does not rename open files.
+        self.file = None;
+        let mut renamed = self.dir.rename(&self.path, self.dir, path);
+        if renamed
+            .as_ref()
+            .is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
+            && let Some((directory, _)) = path.rsplit_once('/')
+        {
+            self.dir
+                .create_dir_all(directory)
+                .map_err(StoreError::io("write", path))?;
+            renamed = self.dir.rename(&self.path, self.dir, path);
+        }
+        match renamed {
+            Ok(()) => {
+                self.path.clear();
+                Ok(self.bytes)
+            }
+            // Windows does not replace a file that is mapped; then somebody has just put the same there.
+            Err(error)
+                if error.kind() == io::ErrorKind::PermissionDenied && self.dir.exists(path) =>
+            {
+                Ok(self.bytes)
+            }
+            Err(error) => Err(StoreError::io("write", path)(error)),
+        }
+    }
+}
+
+impl Write for Temporary<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let Some(file) = &mut self.file else {
+            return Ok(0);
+        };
+        let written = file.write(bytes)?;
+        self.bytes += written as u64;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.as_mut().map_or(Ok(()), File::flush)
+    }
+}
+
+impl Drop for Temporary<'_> {
+    fn drop(&mut self) {
+        if !self.path.is_empty() {
+            self.file = None;
+            // It stays in `tmp/` at worst, and is swept from there.
+            let _ = self.dir.remove_file(&self.path);
+        }
+    }
+}
+
+/// Maps a file that is never changed.
+#[expect(
+    unsafe_code,
+    reason = "mapping a file is only safe as long as nobody changes it"
+)]
+fn map_file(file: &std::fs::File) -> io::Result<Bytes> {
+    // SAFETY: files in a store are put in place whole and never changed or truncated after that, by this
+    // library. A process that does it all the same breaks the store, as it would by writing to our memory.
+    let mapping = unsafe { Mmap::map(file) }?;
+    Ok(Bytes::from_owner(mapping))
+}
+
+/// Tells what is not there from what cannot be reached.
+fn found<T>(result: io::Result<T>) -> io::Result<Option<T>> {
+    match result {
+        Ok(value) => Ok(Some(value)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}

@@ -1,0 +1,100 @@
+//! Run records as files.
+
+use std::io::Write as _;
+
+use cap_std::fs::File;
+
+use super::{Kind, Store, StoreError};
+use crate::record::{Chain, Line, RunId, RunRecord};
+
+/// A run record that is being written, line by line.
+#[derive(Debug)]
+pub struct RunWriter {
+    file: File,
+    path: String,
+    chain: Chain,
+}
+
+impl RunWriter {
+    /// Adds a line. It has reached the operating system when this returns, and the outcome the disk.
+    ///
+    /// # Errors
+    /// - [`StoreError::Json`]: it could not be written as JSON.
+    /// - [`StoreError::Io`]: the file system refused.
+    pub fn append(&mut self, line: &Line) -> Result<(), StoreError> {
+        let text = self.chain.seal(line).map_err(StoreError::json(Kind::Run))?;
+        // One call, so that a kill leaves at most the last line torn.
+        let written = self
+            .file
+            .write_all(text.as_bytes())
+            .and_then(|()| match line {
+                Line::Outcome(_) => self.file.sync_all(),
+                Line::Run(_) | Line::Step(_) => Ok(()),
+            });
+        written.map_err(StoreError::io("write", &self.path))
+    }
+}
+
+impl Store {
+    /// Begins the record of a run.
+    ///
+    /// # Errors
+    /// - [`StoreError::RunExists`]: there is one of this id.
+    /// - [`StoreError::Io`]: the file system refused.
+    pub fn create_run(&self, id: &RunId) -> Result<RunWriter, StoreError> {
+        let path = run_path(id);
+        let file = self
+            .files
+            .append(&path)?
+            .ok_or_else(|| StoreError::RunExists { id: id.clone() })?;
+        Ok(RunWriter {
+            file,
+            path,
+            chain: Chain::default(),
+        })
+    }
+
+    /// The ids of all runs whose record has begun, the oldest first.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`]: the file system refused.
+    pub fn runs(&self) -> Result<Vec<RunId>, StoreError> {
+        let mut ids = Vec::new();
+        for name in self.files.list("runs")? {
+            let Some(id) = parse_run_name(&name) else {
+                continue;
+            };
+            if self.files.len(&run_path(&id))?.is_some_and(|len| len > 0) {
+                ids.push(id);
+            }
+        }
+        Ok(ids)
+    }
+
+    /// The record of a run.
+    ///
+    /// # Errors
+    /// - [`StoreError::Missing`]: there is no such run.
+    /// - [`StoreError::Record`]: its record cannot be read.
+    /// - [`StoreError::Io`]: the file system refused.
+    pub fn run(&self, id: &RunId) -> Result<RunRecord, StoreError> {
+        let path = run_path(id);
+        let missing = || StoreError::Missing {
+            kind: Kind::Run,
+            name: id.to_string(),
+        };
+        let bytes = self.files.read(&path)?.ok_or_else(missing)?;
+        RunRecord::parse(&bytes, &path).map_err(|source| StoreError::Record {
+            id: id.clone(),
+            source,
+        })
+    }
+}
+
+fn run_path(id: &RunId) -> String {
+    format!("runs/{id}.jsonl")
+}
+
+pub(super) fn parse_run_name(name: &str) -> Option<RunId> {
+    name.strip_suffix(".jsonl")?.parse().ok()
+}

@@ -1,0 +1,188 @@
+//! What is known of units: which questions they asked, and the recipes they left behind.
+//!
+//! A recipe is found in two steps. The first key is known before anything runs, and gives all lists of
+//! questions that units of it have asked. Answered as of today, each list gives a key to look under.
+
+use std::collections::BTreeSet;
+
+use super::blobs::blob_path;
+use super::chunks::chunk_path;
+use super::seal::Seal;
+use super::{Fault, Kind, Store, StoreError};
+use crate::digest::Digest;
+use crate::table::Selection;
+use crate::unit::{OutputRecipe, Question, Recipe};
+
+impl Store {
+    /// The lists of questions that units of a first key have asked, each once, the newest first.
+    ///
+    /// Lists are numbered as they come, one more than the highest number there. Two processes may
+    /// give one number twice: then the digests of the lists decide. Neither time nor the order of
+    /// the directory does. Damaged lists are passed over.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`]: the file system refused.
+    pub fn questions(&self, first: &Digest) -> Result<Vec<Vec<Question>>, StoreError> {
+        let directory = questions_directory(first);
+        let mut lists = Vec::new();
+        let mut seen = BTreeSet::new();
+        for name in self.files.list(&directory)?.iter().rev() {
+            let Some((_, digest)) = parse_questions_name(name) else {
+                continue;
+            };
+            if !seen.insert(digest) {
+                continue;
+            }
+            let sealed = self.files.read(&format!("{directory}/{name}"))?;
+            lists.extend(sealed.and_then(|sealed| parse_questions(&sealed, first, &digest).ok()));
+        }
+        Ok(lists)
+    }
+
+    /// The recipe under a key, if it is known. A damaged one is not known.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`]: the file system refused.
+    pub fn recipe(&self, first: &Digest, key: &Digest) -> Result<Option<Recipe>, StoreError> {
+        let sealed = self.files.read(&recipe_path(first, key))?;
+        Ok(sealed.and_then(|sealed| parse_recipe(&sealed, first, key).ok()))
+    }
+
+    /// Keeps a recipe under its key, and the questions of its observations under the first key.
+    ///
+    /// A recipe is written after everything that it names, so that one that is there can be believed.
+    ///
+    /// # Errors
+    /// - [`StoreError::Json`]: it could not be written.
+    /// - [`StoreError::Io`]: the file system refused.
+    pub fn put_recipe(
+        &self,
+        first: &Digest,
+        key: &Digest,
+        recipe: &Recipe,
+    ) -> Result<(), StoreError> {
+        let mut body = serde_json::to_vec(recipe).map_err(StoreError::json(Kind::Recipe))?;
+        body.push(b'\n');
+        let sealed = recipe_seal(first, key).close(&body);
+        let path = recipe_path(first, key);
+        if self.files.read(&path)?.as_ref() != Some(&sealed) {
+            self.files.write(&path, &sealed)?;
+        }
+        let questions: Vec<&Question> = recipe
+            .observations
+            .iter()
+            .map(|observation| &observation.question)
+            .collect();
+        self.put_questions(first, &questions)
+    }
+
+    /// Whether everything that a recipe names is there: a hit on what is gone is a miss.
+    pub fn has_objects(&self, recipe: &Recipe) -> bool {
+        let mut chunk_files = BTreeSet::new();
+        let mut blobs: BTreeSet<_> = recipe
+            .bytes
+            .iter()
+            .map(|blob| (blob.digest, blob.len))
+            .collect();
+        for output in &recipe.outputs {
+            match output {
+                OutputRecipe::Blob(blob) => {
+                    blobs.insert((blob.digest, blob.len));
+                }
+                OutputRecipe::Table(partitions) => {
+                    for partition in partitions {
+                        chunk_files
+                            .extend(partition.made.iter().flatten().filter_map(|made| made.file));
+                        chunk_files.extend(partition.selections.iter().filter_map(|selection| {
+                            match selection {
+                                Selection::Indices { file, .. } => Some(*file),
+                                Selection::All | Selection::Range { .. } => None,
+                            }
+                        }));
+                    }
+                }
+            }
+        }
+        // Without an `fsync`, a power cut can leave files empty. What is torn is found when it is read.
+        let len = |path: String| self.files.len(&path).ok().flatten();
+        chunk_files
+            .iter()
+            .all(|file| len(chunk_path(file)).is_some_and(|len| len > 0))
+            && blobs
+                .iter()
+                .all(|(digest, expected)| len(blob_path(digest)) == Some(*expected))
+    }
+
+    fn put_questions(&self, first: &Digest, questions: &[&Question]) -> Result<(), StoreError> {
+        let mut body = serde_json::to_vec(questions).map_err(StoreError::json(Kind::Questions))?;
+        body.push(b'\n');
+        let digest = Digest::of(&body);
+        let sealed = questions_seal(first, &digest).close(&body);
+        let directory = questions_directory(first);
+        let names = self.files.list(&directory)?;
+        let known: Vec<_> = names
+            .iter()
+            .filter_map(|name| Some((name, parse_questions_name(name)?)))
+            .collect();
+        for (name, _) in known.iter().filter(|(_, (_, known))| *known == digest) {
+            if self.files.read(&format!("{directory}/{name}"))?.as_ref() == Some(&sealed) {
+                return Ok(());
+            }
+        }
+        let number = known
+            .last()
+            .map_or(0, |(_, (number, _))| number.saturating_add(1));
+        self.files.write(
+            &format!("{directory}/{number:010}-{}.json", digest.hex()),
+            &sealed,
+        )
+    }
+}
+
+/// Where everything about units of this first key is.
+fn unit_directory(first: &Digest) -> String {
+    let hex = first.hex();
+    format!("units/{hex:.2}/{hex}")
+}
+
+fn questions_directory(first: &Digest) -> String {
+    format!("{}/questions", unit_directory(first))
+}
+
+fn recipe_path(first: &Digest, key: &Digest) -> String {
+    format!("{}/{}.json", unit_directory(first), key.hex())
+}
+
+fn recipe_seal(first: &Digest, key: &Digest) -> Seal {
+    Seal::new("recipe", &[*first, *key])
+}
+
+fn questions_seal(first: &Digest, digest: &Digest) -> Seal {
+    Seal::new("questions", &[*first, *digest])
+}
+
+/// The number and the digest in the name of a question list. Names sort as numbers do.
+pub(super) fn parse_questions_name(name: &str) -> Option<(u32, Digest)> {
+    let (number, hex) = name.strip_suffix(".json")?.split_once('-')?;
+    let digits = number.len() == 10 && number.bytes().all(|byte| byte.is_ascii_digit());
+    Some((
+        digits.then(|| number.parse().ok())??,
+        Digest::from_hex(hex).ok()?,
+    ))
+}
+
+pub(super) fn parse_recipe(sealed: &[u8], first: &Digest, key: &Digest) -> Result<Recipe, Fault> {
+    let body = recipe_seal(first, key).open(sealed).ok_or(Fault::Seal)?;
+    serde_json::from_slice(body).map_err(Fault::Json)
+}
+
+pub(super) fn parse_questions(
+    sealed: &[u8],
+    first: &Digest,
+    digest: &Digest,
+) -> Result<Vec<Question>, Fault> {
+    let body = questions_seal(first, digest)
+        .open(sealed)
+        .ok_or(Fault::Seal)?;
+    serde_json::from_slice(body).map_err(Fault::Json)
+}
