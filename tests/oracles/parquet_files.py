@@ -84,7 +84,7 @@ def encoded() -> pa.Table:
 
 def decoded(table: pa.Table) -> pa.Table:
     """`encoded()` as a Pinion table holds it."""
-    types = {"dictionary": pa.utf8(), "utf8_view": pa.utf8(), "binary_view": pa.binary(), "list_of_dictionary": pa.list_(pa.utf8())}
+    types = {"dictionary": pa.utf8(), "utf8_view": pa.utf8(), "binary_view": pa.binary(), "list_of_dictionary": pa.list_(pa.field("element", pa.utf8()))}
     arrays = [pa.array(table[name].to_pylist(), type=type_) for name, type_ in types.items()]
     return pa.table(dict(zip(types, arrays)))
 

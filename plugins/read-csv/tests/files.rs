@@ -1,5 +1,7 @@
 //! Reads small CSV files through the step's own interface.
 
+#![expect(clippy::unwrap_used, reason = "tests")]
+
 use std::sync::Arc;
 
 use arrow_array::{

@@ -144,3 +144,67 @@ fn too_long(limit: usize) -> io::Error {
         "a page is longer than the {limit} bytes its column chunk has"
     ))
 }
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    const TEXT: &[u8] = b"a page, a page, a page, a page, a page, a page, a page, and the last";
+
+    #[test]
+    fn three_things_that_are_called_lz4() {
+        let block = lz4_flex::block::compress(TEXT);
+        let (first, second) = TEXT.split_at(30);
+        let mut hadoop = Vec::new();
+        for part in [first, second] {
+            let block = lz4_flex::block::compress(part);
+            hadoop.extend((part.len() as u32).to_be_bytes());
+            hadoop.extend((block.len() as u32).to_be_bytes());
+            hadoop.extend(block);
+        }
+        let mut frame = lz4_flex::frame::FrameEncoder::new(Vec::new());
+        io::Write::write_all(&mut frame, TEXT).unwrap();
+        let frame = frame.finish().unwrap();
+        let mut decompressor = Decompressor::new(Compression::LZ4, 100);
+        for page in [&hadoop, &frame, &block] {
+            assert_eq!(decompressor.decompress(page).unwrap(), TEXT);
+        }
+        let long = vec![7; 1 << 20];
+        let page = lz4_flex::block::compress(&long);
+        let mut decompressor = Decompressor::new(Compression::LZ4_RAW, 1 << 20);
+        assert_eq!(decompressor.decompress(&page).unwrap(), long);
+    }
+
+    #[test]
+    fn a_page_is_no_longer_than_its_limit() {
+        let snappy = snap::raw::Encoder::new().compress_vec(TEXT).unwrap();
+        let lz4 = lz4_flex::block::compress(TEXT);
+        for (codec, page) in [(Compression::SNAPPY, &snappy), (Compression::LZ4_RAW, &lz4)] {
+            assert_eq!(
+                Decompressor::new(codec, TEXT.len())
+                    .decompress(page)
+                    .unwrap(),
+                TEXT
+            );
+            assert!(
+                Decompressor::new(codec, TEXT.len() - 1)
+                    .decompress(page)
+                    .is_err()
+            );
+        }
+        assert!(bounded(TEXT, TEXT.len()).is_ok());
+        assert!(bounded(TEXT, TEXT.len() - 1).is_err());
+    }
+
+    #[test]
+    fn nothing_stays_nothing() {
+        for codec in [
+            Compression::SNAPPY,
+            Compression::LZ4,
+            Compression::ZSTD(Default::default()),
+        ] {
+            assert_eq!(Decompressor::new(codec, 10).decompress(&[]).unwrap(), b"");
+        }
+    }
+}

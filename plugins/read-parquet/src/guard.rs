@@ -1,7 +1,9 @@
 //! Checks what the `parquet` and `arrow-ipc` decoders take for granted.
 //!
 //! They slice, index and unwrap on a few numbers that come straight from the file. A damaged file must be an
-//! error, so those numbers are looked at first. Everything else they check themselves.
+//! error, so those numbers are looked at first. Everything else they check themselves, but for two things, which
+//! can still end in a trap: the reader of maps unwraps what the reader of lists refuses, and lengths of
+//! `DELTA_BYTE_ARRAY` strings are added up unchecked.
 
 use arrow_ipc::{DateUnit, Field, IntervalUnit, Precision, TimeUnit, Type, root_as_message};
 use base64::Engine;
