@@ -14,8 +14,11 @@ struct Oracle {
     carrier: Vec<Option<String>>,
     month: Vec<i32>,
     threshold: f64,
-    metrics: Vec<(String, Option<String>, BTreeMap<String, Option<f64>>)>,
+    metrics: Vec<(String, Option<String>, Figures)>,
 }
+
+/// By column of the metrics.
+type Figures = BTreeMap<String, Option<f64>>;
 
 fn oracle() -> Oracle {
     serde_json::from_str(include_str!("../tests/data/scikit-learn.json")).unwrap()

@@ -22,16 +22,18 @@
 mod cholesky;
 mod newton;
 mod objective;
+mod records;
 
 use pinion_models::{
     CategoricalFeature, Encoder, Fit, Logistic, Model, NumericFeature, check_code, check_label,
-    check_number, check_present, codes, gather, labels, numbers,
+    check_number,
 };
 use pinion_sdk::{Descriptor, Error, Inputs, Outputs, Reduce, Result, Round, Shape, Shapes, Table};
 use serde::{Deserialize, Serialize};
 
 use crate::newton::{Newton, Optimum, Progress};
-use crate::objective::{Layout, Loss, Records};
+use crate::objective::{Layout, Loss};
+use crate::records::{Survey, records, survey};
 
 /// The step.
 #[derive(Debug)]
@@ -106,15 +108,6 @@ pub enum Share {
     Survey(Survey),
     /// In all others.
     Loss(Loss),
-}
-
-/// Counts of the first round.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Survey {
-    rows: u64,
-    positives: u64,
-    /// One more than the highest code of each categorical column.
-    widths: Vec<u64>,
 }
 
 impl Reduce for FitLogistic {
@@ -356,91 +349,6 @@ impl Params {
         }
         Ok(())
     }
-}
-
-impl Survey {
-    fn merge(self, other: Survey) -> Survey {
-        Survey {
-            rows: self.rows + other.rows,
-            positives: self.positives + other.positives,
-            widths: self
-                .widths
-                .into_iter()
-                .zip(other.widths)
-                .map(|(left, right)| left.max(right))
-                .collect(),
-        }
-    }
-
-    fn check(&self, target: &str) -> Result<()> {
-        if self.positives > 0 && self.positives < self.rows {
-            return Ok(());
-        }
-        Err(Error::new(
-            "one-class",
-            format!("column `{target}` does not have two classes"),
-        )
-        .with("column", target)
-        .with("rows", self.rows)
-        .with("positives", self.positives))
-    }
-}
-
-/// Counts one partition, and refuses missing values and codes beyond the encoder's before any fitting.
-fn survey(params: &Params, known: &[Option<u64>], rows: &Table) -> Result<Survey> {
-    let records = records(params, rows)?;
-    let mut widths = Vec::with_capacity(known.len());
-    for ((column, codes), known) in params.categorical.iter().zip(&records.codes).zip(known) {
-        let width = codes
-            .iter()
-            .flatten()
-            .max()
-            .map_or(0, |code| u64::from(code.unsigned_abs()) + 1);
-        if let Some(known) = known
-            && width > *known
-        {
-            return Err(Error::bad_data(format!(
-                "column `{column}` has a code that the encoder does not"
-            ))
-            .with("column", column)
-            .with("expected", format!("a code below {known}"))
-            .with("found", width - 1));
-        }
-        widths.push(width);
-    }
-    Ok(Survey {
-        rows: records.target.len() as u64,
-        positives: records.target.true_count() as u64,
-        widths,
-    })
-}
-
-/// The rows of one partition.
-fn records(params: &Params, rows: &Table) -> Result<Records> {
-    let target = gather(rows, &params.target, labels)?;
-    check_present(&params.target, &target)?;
-    let numeric = |column: &String| {
-        let numbers = gather(rows, column, numbers)?;
-        check_present(column, &numbers)?;
-        match numbers.values().iter().find(|value| value.is_infinite()) {
-            Some(value) => Err(Error::new(
-                "not-finite",
-                format!("column `{column}` has an infinite value"),
-            )
-            .with("column", column)
-            .with("found", value)),
-            None => Ok(numbers),
-        }
-    };
-    Ok(Records {
-        target,
-        numeric: params.features.iter().map(numeric).collect::<Result<_>>()?,
-        codes: params
-            .categorical
-            .iter()
-            .map(|column| gather(rows, column, codes))
-            .collect::<Result<_>>()?,
-    })
 }
 
 fn singular(rounds: u32) -> Error {

@@ -2,11 +2,12 @@
 
 use std::ops::Range;
 
-use arrow_array::{Array, BooleanArray, Float64Array, Int32Array};
+use arrow_array::Array;
 use pinion_models::Sum;
 use serde::{Deserialize, Serialize};
 
 use crate::cholesky::row_start;
+use crate::records::Records;
 
 /// Where each coefficient stands: numeric features, then a run for each categorical one, then the intercept.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,16 +36,6 @@ impl Layout {
             Some(range)
         })
     }
-}
-
-/// Rows to fit on; no nulls but in `codes`.
-#[derive(Debug)]
-pub(crate) struct Records {
-    pub(crate) target: BooleanArray,
-    /// One column for each numeric feature.
-    pub(crate) numeric: Vec<Float64Array>,
-    /// One column for each categorical feature. A null code is a row without a category.
-    pub(crate) codes: Vec<Int32Array>,
 }
 
 /// The log loss of some rows as a function of the coefficients: value, gradient and Hessian at one point.

@@ -207,9 +207,13 @@ mod tests {
             vec![Some(0.25), Some(-1.0), Some(-0.25)],
             vec![Some(0), Some(1), None],
         );
-        let out =
-            testing::row_map::<Predict>(r#"{"threshold": 0.5}"#, side(), &[rows.clone()], "rows")
-                .unwrap();
+        let out = testing::row_map::<Predict>(
+            r#"{"threshold": 0.5}"#,
+            side(),
+            std::slice::from_ref(&rows),
+            "rows",
+        )
+        .unwrap();
         let probability = out[0]
             .column_by_name("probability")
             .unwrap()

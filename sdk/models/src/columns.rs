@@ -335,7 +335,7 @@ mod tests {
             let values: ArrayRef = Arc::new(Int64Array::from(values));
             arrow_array::RecordBatch::try_from_iter_with_nullable([("x", values, true)]).unwrap()
         };
-        let batches = vec![
+        let batches = [
             column(vec![Some(1)]),
             column(vec![]),
             column(vec![None, Some(3)]),
