@@ -68,13 +68,17 @@ def scaler() -> None:
     cases = columns()
     table = np.column_stack(list(cases.values()))
     standard, min_max = StandardScaler().fit(table), MinMaxScaler().fit(table)
-    write("fit-scaler", "scikit-learn.json", {
-        "columns": cases,
-        "mean": dict(zip(cases, standard.mean_)),
-        "scale": dict(zip(cases, standard.scale_)),
-        "min": dict(zip(cases, min_max.data_min_)),
-        "range": dict(zip(cases, 1 / min_max.scale_)),
-    })
+    write(
+        "fit-scaler",
+        "scikit-learn.json",
+        {
+            "columns": cases,
+            "mean": dict(zip(cases, standard.mean_)),
+            "scale": dict(zip(cases, standard.scale_)),
+            "min": dict(zip(cases, min_max.data_min_)),
+            "range": dict(zip(cases, 1 / min_max.scale_)),
+        },
+    )
 
 
 def imputer() -> None:
@@ -84,15 +88,19 @@ def imputer() -> None:
     text = rng.choice(["UA", "AA", "9E", "B6"], 240, p=[0.3, 0.3, 0.1, 0.3]).astype(object)
     text[::7] = None
     filled = SimpleImputer(strategy="most_frequent", missing_values=None).fit(text.reshape(-1, 1))
-    write("fit-imputer", "scikit-learn.json", {
-        "columns": cases,
-        **{
-            strategy: dict(zip(cases, SimpleImputer(strategy=strategy).fit(table).statistics_))
-            for strategy in ("mean", "median", "most_frequent")
+    write(
+        "fit-imputer",
+        "scikit-learn.json",
+        {
+            "columns": cases,
+            **{
+                strategy: dict(zip(cases, SimpleImputer(strategy=strategy).fit(table).statistics_))
+                for strategy in ("mean", "median", "most_frequent")
+            },
+            "text": text,
+            "text_most_frequent": filled.statistics_[0],
         },
-        "text": text,
-        "text_most_frequent": filled.statistics_[0],
-    })
+    )
 
 
 def logistic_case(target, numeric, categorical, c):
@@ -144,7 +152,11 @@ def logistic() -> None:
     log_odds = effect[carrier] + 0.5 * (origin == 1) + 0.1 * (hour - 12) - distance / 2000 - 0.8
     late = rng.random(count) < 1 / (1 + np.exp(-log_odds))
     write("fit-logistic", "categorical.json", logistic_case(late, [distance / 1000, hour], [carrier, origin], 1.0))
-    write("fit-logistic", "categorical-weak-penalty.json", logistic_case(late, [distance / 1000, hour], [carrier, origin], 1e4))
+    write(
+        "fit-logistic",
+        "categorical-weak-penalty.json",
+        logistic_case(late, [distance / 1000, hour], [carrier, origin], 1e4),
+    )
 
     line = np.linspace(-3, 3, 80).round(4)
     write("fit-logistic", "separable.json", logistic_case(line > 0.1, [line, rng.normal(0, 1, 80).round(4)], [], 1.0))
@@ -159,7 +171,10 @@ def metrics(target, probability, prediction):
     """Null where a figure is not defined, which scikit-learn would call 0 or refuse."""
     target, prediction = np.asarray(target), np.asarray(prediction)
     tn, fp, fn, tp = (int(cell) for cell in confusion_matrix(target, prediction, labels=[False, True]).ravel())
-    score = lambda function, defined: function(target, prediction) if defined else None
+
+    def score(function, defined):
+        return function(target, prediction) if defined else None
+
     return {
         "rows": len(target),
         "positives": int(target.sum()),
@@ -196,15 +211,35 @@ def evaluation() -> None:
         for value, mask in groups:
             slices.append([name, value, metrics(target[mask], probability[mask], prediction[mask])])
 
-    carriers = [("9E", carrier == "9E"), ("AA", carrier == "AA"), ("UA", carrier == "UA"), ("null", carrier == None)]  # noqa: E711
+    carriers = [
+        ("9E", carrier == "9E"),
+        ("AA", carrier == "AA"),
+        ("UA", carrier == "UA"),
+        ("null", np.equal(carrier, None)),
+    ]
     by("carrier", carriers)
     by("month", [(str(m), month == m) for m in range(1, 13)])
-    by("carrier, month", [
-        (f"{value}, {m}", mask & (month == m)) for value, mask in carriers for m in range(1, 13) if (mask & (month == m)).any()
-    ])
-    write("evaluate-classification", "scikit-learn.json", {
-        "target": target, "probability": probability, "carrier": carrier, "month": month, "threshold": 0.4, "metrics": slices,
-    })
+    by(
+        "carrier, month",
+        [
+            (f"{value}, {m}", mask & (month == m))
+            for value, mask in carriers
+            for m in range(1, 13)
+            if (mask & (month == m)).any()
+        ],
+    )
+    write(
+        "evaluate-classification",
+        "scikit-learn.json",
+        {
+            "target": target,
+            "probability": probability,
+            "carrier": carrier,
+            "month": month,
+            "threshold": 0.4,
+            "metrics": slices,
+        },
+    )
 
 
 def psi(reference, current):
@@ -218,15 +253,20 @@ def drift() -> None:
     rng = np.random.default_rng(7)
     reference, current = rng.normal(0, 1, 5000), rng.normal(0.2, 1.1, 5000)
     test = ks_2samp(reference, current, method="asymp")
-    # The large case is compared by its figures and a sample of each side that keeps the file small.
     cases = []
 
     def case(name, reference, current):
         test = ks_2samp(reference, current, method="asymp")
-        cases.append({
-            "name": name, "reference": reference, "current": current,
-            "psi": psi(reference, current), "ks": test.statistic, "p_value": test.pvalue,
-        })
+        cases.append(
+            {
+                "name": name,
+                "reference": reference,
+                "current": current,
+                "psi": psi(reference, current),
+                "ks": test.statistic,
+                "p_value": test.pvalue,
+            }
+        )
 
     case("shifted", reference[:900].round(6), current[:1100].round(6))
     case("same", reference[:700].round(6), reference[700:1500].round(6))
