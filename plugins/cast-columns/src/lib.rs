@@ -5,10 +5,10 @@
 //! | in `rows` | table | `(n_rows, n_columns)`, any types |
 //! | out `rows` | table | the same rows; the columns named have their new types, in their old places |
 //!
-//! Casts are those of Arrow: a float becomes an integer and a time a coarser one by cutting off what is
-//! too fine; a timestamp that gets a zone is read as that zone's clock, and
-//! one that loses it becomes UTC's clock. What has no value in the new type, such as 300 as `int8` or
-//! `n/a` as `date32`, ends the run, or becomes null. Reads only columns that change their type.
+//! Casts are those of Arrow: a float becomes an integer, and a time a coarser one, by cutting off what is
+//! too fine; a timestamp that gets a zone is read as that zone's clock, and one that loses it becomes
+//! UTC's clock. What has no value in the new type, such as 300 as `int8` or `n/a` as `date32`, ends the
+//! run, or becomes null. Reads only columns that change their type.
 //! Deterministic; asks for no capabilities.
 
 mod types;
