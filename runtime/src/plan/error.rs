@@ -1,0 +1,277 @@
+//! What is wrong with a pipeline that reads well.
+
+use arrow_schema::FieldRef;
+
+use super::{Origin, Plan, PlannedStep};
+use crate::error::{Facts, Hint, Place, closest, listed};
+use crate::pipeline::{PipelineError, StepDecl};
+use crate::record::SourceFile;
+use crate::sandbox::StepError;
+use crate::unit::{Shape, ShapeContent};
+
+/// Why a pipeline cannot be planned.
+#[derive(Debug, thiserror::Error)]
+pub enum PlanError {
+    /// A step that the caller did not resolve.
+    #[error("step `{step}` has no component")]
+    NoComponent {
+        /// The step.
+        step: String,
+    },
+    /// A step that is not there.
+    #[error("there is no step `{name}`\n  expected one of {}", listed(known.iter().map(String::as_str)))]
+    UnknownStep {
+        /// As asked for.
+        name: String,
+        /// What there is.
+        known: Vec<String>,
+    },
+    /// A component that cannot be used.
+    #[error("step `{step}` has a component that does not work\n  found {reference}\n  in    {place}")]
+    Component {
+        /// The step.
+        step: String,
+        /// The component as written.
+        reference: String,
+        /// Where.
+        place: Place,
+        /// Why not.
+        #[source]
+        error: StepError,
+    },
+    /// Params that do not fit.
+    #[error(transparent)]
+    Params(PipelineError),
+    /// An input port that is not there.
+    #[error(
+        "step `{step}` has no input port {}\n  expected one of {}\n  in       {place}",
+        .port.as_ref().map_or_else(|| "to take a plain `input`".to_owned(), |port| format!("`{port}`")),
+        listed(known.iter().map(String::as_str))
+    )]
+    UnknownPort {
+        /// The step.
+        step: String,
+        /// As written; none for a plain `input`.
+        port: Option<String>,
+        /// What there is.
+        known: Vec<String>,
+        /// Where.
+        place: Place,
+    },
+    /// An output port that is not there, or one that has to be named.
+    #[error(
+        "step `{step}` cannot read {}\n  expected one of {}\n  in       {place}",
+        .port.as_ref().map_or_else(
+            || format!("`{upstream}` without a port"),
+            |port| format!("`{upstream}.{port}`")
+        ),
+        listed(known.iter().map(|port| format!("{upstream}.{port}")).collect::<Vec<_>>().iter().map(String::as_str))
+    )]
+    UnknownOutput {
+        /// The step that reads.
+        step: String,
+        /// The step that is read.
+        upstream: String,
+        /// As written.
+        port: Option<String>,
+        /// What there is.
+        known: Vec<String>,
+        /// Where.
+        place: Place,
+    },
+    /// An input port that needs something.
+    #[error("step `{step}` has nothing at its input port `{port}`\n  expected {doc}\n  in       {place}")]
+    Unbound {
+        /// The step.
+        step: String,
+        /// The port.
+        port: String,
+        /// What it is for.
+        doc: String,
+        /// Where.
+        place: Place,
+    },
+    /// A table where a blob belongs, or the other way round.
+    #[error("step `{step}` cannot take this at its input port `{port}`\n  expected {expected}\n  found    {found}\n  in       {place}")]
+    WrongKind {
+        /// The step.
+        step: String,
+        /// The port.
+        port: String,
+        /// What belongs there.
+        expected: String,
+        /// What is there.
+        found: String,
+        /// Where.
+        place: Place,
+    },
+    /// A file that a source cannot read.
+    #[error("step `{step}` cannot read its source\n  in {file}\n  in {place}")]
+    Probe {
+        /// The step.
+        step: String,
+        /// The file.
+        file: String,
+        /// Where.
+        place: Place,
+        /// Why not.
+        #[source]
+        error: StepError,
+    },
+    /// Files of one source that differ in schema.
+    #[error("the files that step `{step}` reads differ\n  expected {expected}\n  found    {found}\n  in       {place}")]
+    FilesDiffer {
+        /// The step.
+        step: String,
+        /// A field and the file it is in.
+        expected: String,
+        /// A field and the file it is in.
+        found: String,
+        /// Where.
+        place: Place,
+    },
+    /// A step that refuses what it is given.
+    #[error("step `{step}` cannot take what it is given: {message}{}\n  in {place}", Facts(&facts(details)))]
+    Refused {
+        /// The step.
+        step: String,
+        /// Stable and kebab-case.
+        code: String,
+        /// The step's own words.
+        message: String,
+        /// The step's own facts, and where a column comes from.
+        details: Vec<(String, String)>,
+        /// The name that was likely meant.
+        meant: Option<String>,
+        /// Where.
+        place: Place,
+    },
+    /// A step whose `check` went wrong.
+    #[error("step `{step}` could not check what it is given\n  in {place}")]
+    Check {
+        /// The step.
+        step: String,
+        /// Where.
+        place: Place,
+        /// Why.
+        #[source]
+        error: StepError,
+    },
+}
+
+fn facts(details: &[(String, String)]) -> Vec<(&str, String)> {
+    details.iter().map(|(label, value)| (label.as_str(), value.clone())).collect()
+}
+
+impl Hint for PlanError {
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::UnknownStep { name, known } => {
+                closest(name, known.iter().map(String::as_str)).map(|meant| format!("did you mean `{meant}`?"))
+            }
+            Self::UnknownPort { port: None, known, .. } => {
+                let first = known.first()?;
+                Some(format!("name the port, as in `inputs = {{ {first} = \"…\" }}`"))
+            }
+            Self::UnknownPort { port: Some(port), known, .. } => {
+                closest(port, known.iter().map(String::as_str)).map(|meant| format!("did you mean `{meant}`?"))
+            }
+            Self::Params(error) => error.hint(),
+            Self::Refused { meant: Some(meant), .. } => Some(format!("did you mean `{meant}`?")),
+            Self::Refused { code, details, .. } if code == "wrong-type" => {
+                let column = details.iter().find(|(label, _)| label == "column").map(|(_, column)| column)?;
+                Some(format!("`std:cast-columns` gives `{column}` another type"))
+            }
+            _ => None,
+        }
+    }
+}
+
+/// The error for a step that refused, with where the column was looked for and what is there instead.
+pub(super) fn refusal(plan: &Plan, declared: &StepDecl, step: &PlannedStep, given: &[Shape], error: StepError) -> PlanError {
+    let StepError::Refused { code, message, mut details } = error else {
+        return PlanError::Check { step: declared.name.to_string(), place: declared.place.clone(), error };
+    };
+    let column = details.iter().find(|(label, _)| label == "column").map(|(_, column)| column.clone());
+    let mut meant = None;
+    let mut place = declared.place.clone();
+    if let Some(column) = &column {
+        if let Some(named) = named_at(&declared.params, column) {
+            place = declared.param_place(&named).clone();
+        }
+        let port = match details.iter().find(|(label, _)| label == "port") {
+            Some((_, port)) => Some(port.clone()),
+            None => {
+                let main = step.inputs.iter().find(|input| input.main).or(step.inputs.first());
+                main.map(|input| input.port.to_string())
+            }
+        };
+        if let Some(port) = port {
+            if !details.iter().any(|(label, _)| label == "port") {
+                details.push(("port".to_owned(), port.clone()));
+            }
+            if let Some(input) = step.inputs.iter().find(|input| *input.port == *port) {
+                let from = match &input.from {
+                    Origin::Source(_) => None,
+                    from @ Origin::Step { .. } => Some(plan.origin_name(from)),
+                };
+                if let Some(from) = from {
+                    details.push(("from".to_owned(), from));
+                }
+            }
+            let shape = given.iter().find(|shape| *shape.port == *port).or(given.first());
+            if let (true, Some(Shape { content: ShapeContent::Table(fields), .. })) = (code == "missing-column", shape) {
+                details.retain(|(label, _)| label != "columns");
+                let names: Vec<&str> = fields.iter().map(|field| field.name().as_str()).collect();
+                details.push(("columns".to_owned(), names.join(", ")));
+                meant = closest(column, names).map(str::to_owned);
+            }
+        }
+    }
+    PlanError::Refused { step: declared.name.to_string(), code, message, details, meant, place }
+}
+
+/// The path of the param that names a column, in the form of [`StepDecl::param_place`].
+fn named_at(params: &serde_json::Value, column: &str) -> Option<String> {
+    use serde_json::Value;
+    match params {
+        Value::String(text) => (text == column).then(String::new),
+        Value::Array(values) => values.iter().enumerate().find_map(|(index, value)| {
+            named_at(value, column).map(|rest| format!("[{index}]{}", dotted(&rest)))
+        }),
+        Value::Object(members) => members.iter().find_map(|(name, value)| {
+            if name == column {
+                return Some(name.clone());
+            }
+            named_at(value, column).map(|rest| format!("{name}{}", dotted(&rest)))
+        }),
+        _ => None,
+    }
+}
+
+fn dotted(rest: &str) -> String {
+    if rest.is_empty() || rest.starts_with('[') { rest.to_owned() } else { format!(".{rest}") }
+}
+
+/// The error for two files of one source that differ: the first field in which they do.
+pub(super) fn files_differ(
+    declared: &StepDecl,
+    (expected_file, expected): (&SourceFile, &[FieldRef]),
+    (found_file, found): (&SourceFile, &[FieldRef]),
+) -> PlanError {
+    let at = expected.iter().zip(found).position(|(left, right)| left != right);
+    let at = at.unwrap_or_else(|| expected.len().min(found.len()));
+    let tell = |fields: &[FieldRef], file: &SourceFile| match fields.get(at) {
+        Some(field) => {
+            let nullable = if field.is_nullable() { "nullable " } else { "" };
+            format!("column {} as {nullable}`{}` {} in {}", at + 1, field.name(), field.data_type(), file.path)
+        }
+        None => format!("{} columns in {}", fields.len(), file.path),
+    };
+    PlanError::FilesDiffer {
+        step: declared.name.to_string(),
+        expected: tell(expected, expected_file),
+        found: tell(found, found_file),
+        place: declared.place.clone(),
+    }
+}

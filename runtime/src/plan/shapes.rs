@@ -1,0 +1,106 @@
+//! What components say about themselves and their shapes, asked once and remembered in the store.
+
+use std::sync::Arc;
+
+use arrow_schema::FieldRef;
+use serde::{Deserialize, Serialize};
+
+use super::{Plan, PlannedStep, Tools, WireFields, file_input};
+use crate::arrow::format;
+use crate::component::Component;
+use crate::digest::{Digest, StructuredHasher};
+use crate::record::SourceFile;
+use crate::sandbox::{Descriptor, StepError};
+use crate::table::schema_digest;
+use crate::unit::{self, Call, SEMANTICS, Shape, ShapeContent};
+
+/// A remembered shape.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StoredShape {
+    port: String,
+    fields: Option<WireFields>,
+    media_type: Option<String>,
+}
+
+/// What a component tells of itself.
+pub(super) fn describe(component: &Component, tools: Tools<'_>) -> Result<Descriptor, StepError> {
+    let mut hasher = StructuredHasher::new("pinion describe v1");
+    let key = hasher.text(SEMANTICS).component(&component.digest).finish();
+    remembered(tools, "describe", &key, || {
+        let program = tools.sandbox.program(component.digest, &|| Ok(component.bytes.to_vec()))?;
+        tools.sandbox.describe(&program, tools.cancel)
+    })
+}
+
+/// The shapes of every output port.
+pub(super) fn check(step: &PlannedStep, given: &[Shape], tools: Tools<'_>) -> Result<Vec<Shape>, StepError> {
+    let mut hasher = StructuredHasher::new("pinion check v1");
+    hasher.text(SEMANTICS).component(&step.component.digest).text(&step.params).list(given.len());
+    for shape in given {
+        hasher.text(&shape.port);
+        match &shape.content {
+            ShapeContent::Table(fields) => hasher.text("table").digest(&schema_digest(fields)),
+            ShapeContent::Blob(media_type) => hasher.text("blob").text(media_type),
+        };
+    }
+    let stored: Vec<StoredShape> = remembered(tools, "check", &hasher.finish(), || {
+        let program = step.program(tools.sandbox)?;
+        let shapes = tools.sandbox.check(&program, &step.descriptor, &step.params, given, tools.cancel)?;
+        Ok(shapes.iter().map(store).collect())
+    })?;
+    stored.into_iter().map(load).collect()
+}
+
+/// The fields of one file.
+pub(super) fn probe(plan: &Plan, step: &PlannedStep, file: &SourceFile, tools: Tools<'_>) -> Result<Vec<FieldRef>, StepError> {
+    let mut hasher = StructuredHasher::new("pinion probe v1");
+    let key = hasher.text(SEMANTICS).component(&step.component.digest).text(&step.params).digest(&file.digest).finish();
+    let wire: WireFields = remembered(tools, "probe", &key, || {
+        let program = step.program(tools.sandbox)?;
+        let port = step.inputs.first().map_or("source", |input| &input.port);
+        let unit = step.unit(plan, Call::Run, vec![file_input(file, port)], None);
+        let fields = tools.sandbox.probe(&program, Arc::new(unit), Arc::clone(tools.data), tools.cancel)?;
+        Ok(unit::wire(&fields))
+    })?;
+    fields(&wire)
+}
+
+fn store(shape: &Shape) -> StoredShape {
+    let (fields, media_type) = match &shape.content {
+        ShapeContent::Table(fields) => (Some(unit::wire(fields)), None),
+        ShapeContent::Blob(media_type) => (None, Some(media_type.clone())),
+    };
+    StoredShape { port: shape.port.to_string(), fields, media_type }
+}
+
+fn load(shape: StoredShape) -> Result<Shape, StepError> {
+    let content = match (shape.fields, shape.media_type) {
+        (Some(wire), _) => ShapeContent::Table(fields(&wire)?),
+        (None, media_type) => ShapeContent::Blob(media_type.unwrap_or_default()),
+    };
+    Ok(Shape { port: shape.port.into(), content })
+}
+
+fn fields(wire: &WireFields) -> Result<Vec<FieldRef>, StepError> {
+    let fields = format::from_wire(wire).map_err(|error| StepError::Host(error.to_string()))?;
+    Ok(fields.into_iter().map(Arc::new).collect())
+}
+
+/// A pure fact: from the store, or found out and stored. A store that cannot keep it is no failure.
+pub(crate) fn remembered<T: Serialize + for<'de> Deserialize<'de>>(
+    tools: Tools<'_>,
+    name: &str,
+    key: &Digest,
+    find_out: impl FnOnce() -> Result<T, StepError>,
+) -> Result<T, StepError> {
+    if let Ok(Some(bytes)) = tools.store.memo(name, key)
+        && let Ok(fact) = serde_json::from_slice(&bytes)
+    {
+        return Ok(fact);
+    }
+    let fact = find_out()?;
+    let bytes = serde_json::to_vec(&fact).map_err(|error| StepError::Host(error.to_string()))?;
+    tools.store.put_memo(name, key, &bytes).map_err(|error| StepError::Data(Box::new(error)))?;
+    Ok(fact)
+}

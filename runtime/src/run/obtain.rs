@@ -1,0 +1,441 @@
+//! One unit: known, or run and kept; and in either case bound to the inputs of today.
+
+use std::sync::Arc;
+
+use arrow_schema::FieldRef;
+use bytes::Bytes;
+
+use crate::arrow::chunk;
+use crate::digest::{Digest, StructuredHasher};
+use crate::expression::Source;
+use crate::plan::{PlannedStep, Tools};
+use crate::record::BytesMoved;
+use crate::sandbox::{Done, Line, LimitReached, Made, MadePartition, Returned, StepError};
+use crate::store::{Store, StoreError};
+use crate::table::{Chunk, Partition, Place, Selection, Table};
+use crate::unit::{Blob, InputContent, MadeChunk, Observation, OutputRecipe, PartitionRecipe, Question, Recipe, ShapeContent, Unit, Usage};
+
+/// What came of a unit.
+#[derive(Debug)]
+pub(super) struct Obtained {
+    /// Whether it was known.
+    pub(super) cached: bool,
+    /// Partitions or a blob for each output port.
+    pub(super) outputs: Vec<Output>,
+    /// Bytes that a reduce call returned: a state, or a partial and a carry.
+    pub(super) returned: Vec<Bytes>,
+    /// Whether an update wants another round.
+    pub(super) next: bool,
+    /// What it asked.
+    pub(super) observations: Vec<Observation>,
+    /// Names of the columns it made, for each output port.
+    pub(super) made: Vec<Vec<String>>,
+    /// What it used.
+    pub(super) usage: Usage,
+    /// What moved.
+    pub(super) bytes: BytesMoved,
+    /// What it said; nothing when it was known.
+    pub(super) log: Vec<Line>,
+}
+
+/// What came out of one port of one unit.
+#[derive(Clone, Debug)]
+pub(super) enum Output {
+    Table(Vec<Arc<Partition>>),
+    Blob(Blob),
+}
+
+/// How a unit may be obtained.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// What is known is not run again.
+    Cached,
+    /// Everything is run, and kept.
+    Fresh,
+    /// Nothing is run.
+    Lookup,
+}
+
+/// A unit that is known, if it is. Never fails: what cannot be read is not known.
+pub(super) fn look_up(unit: &Unit, tools: Tools<'_>) -> Option<(Recipe, Digest)> {
+    let first = unit.first_key();
+    let questions = tools.store.questions(&first).ok()?;
+    for list in questions {
+        let observations = unit.observe(&list);
+        let key = Unit::key(&first, &observations);
+        if let Ok(Some(recipe)) = tools.store.recipe(&first, &key)
+            && recipe.observations == observations
+            && tools.store.has_objects(&recipe)
+        {
+            return Some((recipe, key));
+        }
+    }
+    None
+}
+
+/// A known unit, bound to today's inputs. None if it is not known after all.
+pub(super) fn known(unit: &Unit, tools: Tools<'_>) -> Option<Result<Obtained, StepError>> {
+    let (recipe, key) = look_up(unit, tools)?;
+    if let Err(error) = within_limits(unit, recipe.usage) {
+        return Some(Err(error));
+    }
+    let mut bytes = BytesMoved::default();
+    // A recipe that does not fit what is there, or whose objects are damaged, is as good as none.
+    let outputs = bind(unit, &recipe, &key, tools, &mut bytes).ok()?;
+    let returned = recipe.bytes.iter().map(|blob| tools.store.blob(&blob.digest)).collect::<Result<Vec<_>, _>>().ok()?;
+    let made = made_names(unit, &recipe);
+    Some(Ok(Obtained {
+        cached: true,
+        outputs,
+        returned,
+        next: false,
+        observations: recipe.observations,
+        made,
+        usage: recipe.usage,
+        bytes,
+        log: Vec::new(),
+    }))
+}
+
+/// A unit that used more than its limits allow today fails as it would have when it ran.
+fn within_limits(unit: &Unit, usage: Usage) -> Result<(), StepError> {
+    for (what, used, limit) in [
+        ("fuel", usage.fuel, unit.limits.fuel),
+        ("memory", usage.memory_bytes, unit.limits.memory_bytes),
+    ] {
+        if used > limit {
+            return Err(StepError::LimitReached(LimitReached { what, limit }));
+        }
+    }
+    Ok(())
+}
+
+/// Obtains a unit. None in [`Mode::Lookup`] if it is not known.
+pub(super) fn obtain(step: &PlannedStep, unit: &Arc<Unit>, mode: Mode, tools: Tools<'_>) -> Result<Option<Obtained>, StepError> {
+    if mode != Mode::Fresh
+        && let Some(known) = known(unit, tools)
+    {
+        return known.map(Some);
+    }
+    if mode == Mode::Lookup {
+        return Ok(None);
+    }
+    let program = step.program(tools.sandbox)?;
+    let done = tools.sandbox.execute(&program, unit, Arc::clone(tools.data), tools.cancel)?;
+    keep(unit, done, tools).map(Some)
+}
+
+/// Obtains a unit that is part of a later round: it runs, and only its bytes live on.
+pub(super) fn run_only(step: &PlannedStep, unit: &Arc<Unit>, tools: Tools<'_>) -> Result<Obtained, StepError> {
+    let program = step.program(tools.sandbox)?;
+    let done = tools.sandbox.execute(&program, unit, Arc::clone(tools.data), tools.cancel)?;
+    let (returned, next) = returned_bytes(&done.returned);
+    Ok(Obtained {
+        cached: false,
+        outputs: Vec::new(),
+        returned,
+        next,
+        observations: done.observations,
+        made: Vec::new(),
+        usage: done.usage,
+        bytes: BytesMoved { read: done.read_bytes, copied: done.copied_bytes, ..BytesMoved::default() },
+        log: done.log,
+    })
+}
+
+fn returned_bytes(returned: &Returned) -> (Vec<Bytes>, bool) {
+    match returned {
+        Returned::Nothing => (Vec::new(), false),
+        Returned::Bytes(bytes) | Returned::Done(bytes) => (vec![bytes.clone()], false),
+        Returned::Share { partial, carry } => (vec![partial.clone(), carry.clone()], false),
+        Returned::Next(bytes) => (vec![bytes.clone()], true),
+    }
+}
+
+/// Stores what a unit made, its recipe last, so that a recipe never promises what is not there.
+pub(super) fn keep(unit: &Unit, done: Done, tools: Tools<'_>) -> Result<Obtained, StepError> {
+    let mut bytes = BytesMoved { read: done.read_bytes, copied: done.copied_bytes, ..BytesMoved::default() };
+    let outputs = recipes(unit, &done.outputs, tools.store, &mut bytes).map_err(store_failed)?;
+    let (returned, next) = returned_bytes(&done.returned);
+    let blobs = returned
+        .iter()
+        .map(|returned| put_blob(tools.store, returned, "application/octet-stream", &mut bytes))
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(store_failed)?;
+    let recipe = Recipe { outputs, bytes: blobs, observations: done.observations, usage: done.usage };
+    let first = unit.first_key();
+    let key = Unit::key(&first, &recipe.observations);
+    let outputs = bind(unit, &recipe, &key, tools, &mut bytes)
+        .map_err(|problem| StepError::Host(format!("what was just made cannot be bound: {problem}")))?;
+    tools.store.put_recipe(&first, &key, &recipe).map_err(store_failed)?;
+    let made = made_names(unit, &recipe);
+    Ok(Obtained {
+        cached: false,
+        outputs,
+        returned,
+        next,
+        observations: recipe.observations,
+        made,
+        usage: recipe.usage,
+        bytes,
+        log: done.log,
+    })
+}
+
+pub(super) fn store_failed(error: StoreError) -> StepError {
+    StepError::Data(Box::new(error))
+}
+
+fn put_blob(store: &Store, raw: &[u8], media_type: &str, bytes: &mut BytesMoved) -> Result<Blob, StoreError> {
+    let (digest, len) = store.put_blob(raw)?;
+    bytes.hashed += len;
+    bytes.stored += len;
+    Ok(Blob { digest, len, media_type: media_type.to_owned() })
+}
+
+fn recipes(unit: &Unit, made: &[Made], store: &Store, bytes: &mut BytesMoved) -> Result<Vec<OutputRecipe>, StoreError> {
+    unit.outputs
+        .iter()
+        .zip(made)
+        .map(|(shape, made)| match made {
+            Made::Table(partitions) => {
+                let partitions = partitions.iter().map(|partition| partition_recipe(unit, partition, store, bytes));
+                Ok(OutputRecipe::Table(partitions.collect::<Result<_, _>>()?))
+            }
+            Made::Blob(raw) => {
+                let media_type = match &shape.content {
+                    ShapeContent::Blob(media_type) => media_type.as_str(),
+                    ShapeContent::Table(_) => "application/octet-stream",
+                };
+                Ok(OutputRecipe::Blob(put_blob(store, raw, media_type, bytes)?))
+            }
+        })
+        .collect()
+}
+
+fn partition_recipe(unit: &Unit, partition: &MadePartition, store: &Store, bytes: &mut BytesMoved) -> Result<PartitionRecipe, StoreError> {
+    let ports = partition.expression.as_ref().map(|expression| expression.ports()).unwrap_or_default();
+    let mut selections = Vec::with_capacity(partition.inputs.len());
+    for (port, rows) in ports.iter().zip(&partition.inputs) {
+        let of = unit.table(port).map_or(0, |table| table.rows());
+        selections.push(store.put_selection(rows, of)?);
+    }
+    let kept: Vec<_> = partition.made.iter().flatten().collect();
+    let fields: Vec<_> = kept.iter().map(|(field, _)| field.as_ref().clone()).collect();
+    let arrays: Vec<_> = kept.iter().map(|(_, array)| Arc::clone(array)).collect();
+    let mut chunks = Vec::new();
+    if !arrays.is_empty() {
+        let stored = store.put_chunks(&fields, &arrays)?;
+        bytes.hashed += stored.bytes_hashed;
+        bytes.stored += stored.bytes_stored;
+        for (column, digest) in (0u32..).zip(stored.chunks) {
+            chunks.push(MadeChunk { digest, file: Some(stored.file), column });
+        }
+    }
+    let mut chunks = chunks.into_iter();
+    let made = partition.made.iter().map(|made| made.as_ref().and_then(|_| chunks.next())).collect();
+    Ok(PartitionRecipe { rows: partition.rows, expression: partition.expression.clone(), selections, made })
+}
+
+/// Why a recipe does not fit today's inputs.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Unfit {
+    #[error("{0}")]
+    Shape(String),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Expression(#[from] crate::expression::BadExpression),
+    #[error(transparent)]
+    Array(#[from] crate::arrow::node::BadArray),
+}
+
+/// Makes a recipe's outputs of the inputs of today.
+fn bind(unit: &Unit, recipe: &Recipe, key: &Digest, tools: Tools<'_>, bytes: &mut BytesMoved) -> Result<Vec<Output>, Unfit> {
+    if recipe.outputs.len() != unit.outputs.len() && !recipe.outputs.is_empty() {
+        return Err(Unfit::Shape("the recipe has other ports".to_owned()));
+    }
+    let mut binder = Binder::open(unit, recipe, key, tools);
+    let outputs = unit
+        .outputs
+        .iter()
+        .zip(&recipe.outputs)
+        .map(|(shape, output)| match (&shape.content, output) {
+            (ShapeContent::Table(fields), OutputRecipe::Table(partitions)) => {
+                let partitions = partitions.iter().map(|partition| binder.partition(fields, partition).map(Arc::new));
+                Ok(Output::Table(partitions.collect::<Result<_, _>>()?))
+            }
+            (ShapeContent::Blob(_), OutputRecipe::Blob(blob)) => Ok(Output::Blob(blob.clone())),
+            _ => Err(Unfit::Shape("the recipe has another kind of output".to_owned())),
+        })
+        .collect::<Result<Vec<_>, Unfit>>()?;
+    binder.close(bytes);
+    Ok(outputs)
+}
+
+/// Binds the passed columns of one unit. Digests of selected columns follow from the columns and the
+/// selections alone, so they are found out once for each and remembered together.
+struct Binder<'a> {
+    unit: &'a Unit,
+    tools: Tools<'a>,
+    memo: Digest,
+    remembered: std::vec::IntoIter<Digest>,
+    found: Vec<Digest>,
+    all_remembered: bool,
+    hashed: u64,
+}
+
+impl<'a> Binder<'a> {
+    fn open(unit: &'a Unit, recipe: &Recipe, key: &Digest, tools: Tools<'a>) -> Self {
+        let mut hasher = StructuredHasher::new("pinion binding v1");
+        hasher.digest(key).list(recipe.outputs.len()).list(unit.inputs.len());
+        for input in &unit.inputs {
+            match &input.content {
+                InputContent::Table(table) => hasher.digest(&table.digest()),
+                InputContent::Blob(blob) => hasher.digest(&blob.digest),
+            };
+        }
+        let memo = hasher.finish();
+        let selects = recipe.outputs.iter().any(|output| match output {
+            OutputRecipe::Table(partitions) => {
+                partitions.iter().any(|partition| partition.selections.iter().any(|rows| *rows != Selection::All))
+            }
+            OutputRecipe::Blob(_) => false,
+        });
+        let remembered = if selects { tools.store.memo("binding", &memo).ok().flatten() } else { None };
+        let remembered: Option<Vec<Digest>> = remembered.and_then(|bytes| serde_json::from_slice(&bytes).ok());
+        Self {
+            unit,
+            tools,
+            memo,
+            all_remembered: remembered.is_some(),
+            remembered: remembered.unwrap_or_default().into_iter(),
+            found: Vec::new(),
+            hashed: 0,
+        }
+    }
+
+    fn close(self, bytes: &mut BytesMoved) {
+        bytes.hashed += self.hashed;
+        if !self.all_remembered
+            && !self.found.is_empty()
+            && let Ok(memo) = serde_json::to_vec(&self.found)
+        {
+            // A memo that cannot be kept costs time at the next run and nothing else.
+            drop(self.tools.store.put_memo("binding", &self.memo, &memo));
+        }
+    }
+
+    fn partition(&mut self, fields: &[FieldRef], recipe: &PartitionRecipe) -> Result<Partition, Unfit> {
+        let Some(expression) = &recipe.expression else {
+            let columns = fields.iter().map(|field| {
+                let digest = chunk::digest(&arrow_array::new_empty_array(field.data_type()))?;
+                Ok(Chunk { digest, place: Place::Empty })
+            });
+            return Ok(Partition { rows: 0, columns: columns.collect::<Result<_, Unfit>>()? });
+        };
+        let bound = expression.columns(&|port| self.unit.fields(port))?;
+        let fits = |field: &FieldRef, column: &crate::expression::Column| {
+            field.name() == column.field.name() && field.data_type() == column.field.data_type()
+        };
+        if bound.len() != fields.len() || !fields.iter().zip(&bound).all(|(field, column)| fits(field, column)) {
+            return Err(Unfit::Shape("the recipe gives other columns than those checked".to_owned()));
+        }
+        let mut columns = Vec::with_capacity(fields.len());
+        for (field, column) in fields.iter().zip(&bound) {
+            columns.push(match &column.source {
+                Source::Made(number) => {
+                    let made = recipe.made.get(*number).and_then(Option::as_ref);
+                    let made = made.ok_or_else(|| Unfit::Shape("the recipe lacks a made column".to_owned()))?;
+                    let place = match made.file {
+                        Some(file) => Place::Stored { file, column: made.column },
+                        None => Place::Empty,
+                    };
+                    Chunk { digest: made.digest, place }
+                }
+                Source::Passed { input, port, name } => {
+                    let rows = recipe.selections.get(*input);
+                    let rows = rows.ok_or_else(|| Unfit::Shape("the recipe lacks a selection".to_owned()))?;
+                    self.passed(field, port, name, rows)?
+                }
+            });
+        }
+        Ok(Partition { rows: recipe.rows, columns })
+    }
+
+    fn passed(&mut self, field: &FieldRef, port: &str, name: &str, rows: &Selection) -> Result<Chunk, Unfit> {
+        let table = self.unit.table(port).ok_or_else(|| Unfit::Shape(format!("there is no table at port `{port}`")))?;
+        let position = table.position(name).ok_or_else(|| Unfit::Shape(format!("there is no column `{name}`")))?;
+        if let Some(partition) = whole_partition(table, rows) {
+            return Ok(partition.columns[position].clone());
+        }
+        let of = Arc::new(table.partitions.iter().map(|partition| partition.columns[position].clone()).collect::<Vec<_>>());
+        let place = Place::Selected { of, rows: rows.clone() };
+        if let Some(digest) = self.remembered.next() {
+            return Ok(Chunk { digest, place });
+        }
+        self.all_remembered = false;
+        // The digest in this chunk is not looked at: loading is by place.
+        let unnamed = Chunk { digest: self.memo, place };
+        let values = self.tools.store.load(field, &unnamed)?;
+        self.hashed += values.get_array_memory_size() as u64;
+        let digest = chunk::digest(&*values)?;
+        self.found.push(digest);
+        Ok(Chunk { digest, ..unnamed })
+    }
+}
+
+/// The partition of `table` that `rows` are exactly, if they are one.
+fn whole_partition<'a>(table: &'a Table, rows: &Selection) -> Option<&'a Partition> {
+    let (start, len) = match rows {
+        Selection::All => (0, table.rows()),
+        Selection::Range { start, len } => (*start, *len),
+        Selection::Indices { .. } => return None,
+    };
+    let mut first = 0;
+    for partition in &table.partitions {
+        if first == start && partition.rows == len && len > 0 {
+            return Some(partition);
+        }
+        first += partition.rows;
+    }
+    None
+}
+
+fn made_names(unit: &Unit, recipe: &Recipe) -> Vec<Vec<String>> {
+    unit.outputs
+        .iter()
+        .zip(&recipe.outputs)
+        .map(|(_, output)| {
+            let OutputRecipe::Table(partitions) = output else { return Vec::new() };
+            let mut names: Vec<String> = Vec::new();
+            for partition in partitions {
+                let columns = partition.expression.as_ref().map(|expression| expression.columns(&|port| unit.fields(port)));
+                for column in columns.and_then(Result::ok).unwrap_or_default() {
+                    if matches!(column.source, Source::Made(_)) && !names.contains(column.field.name()) {
+                        names.push(column.field.name().clone());
+                    }
+                }
+            }
+            names
+        })
+        .collect()
+}
+
+/// The questions of several units as one list, each once, in the order first asked; partitions are
+/// meant by their whole table, whose cuts they saw.
+pub(super) fn all_questions<'a>(main: Option<&str>, units: impl Iterator<Item = &'a [Observation]>) -> Vec<Question> {
+    let mut questions: Vec<Question> = Vec::new();
+    if let Some(port) = main {
+        questions.push(Question::Layout { port: port.to_owned() });
+        questions.push(Question::BatchRows);
+    }
+    let mut seen: std::collections::BTreeSet<Question> = questions.iter().cloned().collect();
+    for observation in units.flatten() {
+        if seen.insert(observation.question.clone()) {
+            questions.push(observation.question.clone());
+        }
+    }
+    questions
+}
+
