@@ -14,8 +14,12 @@ pub(crate) fn parse(name: &str) -> Option<DataType> {
         Some(at) => (&name[..at], &name[at..]),
         None => (name, ""),
     };
-    let squared = arguments.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
-    let rounded = arguments.strip_prefix('(').and_then(|rest| rest.strip_suffix(')'));
+    let squared = arguments
+        .strip_prefix('[')
+        .and_then(|rest| rest.strip_suffix(']'));
+    let rounded = arguments
+        .strip_prefix('(')
+        .and_then(|rest| rest.strip_suffix(')'));
     Some(match (word, squared, rounded) {
         ("timestamp", Some(arguments), _) => match arguments.split_once(',') {
             None => DataType::Timestamp(unit(arguments)?, None),
@@ -80,13 +84,26 @@ fn unit(name: &str) -> Option<TimeUnit> {
 /// A precision of 1 to `max` and a scale of 0 to the precision.
 fn decimal(arguments: &str, max: u8) -> Option<(u8, i8)> {
     let (precision, scale) = arguments.split_once(',')?;
-    let (precision, scale) = (precision.trim().parse::<u8>().ok()?, scale.trim().parse::<u8>().ok()?);
+    let (precision, scale) = (
+        precision.trim().parse::<u8>().ok()?,
+        scale.trim().parse::<u8>().ok()?,
+    );
     let fits = (1..=max).contains(&precision) && scale <= precision;
     fits.then_some((precision, i8::try_from(scale).ok()?))
 }
 
 fn is_offset(zone: &[u8]) -> bool {
-    matches!(zone, [b'+' | b'-', b'0'..=b'2', b'0'..=b'9', b':', b'0'..=b'5', b'0'..=b'9'])
+    matches!(
+        zone,
+        [
+            b'+' | b'-',
+            b'0'..=b'2',
+            b'0'..=b'9',
+            b':',
+            b'0'..=b'5',
+            b'0'..=b'9'
+        ]
+    )
 }
 
 #[cfg(test)]
@@ -96,21 +113,61 @@ mod tests {
     #[test]
     fn names_are_read() {
         assert_eq!(parse("string"), Some(DataType::Utf8));
-        assert_eq!(parse("timestamp[us]"), Some(DataType::Timestamp(TimeUnit::Microsecond, None)));
-        assert_eq!(parse("timestamp[ns, UTC]"), Some(DataType::Timestamp(TimeUnit::Nanosecond, Some("UTC".into()))));
-        assert_eq!(parse("timestamp[s,-03:30]"), Some(DataType::Timestamp(TimeUnit::Second, Some("-03:30".into()))));
-        assert_eq!(parse("time64[us]"), Some(DataType::Time64(TimeUnit::Microsecond)));
-        assert_eq!(parse("duration[ms]"), Some(DataType::Duration(TimeUnit::Millisecond)));
-        assert_eq!(parse("decimal128(38, 38)"), Some(DataType::Decimal128(38, 38)));
-        assert_eq!(parse("decimal256(76, 0)"), Some(DataType::Decimal256(76, 0)));
+        assert_eq!(
+            parse("timestamp[us]"),
+            Some(DataType::Timestamp(TimeUnit::Microsecond, None))
+        );
+        assert_eq!(
+            parse("timestamp[ns, UTC]"),
+            Some(DataType::Timestamp(
+                TimeUnit::Nanosecond,
+                Some("UTC".into())
+            ))
+        );
+        assert_eq!(
+            parse("timestamp[s,-03:30]"),
+            Some(DataType::Timestamp(TimeUnit::Second, Some("-03:30".into())))
+        );
+        assert_eq!(
+            parse("time64[us]"),
+            Some(DataType::Time64(TimeUnit::Microsecond))
+        );
+        assert_eq!(
+            parse("duration[ms]"),
+            Some(DataType::Duration(TimeUnit::Millisecond))
+        );
+        assert_eq!(
+            parse("decimal128(38, 38)"),
+            Some(DataType::Decimal128(38, 38))
+        );
+        assert_eq!(
+            parse("decimal256(76, 0)"),
+            Some(DataType::Decimal256(76, 0))
+        );
     }
 
     #[test]
     fn what_is_no_name_is_refused() {
         let names = [
-            "", "Int64", "int", "int64[us]", "timestamp", "timestamp[]", "timestamp[min]", "timestamp[us, Mars]",
-            "timestamp[us", "timestamp(us)", "time32[us]", "decimal128", "decimal128(39, 0)", "decimal128(3, 4)",
-            "decimal128(3, -1)", "decimal128[3, 1]", "int64()", "(", "é[",
+            "",
+            "Int64",
+            "int",
+            "int64[us]",
+            "timestamp",
+            "timestamp[]",
+            "timestamp[min]",
+            "timestamp[us, Mars]",
+            "timestamp[us",
+            "timestamp(us)",
+            "time32[us]",
+            "decimal128",
+            "decimal128(39, 0)",
+            "decimal128(3, 4)",
+            "decimal128(3, -1)",
+            "decimal128[3, 1]",
+            "int64()",
+            "(",
+            "é[",
         ];
         for name in names {
             assert_eq!(parse(name), None, "{name}");

@@ -34,14 +34,20 @@ impl WholeTable for CheckTable {
         Descriptor::new("Checks that a table is as it must be, and passes it on.")
             .input("rows", "Any table.")
             .output("rows", "The same rows.")
-            .output("report", "A row for every check: what it looked at, and how many rows are bad.")
+            .output(
+                "report",
+                "A row for every check: what it looked at, and how many rows are bad.",
+            )
     }
 
     fn check(params: Params, inputs: &Shapes) -> Result<Vec<Shape>> {
         let rows = inputs.table("rows")?;
         Check::all(&params, |name| Ok(rows.field(name)?.data_type().clone()))?;
         let report = report_fields().into_iter().map(Arc::new).collect();
-        Ok(vec![Shape::table("rows", rows.fields().to_vec()), Shape::table("report", report)])
+        Ok(vec![
+            Shape::table("rows", rows.fields().to_vec()),
+            Shape::table("report", report),
+        ])
     }
 
     fn run(params: &Params, inputs: &Inputs, outputs: &mut Outputs) -> Result<()> {
@@ -63,8 +69,13 @@ impl WholeTable for CheckTable {
         }
         let failed: Vec<&Check<'_>> = checks.iter().filter(|check| !check.passed(rows)).collect();
         if !failed.is_empty() && params.on_failure == OnFailure::Fail {
-            let error = Error::new("check-failed", format!("{} of {} checks failed", failed.len(), checks.len()));
-            return Err(failed.iter().fold(error, |error, check| check.explain(error, rows)));
+            let error = Error::new(
+                "check-failed",
+                format!("{} of {} checks failed", failed.len(), checks.len()),
+            );
+            return Err(failed
+                .iter()
+                .fold(error, |error, check| check.explain(error, rows)));
         }
         outputs.table("report")?.write(&report(&checks, rows)?)
     }
@@ -81,15 +92,31 @@ fn report_fields() -> [Field; 5] {
 }
 
 fn report(checks: &[Check<'_>], rows: u64) -> Result<Batch> {
-    let columns = |check: &Check<'_>| (!check.columns().is_empty()).then(|| check.columns().join(", "));
+    let columns =
+        |check: &Check<'_>| (!check.columns().is_empty()).then(|| check.columns().join(", "));
     let arrays: [ArrayRef; 5] = [
-        Arc::new(StringArray::from_iter_values(checks.iter().map(Check::name))),
+        Arc::new(StringArray::from_iter_values(
+            checks.iter().map(Check::name),
+        )),
         Arc::new(checks.iter().map(columns).collect::<StringArray>()),
-        Arc::new(checks.iter().map(|check| check.bad_rows().map(u64::cast_signed)).collect::<Int64Array>()),
+        Arc::new(
+            checks
+                .iter()
+                .map(|check| check.bad_rows().map(u64::cast_signed))
+                .collect::<Int64Array>(),
+        ),
         Arc::new(Int64Array::from_value(rows.cast_signed(), checks.len())),
-        Arc::new(checks.iter().map(|check| Some(check.passed(rows))).collect::<BooleanArray>()),
+        Arc::new(
+            checks
+                .iter()
+                .map(|check| Some(check.passed(rows)))
+                .collect::<BooleanArray>(),
+        ),
     ];
-    Batch::new(checks.len(), report_fields().into_iter().zip(arrays).collect())
+    Batch::new(
+        checks.len(),
+        report_fields().into_iter().zip(arrays).collect(),
+    )
 }
 
 pinion_sdk::export!(CheckTable: WholeTable);

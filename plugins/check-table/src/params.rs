@@ -55,7 +55,10 @@ pub(crate) struct Rows {
 
 /// Columns that together differ in every row.
 #[derive(Deserialize, JsonSchema)]
-#[serde(untagged, expecting = "`unique` is a column name, a list of names, or a list of lists of names")]
+#[serde(
+    untagged,
+    expecting = "`unique` is a column name, a list of names, or a list of lists of names"
+)]
 pub(crate) enum Unique {
     /// One column.
     Column(String),
@@ -124,7 +127,10 @@ impl Literal {
             (Kind::Instant, Self::Text(text)) => Value::Integer(parse_moment(text)?.utc()),
             (Kind::Date | Kind::Timestamp, Self::Text(text)) => {
                 let moment = parse_moment(text)?;
-                moment.offset.is_none().then_some(Value::Integer(moment.nanoseconds))?
+                moment
+                    .offset
+                    .is_none()
+                    .then_some(Value::Integer(moment.nanoseconds))?
             }
             _ => return None,
         })

@@ -31,9 +31,15 @@ impl Index {
         let mut index = Self::default();
         let mut key = Vec::new();
         for batch in table.batches() {
-            let arrays = keys.iter().map(|name| batch.array(name)).collect::<Result<Vec<_>>>()?;
-            let columns =
-                keys.iter().zip(&arrays).map(|(name, array)| Column::new(name, array)).collect::<Result<Vec<_>>>()?;
+            let arrays = keys
+                .iter()
+                .map(|name| batch.array(name))
+                .collect::<Result<Vec<_>>>()?;
+            let columns = keys
+                .iter()
+                .zip(&arrays)
+                .map(|(name, array)| Column::new(name, array))
+                .collect::<Result<Vec<_>>>()?;
             for row in 0..batch.rows() as usize {
                 let number = index.next.len() as u64;
                 index.next.push(None);
@@ -43,11 +49,17 @@ impl Index {
                 if let Some(first) = index.insert(&key, number)
                     && unique
                 {
-                    let shown: Vec<String> =
-                        keys.iter().zip(&columns).map(|(name, column)| format!("{name} = {}", column.show(row))).collect();
-                    return Err(Error::new("duplicate-key", "two rows at port `right` have the same key")
-                        .with("key", shown.join(", "))
-                        .with("rows", format!("{first} and {number}")));
+                    let shown: Vec<String> = keys
+                        .iter()
+                        .zip(&columns)
+                        .map(|(name, column)| format!("{name} = {}", column.show(row)))
+                        .collect();
+                    return Err(Error::new(
+                        "duplicate-key",
+                        "two rows at port `right` have the same key",
+                    )
+                    .with("key", shown.join(", "))
+                    .with("rows", format!("{first} and {number}")));
                 }
             }
         }
@@ -64,7 +76,10 @@ impl Index {
     fn insert(&mut self, key: &[u8], row: u64) -> Option<u64> {
         match self.chains.entry(key.into()) {
             Entry::Vacant(entry) => {
-                entry.insert(Chain { first: row, last: row });
+                entry.insert(Chain {
+                    first: row,
+                    last: row,
+                });
                 None
             }
             Entry::Occupied(mut entry) => {

@@ -16,7 +16,9 @@ mod params;
 
 use arrow_array::UInt64Array;
 use arrow_schema::{Field, FieldRef};
-use pinion_sdk::{Batch, Descriptor, Error, Inputs, Output, Result, RowMap, Shape, Shapes, Table, context};
+use pinion_sdk::{
+    Batch, Descriptor, Error, Inputs, Output, Result, RowMap, Shape, Shapes, Table, context,
+};
 use pinion_values::{Column, Kind, kind, write_key};
 
 use index::Index;
@@ -41,7 +43,10 @@ impl RowMap for JoinTables {
         Descriptor::new("Adds the columns of a second table to the rows that have the same key.")
             .input("left", "The rows to add columns to.")
             .side_table("right", "The columns to add. Its keys are held in memory.")
-            .output("rows", "The columns of `left`, then those of `right`; a row for every match.")
+            .output(
+                "rows",
+                "The columns of `left`, then those of `right`; a row for every match.",
+            )
     }
 
     fn check(params: Params, inputs: &Shapes) -> Result<Vec<Shape>> {
@@ -55,12 +60,19 @@ impl RowMap for JoinTables {
         let added = params.added(&columns, |name| Ok(left.find(name).is_some()))?;
         for Added { from, to } in &added {
             let field = right.field(from)?;
-            let taken = fields.iter().any(|field| field.name() == to) || (from != to && columns.contains(to));
+            let taken = fields.iter().any(|field| field.name() == to)
+                || (from != to && columns.contains(to));
             if taken {
-                return Err(Error::new("duplicate-column", format!("there would be two columns `{to}`"))
-                    .with("column", to)
-                    .with("in", format!("port `left`, and port `right` as `{from}`"))
-                    .with("param", "`suffix` or `prefix` renames such columns, and `columns` lists what to add"));
+                return Err(Error::new(
+                    "duplicate-column",
+                    format!("there would be two columns `{to}`"),
+                )
+                .with("column", to)
+                .with("in", format!("port `left`, and port `right` as `{from}`"))
+                .with(
+                    "param",
+                    "`suffix` or `prefix` renames such columns, and `columns` lists what to add",
+                ));
             }
             let nullable = field.is_nullable() || params.how == How::Left;
             fields.push(field.clone().with_name(to).with_nullable(nullable).into());
@@ -72,21 +84,39 @@ impl RowMap for JoinTables {
         let keys = params.keys()?;
         let right = side.take_table("right")?;
         let names: Vec<&str> = keys.iter().map(|(_, right)| right.as_str()).collect();
-        let right_keys = names.iter().map(|name| right.field(name)).collect::<Result<_>>()?;
+        let right_keys = names
+            .iter()
+            .map(|name| right.field(name))
+            .collect::<Result<_>>()?;
         let columns = params.columns(&keys, || right.schema())?;
         let index = Index::new(&right, &names, params.unique)?;
-        Ok(Self { params, keys, right_keys, columns, right, index })
+        Ok(Self {
+            params,
+            keys,
+            right_keys,
+            columns,
+            right,
+            index,
+        })
     }
 
     fn apply(&mut self, rows: &Batch) -> Result<Vec<Output>> {
         let (left, right) = self.matches(rows)?;
-        let is_every_row = left.len() as u64 == rows.rows() && left.iter().zip(0..).all(|(row, number)| *row == number);
-        let left = if is_every_row { rows.duplicate()? } else { rows.take(&left.into())? };
+        let is_every_row = left.len() as u64 == rows.rows()
+            && left.iter().zip(0..).all(|(row, number)| *row == number);
+        let left = if is_every_row {
+            rows.duplicate()?
+        } else {
+            rows.take(&left.into())?
+        };
         if self.columns.is_empty() {
             return Ok(vec![Output::new("rows", left)]);
         }
-        let added = self.params.added(&self.columns, |name| Ok(rows.find(name)?.is_some()))?;
-        let mut right = take(&self.right, &right)?.select(&self.columns.iter().map(String::as_str).collect::<Vec<_>>())?;
+        let added = self
+            .params
+            .added(&self.columns, |name| Ok(rows.find(name)?.is_some()))?;
+        let mut right = take(&self.right, &right)?
+            .select(&self.columns.iter().map(String::as_str).collect::<Vec<_>>())?;
         for Added { from, to } in added.iter().filter(|added| added.from != added.to) {
             right = right.rename(from, to)?;
         }
@@ -100,9 +130,15 @@ impl JoinTables {
         for ((left_name, _), right) in self.keys.iter().zip(&self.right_keys) {
             check_key(rows.field(left_name)?.as_ref(), right)?;
         }
-        let arrays = self.keys.iter().map(|(name, _)| rows.array(name)).collect::<Result<Vec<_>>>()?;
+        let arrays = self
+            .keys
+            .iter()
+            .map(|(name, _)| rows.array(name))
+            .collect::<Result<Vec<_>>>()?;
         let keys = self.keys.iter().zip(&arrays);
-        let columns = keys.map(|((name, _), array)| Column::new(name, array)).collect::<Result<Vec<_>>>()?;
+        let columns = keys
+            .map(|((name, _), array)| Column::new(name, array))
+            .collect::<Result<Vec<_>>>()?;
         let (mut left, mut right) = (Vec::new(), Vec::new());
         let mut key = Vec::new();
         for row in 0..rows.rows() {
@@ -126,22 +162,39 @@ fn take(table: &Table, rows: &[Option<u64>]) -> Result<Batch> {
     if rows.len() <= most {
         return table.take(&UInt64Array::from(rows.to_vec()));
     }
-    let parts = rows.chunks(most).map(|rows| table.take(&UInt64Array::from(rows.to_vec()))).collect::<Result<Vec<_>>>()?;
+    let parts = rows
+        .chunks(most)
+        .map(|rows| table.take(&UInt64Array::from(rows.to_vec())))
+        .collect::<Result<Vec<_>>>()?;
     Batch::concat(&parts)
 }
 
 /// Refuses keys that never match because they hold different things, and floats, which rarely do.
 fn check_key(left: &Field, right: &Field) -> Result<()> {
     let kind = |field: &Field| match kind(field.name(), field.data_type())? {
-        Kind::Float => Err(Error::wrong_type(field.name(), "anything but floats as a key", field.data_type())),
+        Kind::Float => Err(Error::wrong_type(
+            field.name(),
+            "anything but floats as a key",
+            field.data_type(),
+        )),
         kind => Ok(kind),
     };
     if kind(left)? != kind(right)? {
         let side = |field: &Field| format!("`{}` as {}", field.name(), field.data_type());
-        return Err(Error::new("wrong-type", format!("keys `{}` and `{}` hold different things", left.name(), right.name()))
-            .with("left", side(left))
-            .with("right", side(right))
-            .with("step", "`std:cast-columns` gives one of them the other's type"));
+        return Err(Error::new(
+            "wrong-type",
+            format!(
+                "keys `{}` and `{}` hold different things",
+                left.name(),
+                right.name()
+            ),
+        )
+        .with("left", side(left))
+        .with("right", side(right))
+        .with(
+            "step",
+            "`std:cast-columns` gives one of them the other's type",
+        ));
     }
     Ok(())
 }

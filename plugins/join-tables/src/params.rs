@@ -31,7 +31,10 @@ pub(crate) struct Params {
 
 /// Key columns.
 #[derive(Deserialize, JsonSchema)]
-#[serde(untagged, expecting = "`on` is a column name, a list of names, or names in `right` by names in `left`")]
+#[serde(
+    untagged,
+    expecting = "`on` is a column name, a list of names, or names in `right` by names in `left`"
+)]
 enum On {
     /// One column that both sides have.
     Column(String),
@@ -65,12 +68,20 @@ impl Params {
     /// `bad-params` if there is none or one stands twice, or for params that contradict each other.
     pub(crate) fn keys(&self) -> Result<Vec<(String, String)>> {
         if self.prefix.is_some() && self.suffix.is_some() {
-            return Err(Error::bad_params("`prefix` and `suffix` are given together"));
+            return Err(Error::bad_params(
+                "`prefix` and `suffix` are given together",
+            ));
         }
         let keys: Vec<(String, String)> = match &self.on {
             On::Column(name) => vec![(name.clone(), name.clone())],
-            On::Columns(names) => names.iter().map(|name| (name.clone(), name.clone())).collect(),
-            On::Pairs(pairs) => pairs.iter().map(|(left, right)| (left.clone(), right.clone())).collect(),
+            On::Columns(names) => names
+                .iter()
+                .map(|name| (name.clone(), name.clone()))
+                .collect(),
+            On::Pairs(pairs) => pairs
+                .iter()
+                .map(|(left, right)| (left.clone(), right.clone()))
+                .collect(),
         };
         if keys.is_empty() {
             return Err(Error::bad_params("`on` names no column"));
@@ -81,25 +92,43 @@ impl Params {
     }
 
     /// The columns of `right` to add, whose schema is asked for only if it is needed.
-    pub(crate) fn columns(&self, keys: &[(String, String)], right: impl FnOnce() -> Result<Vec<FieldRef>>) -> Result<Vec<String>> {
+    pub(crate) fn columns(
+        &self,
+        keys: &[(String, String)],
+        right: impl FnOnce() -> Result<Vec<FieldRef>>,
+    ) -> Result<Vec<String>> {
         if let Some(columns) = &self.columns {
             return Ok(columns.clone());
         }
         let fields = right()?;
         let names = fields.iter().map(|field| field.name());
-        Ok(names.filter(|name| keys.iter().all(|(_, key)| key != *name)).cloned().collect())
+        Ok(names
+            .filter(|name| keys.iter().all(|(_, key)| key != *name))
+            .cloned()
+            .collect())
     }
 
     /// The names that `columns` get beside the columns of `left`.
-    pub(crate) fn added(&self, columns: &[String], is_in_left: impl Fn(&str) -> Result<bool>) -> Result<Vec<Added>> {
+    pub(crate) fn added(
+        &self,
+        columns: &[String],
+        is_in_left: impl Fn(&str) -> Result<bool>,
+    ) -> Result<Vec<Added>> {
         let prefix = self.prefix.as_deref().unwrap_or_default();
         let suffix = self.suffix.as_deref().unwrap_or_default();
         let renames = !prefix.is_empty() || !suffix.is_empty();
         columns
             .iter()
             .map(|from| {
-                let to = if renames && is_in_left(from)? { format!("{prefix}{from}{suffix}") } else { from.clone() };
-                Ok(Added { from: from.clone(), to })
+                let to = if renames && is_in_left(from)? {
+                    format!("{prefix}{from}{suffix}")
+                } else {
+                    from.clone()
+                };
+                Ok(Added {
+                    from: from.clone(),
+                    to,
+                })
             })
             .collect()
     }
@@ -109,7 +138,9 @@ fn refuse_twice<'a>(param: &str, names: impl Iterator<Item = &'a String>) -> Res
     let mut seen = BTreeSet::new();
     for name in names {
         if !seen.insert(name) {
-            return Err(Error::bad_params(format!("`{param}` names column `{name}` twice")));
+            return Err(Error::bad_params(format!(
+                "`{param}` names column `{name}` twice"
+            )));
         }
     }
     Ok(())

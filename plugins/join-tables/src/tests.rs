@@ -6,7 +6,8 @@ use std::sync::Arc;
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
 use arrow_array::{
-    Array, ArrayRef, Date32Array, Date64Array, Float64Array, Int8Array, Int64Array, RecordBatch, StringArray, UInt64Array,
+    Array, ArrayRef, Date32Array, Date64Array, Float64Array, Int8Array, Int64Array, RecordBatch,
+    StringArray, UInt64Array,
 };
 use pinion_sdk::{Content, testing};
 
@@ -27,11 +28,20 @@ fn text(values: Vec<&str>) -> ArrayRef {
 fn join(params: &str, left: &RecordBatch, right: &[RecordBatch]) -> Result<RecordBatch> {
     let shapes = vec![shape("left", left), shape("right", &right[0])];
     let mut checked = testing::check_row_map::<JoinTables>(params, shapes)?;
-    let Content::Table(promised) = checked.remove(0).content else { unreachable!() };
-    let side = Inputs::default().with_table("right", Table::local(right[0].schema().fields().to_vec(), right.to_vec()));
-    let out = testing::row_map::<JoinTables>(params, side, std::slice::from_ref(left), "rows")?.remove(0);
+    let Content::Table(promised) = checked.remove(0).content else {
+        unreachable!()
+    };
+    let side = Inputs::default().with_table(
+        "right",
+        Table::local(right[0].schema().fields().to_vec(), right.to_vec()),
+    );
+    let out =
+        testing::row_map::<JoinTables>(params, side, std::slice::from_ref(left), "rows")?.remove(0);
     for (promised, found) in promised.iter().zip(out.schema().fields()) {
-        assert_eq!((promised.name(), promised.data_type()), (found.name(), found.data_type()));
+        assert_eq!(
+            (promised.name(), promised.data_type()),
+            (found.name(), found.data_type())
+        );
         assert!(promised.is_nullable() || !found.is_nullable(), "{promised}");
     }
     assert_eq!(promised.len(), out.num_columns());
@@ -48,13 +58,24 @@ fn values(batch: &RecordBatch, column: &str) -> Vec<Option<i64>> {
 
 /// Keys 1, 2, null, 3, 2.
 fn left() -> RecordBatch {
-    batch(vec![("k", int64(vec![Some(1), Some(2), None, Some(3), Some(2)])), ("a", int64(vec![0, 1, 2, 3, 4]))])
+    batch(vec![
+        ("k", int64(vec![Some(1), Some(2), None, Some(3), Some(2)])),
+        ("a", int64(vec![0, 1, 2, 3, 4])),
+    ])
 }
 
 /// Keys 2, 1, null and then 2: in two batches.
 fn right() -> Vec<RecordBatch> {
-    let rows = |keys: Vec<Option<i8>>, values: Vec<i64>| batch(vec![("k", Arc::new(Int8Array::from(keys)) as _), ("b", int64(values))]);
-    vec![rows(vec![Some(2), Some(1), None], vec![10, 11, 12]), rows(vec![Some(2)], vec![13])]
+    let rows = |keys: Vec<Option<i8>>, values: Vec<i64>| {
+        batch(vec![
+            ("k", Arc::new(Int8Array::from(keys)) as _),
+            ("b", int64(values)),
+        ])
+    };
+    vec![
+        rows(vec![Some(2), Some(1), None], vec![10, 11, 12]),
+        rows(vec![Some(2)], vec![13]),
+    ]
 }
 
 #[test]
@@ -68,26 +89,48 @@ fn an_inner_join_keeps_matches_in_left_then_right_order() {
 fn a_left_join_keeps_every_left_row() {
     let out = join(r#"{"on": "k", "how": "left"}"#, &left(), &right()).unwrap();
     assert_eq!(values(&out, "a"), [0, 1, 1, 2, 3, 4, 4].map(Some));
-    assert_eq!(values(&out, "b"), [Some(11), Some(10), Some(13), None, None, Some(10), Some(13)]);
+    assert_eq!(
+        values(&out, "b"),
+        [Some(11), Some(10), Some(13), None, None, Some(10), Some(13)]
+    );
 }
 
 #[test]
 fn a_left_join_makes_the_added_columns_nullable() {
     let one = batch(vec![("k", int64(vec![1])), ("b", int64(vec![1]))]);
     let nullable = |params| {
-        let mut shapes = testing::check_row_map::<JoinTables>(params, vec![shape("left", &left()), shape("right", &one)]).unwrap();
-        let Content::Table(fields) = shapes.remove(0).content else { unreachable!() };
-        fields.iter().map(|field| (field.name().clone(), field.is_nullable())).collect::<Vec<_>>()
+        let mut shapes = testing::check_row_map::<JoinTables>(
+            params,
+            vec![shape("left", &left()), shape("right", &one)],
+        )
+        .unwrap();
+        let Content::Table(fields) = shapes.remove(0).content else {
+            unreachable!()
+        };
+        fields
+            .iter()
+            .map(|field| (field.name().clone(), field.is_nullable()))
+            .collect::<Vec<_>>()
     };
-    let named = |names: [(&str, bool); 3]| names.map(|(name, nullable)| (name.to_owned(), nullable));
-    assert_eq!(nullable(r#"{"on": "k", "how": "left"}"#), named([("k", true), ("a", false), ("b", true)]));
-    assert_eq!(nullable(r#"{"on": "k"}"#), named([("k", true), ("a", false), ("b", false)]));
+    let named =
+        |names: [(&str, bool); 3]| names.map(|(name, nullable)| (name.to_owned(), nullable));
+    assert_eq!(
+        nullable(r#"{"on": "k", "how": "left"}"#),
+        named([("k", true), ("a", false), ("b", true)])
+    );
+    assert_eq!(
+        nullable(r#"{"on": "k"}"#),
+        named([("k", true), ("a", false), ("b", false)])
+    );
 }
 
 #[test]
 fn an_empty_right_side_matches_nothing() {
     let empty = [right()[0].slice(0, 0)];
-    assert_eq!(join(r#"{"on": "k"}"#, &left(), &empty).unwrap().num_rows(), 0);
+    assert_eq!(
+        join(r#"{"on": "k"}"#, &left(), &empty).unwrap().num_rows(),
+        0
+    );
     let out = join(r#"{"on": "k", "how": "left"}"#, &left(), &empty).unwrap();
     assert_eq!((out.num_rows(), out["b"].null_count()), (5, 5));
 }
@@ -100,55 +143,140 @@ fn keys_may_have_other_names_and_be_several() {
         ("n", int64(vec![0, 1, 2])),
     ]);
     let weather = batch(vec![
-        ("date", Arc::new(Date64Array::from(vec![86_400_000, 0])) as _),
+        (
+            "date",
+            Arc::new(Date64Array::from(vec![86_400_000, 0])) as _,
+        ),
         ("faa", text(vec!["JFK", "JFK"])),
         ("wind", int64(vec![7, 8])),
     ]);
-    let out = join(r#"{"on": {"dest": "faa", "day": "date"}}"#, &flights, &[weather]).unwrap();
-    assert_eq!((values(&out, "n"), values(&out, "wind")), (vec![Some(0), Some(2)], vec![Some(8), Some(7)]));
+    let out = join(
+        r#"{"on": {"dest": "faa", "day": "date"}}"#,
+        &flights,
+        &[weather],
+    )
+    .unwrap();
+    assert_eq!(
+        (values(&out, "n"), values(&out, "wind")),
+        (vec![Some(0), Some(2)], vec![Some(8), Some(7)])
+    );
     assert_eq!(out.num_columns(), 4);
 }
 
 #[test]
 fn clashing_names_are_refused_or_renamed() {
-    let right = [batch(vec![("k", int64(vec![1])), ("a", int64(vec![9])), ("c", int64(vec![8]))])];
+    let right = [batch(vec![
+        ("k", int64(vec![1])),
+        ("a", int64(vec![9])),
+        ("c", int64(vec![8])),
+    ])];
     let error = join(r#"{"on": "k"}"#, &left(), &right).unwrap_err();
-    assert_eq!((error.code.as_str(), error.details[0].1.as_str()), ("duplicate-column", "a"));
+    assert_eq!(
+        (error.code.as_str(), error.details[0].1.as_str()),
+        ("duplicate-column", "a")
+    );
     let names = |params| {
         let out = join(params, &left(), &right).unwrap();
-        out.schema().fields().iter().map(|field| field.name().clone()).collect::<Vec<_>>()
+        out.schema()
+            .fields()
+            .iter()
+            .map(|field| field.name().clone())
+            .collect::<Vec<_>>()
     };
-    assert_eq!(names(r#"{"on": "k", "suffix": "_right"}"#), ["k", "a", "a_right", "c"]);
-    assert_eq!(names(r#"{"on": "k", "prefix": "r_", "columns": ["c", "a", "k"]}"#), ["k", "a", "c", "r_a", "r_k"]);
+    assert_eq!(
+        names(r#"{"on": "k", "suffix": "_right"}"#),
+        ["k", "a", "a_right", "c"]
+    );
+    assert_eq!(
+        names(r#"{"on": "k", "prefix": "r_", "columns": ["c", "a", "k"]}"#),
+        ["k", "a", "c", "r_a", "r_k"]
+    );
     assert_eq!(names(r#"{"on": "k", "columns": ["c"]}"#), ["k", "a", "c"]);
     assert_eq!(names(r#"{"on": "k", "columns": []}"#), ["k", "a"]);
-    let twice = [batch(vec![("k", int64(vec![1])), ("a", int64(vec![9])), ("a_r", int64(vec![8]))])];
-    assert_eq!(join(r#"{"on": "k", "suffix": "_r"}"#, &left(), &twice).unwrap_err().code, "duplicate-column");
+    let twice = [batch(vec![
+        ("k", int64(vec![1])),
+        ("a", int64(vec![9])),
+        ("a_r", int64(vec![8])),
+    ])];
+    assert_eq!(
+        join(r#"{"on": "k", "suffix": "_r"}"#, &left(), &twice)
+            .unwrap_err()
+            .code,
+        "duplicate-column"
+    );
 }
 
 #[test]
 fn a_right_side_that_must_be_unique_is_checked() {
     let error = join(r#"{"on": "k", "unique": true}"#, &left(), &right()).unwrap_err();
-    assert_eq!(error.to_string(), "two rows at port `right` have the same key\n  key k = 2\n  rows 0 and 3");
-    assert_eq!(join(r#"{"on": "k", "unique": true}"#, &left(), &right()[..1]).unwrap().num_rows(), 3);
+    assert_eq!(
+        error.to_string(),
+        "two rows at port `right` have the same key\n  key k = 2\n  rows 0 and 3"
+    );
+    assert_eq!(
+        join(r#"{"on": "k", "unique": true}"#, &left(), &right()[..1])
+            .unwrap()
+            .num_rows(),
+        3
+    );
 }
 
 #[test]
 fn more_rows_than_a_batch_come_out_as_one() {
     let many: Vec<i64> = (0..20_000).collect();
-    let right = batch(vec![("k", int64(vec![2; 20_000])), ("b", int64(many.clone()))]);
+    let right = batch(vec![
+        ("k", int64(vec![2; 20_000])),
+        ("b", int64(many.clone())),
+    ]);
     let out = join(r#"{"on": "k"}"#, &left(), &[right]).unwrap();
-    assert_eq!(values(&out, "b"), many.iter().chain(&many).copied().map(Some).collect::<Vec<_>>());
+    assert_eq!(
+        values(&out, "b"),
+        many.iter()
+            .chain(&many)
+            .copied()
+            .map(Some)
+            .collect::<Vec<_>>()
+    );
 }
 
 #[test]
 fn keys_of_other_kinds_are_refused() {
     let right = |key: ArrayRef| [batch(vec![("k", key), ("b", int64(vec![1]))])];
-    assert_eq!(join(r#"{"on": "k"}"#, &left(), &right(text(vec!["1"]))).unwrap_err().code, "wrong-type");
-    assert_eq!(join(r#"{"on": "k"}"#, &left(), &right(Arc::new(Date32Array::from(vec![1])))).unwrap_err().code, "wrong-type");
-    assert!(join(r#"{"on": "k"}"#, &left(), &right(Arc::new(UInt64Array::from(vec![1])))).is_ok());
+    assert_eq!(
+        join(r#"{"on": "k"}"#, &left(), &right(text(vec!["1"])))
+            .unwrap_err()
+            .code,
+        "wrong-type"
+    );
+    assert_eq!(
+        join(
+            r#"{"on": "k"}"#,
+            &left(),
+            &right(Arc::new(Date32Array::from(vec![1])))
+        )
+        .unwrap_err()
+        .code,
+        "wrong-type"
+    );
+    assert!(
+        join(
+            r#"{"on": "k"}"#,
+            &left(),
+            &right(Arc::new(UInt64Array::from(vec![1])))
+        )
+        .is_ok()
+    );
     let float = batch(vec![("k", Arc::new(Float64Array::from(vec![1.0])) as _)]);
-    assert_eq!(join(r#"{"on": "k"}"#, &float, &right(Arc::new(Float64Array::from(vec![1.0])))).unwrap_err().code, "wrong-type");
+    assert_eq!(
+        join(
+            r#"{"on": "k"}"#,
+            &float,
+            &right(Arc::new(Float64Array::from(vec![1.0])))
+        )
+        .unwrap_err()
+        .code,
+        "wrong-type"
+    );
 }
 
 #[test]
@@ -164,9 +292,21 @@ fn bad_params_are_refused() {
         "{}",
     ];
     for params in refused {
-        assert_eq!(join(params, &left(), &right()).unwrap_err().code, "bad-params", "{params}");
+        assert_eq!(
+            join(params, &left(), &right()).unwrap_err().code,
+            "bad-params",
+            "{params}"
+        );
     }
-    for params in [r#"{"on": "b"}"#, r#"{"on": "a"}"#, r#"{"on": "k", "columns": ["z"]}"#] {
-        assert_eq!(join(params, &left(), &right()).unwrap_err().code, "missing-column", "{params}");
+    for params in [
+        r#"{"on": "b"}"#,
+        r#"{"on": "a"}"#,
+        r#"{"on": "k", "columns": ["z"]}"#,
+    ] {
+        assert_eq!(
+            join(params, &left(), &right()).unwrap_err().code,
+            "missing-column",
+            "{params}"
+        );
     }
 }

@@ -16,7 +16,8 @@ pub fn parse_decimal(text: &str, scale: i8) -> Option<i128> {
         None => (false, text),
     };
     let (whole, fraction) = digits.split_once('.').unwrap_or((digits, "0"));
-    let all_digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    let all_digits =
+        |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
     if !all_digits(whole) || !all_digits(fraction) {
         return None;
     }
@@ -56,7 +57,17 @@ mod tests {
         assert_eq!(parse_decimal("-0.05", 2), Some(-5));
         assert_eq!(parse_decimal("1.500", 1), Some(15));
         assert_eq!(parse_decimal("1500", -2), Some(15));
-        for text in ["", "-", ".5", "5.", "1e3", "+1", "0.005", "1 ", "99999999999999999999999999999999999999999"] {
+        for text in [
+            "",
+            "-",
+            ".5",
+            "5.",
+            "1e3",
+            "+1",
+            "0.005",
+            "1 ",
+            "99999999999999999999999999999999999999999",
+        ] {
             assert_eq!(parse_decimal(text, 2), None, "{text}");
         }
         assert_eq!(parse_decimal("150", -2), None);

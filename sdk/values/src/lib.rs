@@ -10,9 +10,9 @@ use std::fmt;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
-    Date32Type, Date64Type, Decimal128Type, Float16Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type,
-    Int64Type, TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType, TimestampSecondType,
-    UInt8Type, UInt16Type, UInt32Type, UInt64Type,
+    Date32Type, Date64Type, Decimal128Type, Float16Type, Float32Type, Float64Type, Int8Type,
+    Int16Type, Int32Type, Int64Type, TimestampMicrosecondType, TimestampMillisecondType,
+    TimestampNanosecondType, TimestampSecondType, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
 };
 use arrow_array::{Array, ArrowPrimitiveType};
 use arrow_schema::{DataType, TimeUnit};
@@ -122,7 +122,11 @@ impl Value<'_> {
             Self::Boolean(value) => to.push(u8::from(value)),
             Self::Integer(value) => to.extend(value.to_le_bytes()),
             Self::Float(value) => {
-                let value = if value.is_nan() { f64::NAN } else { value + 0.0 };
+                let value = if value.is_nan() {
+                    f64::NAN
+                } else {
+                    value + 0.0
+                };
                 to.extend(value.to_bits().to_le_bytes());
             }
             Self::Text(text) => {
@@ -173,7 +177,8 @@ impl<'a> Column<'a> {
     /// If there is no such row.
     #[must_use]
     pub fn show(&self, row: usize) -> String {
-        self.value(row).map_or_else(|| "null".to_owned(), |value| self.kind.show(value))
+        self.value(row)
+            .map_or_else(|| "null".to_owned(), |value| self.kind.show(value))
     }
 }
 
@@ -192,7 +197,12 @@ pub fn kind(name: &str, data_type: &DataType) -> Result<Kind> {
 /// If there is no such row.
 pub fn write_key(columns: &[Column<'_>], row: usize, to: &mut Vec<u8>) -> bool {
     to.clear();
-    columns.iter().all(|column| column.value(row).inspect(|value| value.encode(to)).is_some())
+    columns.iter().all(|column| {
+        column
+            .value(row)
+            .inspect(|value| value.encode(to))
+            .is_some()
+    })
 }
 
 fn wrong_type(name: &str, found: &DataType) -> Error {
@@ -203,7 +213,11 @@ fn read(array: &dyn Array) -> Option<Read<'_>> {
     Some(match array.data_type() {
         DataType::Boolean => {
             let array = array.as_boolean();
-            Box::new(move |row| array.is_valid(row).then(|| Value::Boolean(array.value(row))))
+            Box::new(move |row| {
+                array
+                    .is_valid(row)
+                    .then(|| Value::Boolean(array.value(row)))
+            })
         }
         DataType::Int8 => integers::<Int8Type>(array, 1),
         DataType::Int16 => integers::<Int16Type>(array, 1),
@@ -216,10 +230,18 @@ fn read(array: &dyn Array) -> Option<Read<'_>> {
         DataType::Decimal128(_, _) => integers::<Decimal128Type>(array, 1),
         DataType::Date32 => integers::<Date32Type>(array, DAY),
         DataType::Date64 => integers::<Date64Type>(array, 1_000_000),
-        DataType::Timestamp(TimeUnit::Second, _) => integers::<TimestampSecondType>(array, 1_000_000_000),
-        DataType::Timestamp(TimeUnit::Millisecond, _) => integers::<TimestampMillisecondType>(array, 1_000_000),
-        DataType::Timestamp(TimeUnit::Microsecond, _) => integers::<TimestampMicrosecondType>(array, 1_000),
-        DataType::Timestamp(TimeUnit::Nanosecond, _) => integers::<TimestampNanosecondType>(array, 1),
+        DataType::Timestamp(TimeUnit::Second, _) => {
+            integers::<TimestampSecondType>(array, 1_000_000_000)
+        }
+        DataType::Timestamp(TimeUnit::Millisecond, _) => {
+            integers::<TimestampMillisecondType>(array, 1_000_000)
+        }
+        DataType::Timestamp(TimeUnit::Microsecond, _) => {
+            integers::<TimestampMicrosecondType>(array, 1_000)
+        }
+        DataType::Timestamp(TimeUnit::Nanosecond, _) => {
+            integers::<TimestampNanosecondType>(array, 1)
+        }
         DataType::Float16 => floats::<Float16Type>(array, |value| value.to_f64()),
         DataType::Float32 => floats::<Float32Type>(array, f64::from),
         DataType::Float64 => floats::<Float64Type>(array, |value| value),
@@ -249,12 +271,20 @@ fn read(array: &dyn Array) -> Option<Read<'_>> {
 
 fn integers<T: ArrowPrimitiveType<Native: Into<i128>>>(array: &dyn Array, scale: i128) -> Read<'_> {
     let array = array.as_primitive::<T>();
-    Box::new(move |row| array.is_valid(row).then(|| Value::Integer(array.value(row).into() * scale)))
+    Box::new(move |row| {
+        array
+            .is_valid(row)
+            .then(|| Value::Integer(array.value(row).into() * scale))
+    })
 }
 
 fn floats<T: ArrowPrimitiveType>(array: &dyn Array, widen: fn(T::Native) -> f64) -> Read<'_> {
     let array = array.as_primitive::<T>();
-    Box::new(move |row| array.is_valid(row).then(|| Value::Float(widen(array.value(row)))))
+    Box::new(move |row| {
+        array
+            .is_valid(row)
+            .then(|| Value::Float(widen(array.value(row))))
+    })
 }
 
 #[cfg(test)]
@@ -262,8 +292,9 @@ fn floats<T: ArrowPrimitiveType>(array: &dyn Array, widen: fn(T::Native) -> f64)
 mod tests {
     use arrow_array::types::Int8Type;
     use arrow_array::{
-        Date32Array, Date64Array, Decimal128Array, DictionaryArray, Float32Array, Float64Array, Int8Array,
-        LargeStringArray, NullArray, StringArray, TimestampNanosecondArray, TimestampSecondArray, UInt64Array,
+        Date32Array, Date64Array, Decimal128Array, DictionaryArray, Float32Array, Float64Array,
+        Int8Array, LargeStringArray, NullArray, StringArray, TimestampNanosecondArray,
+        TimestampSecondArray, UInt64Array,
     };
 
     use super::*;
@@ -280,20 +311,44 @@ mod tests {
 
     #[test]
     fn equal_values_of_other_widths_make_equal_keys() {
-        assert_eq!(key(&Int8Array::from(vec![3]), 0), key(&UInt64Array::from(vec![3]), 0));
-        assert_eq!(key(&Date32Array::from(vec![1]), 0), key(&Date64Array::from(vec![86_400_000]), 0));
-        let (seconds, nanoseconds) = (TimestampSecondArray::from(vec![-2]), TimestampNanosecondArray::from(vec![-2_000_000_000]));
+        assert_eq!(
+            key(&Int8Array::from(vec![3]), 0),
+            key(&UInt64Array::from(vec![3]), 0)
+        );
+        assert_eq!(
+            key(&Date32Array::from(vec![1]), 0),
+            key(&Date64Array::from(vec![86_400_000]), 0)
+        );
+        let (seconds, nanoseconds) = (
+            TimestampSecondArray::from(vec![-2]),
+            TimestampNanosecondArray::from(vec![-2_000_000_000]),
+        );
         assert_eq!(key(&seconds, 0), key(&nanoseconds, 0));
-        assert_eq!(key(&StringArray::from(vec!["a"]), 0), key(&LargeStringArray::from(vec!["a"]), 0));
-        assert_eq!(key(&Float32Array::from(vec![-0.0]), 0), key(&Float64Array::from(vec![0.0]), 0));
-        assert_ne!(key(&Int8Array::from(vec![3, 4]), 0), key(&Int8Array::from(vec![3, 4]), 1));
+        assert_eq!(
+            key(&StringArray::from(vec!["a"]), 0),
+            key(&LargeStringArray::from(vec!["a"]), 0)
+        );
+        assert_eq!(
+            key(&Float32Array::from(vec![-0.0]), 0),
+            key(&Float64Array::from(vec![0.0]), 0)
+        );
+        assert_ne!(
+            key(&Int8Array::from(vec![3, 4]), 0),
+            key(&Int8Array::from(vec![3, 4]), 1)
+        );
         assert_eq!(key(&Int8Array::from(vec![None]), 0), None);
     }
 
     #[test]
     fn text_of_one_column_does_not_run_into_the_next() {
-        let (first, second) = (StringArray::from(vec!["a", "ab"]), StringArray::from(vec!["bc", "c"]));
-        let columns = [Column::new("x", &first).unwrap(), Column::new("y", &second).unwrap()];
+        let (first, second) = (
+            StringArray::from(vec!["a", "ab"]),
+            StringArray::from(vec!["bc", "c"]),
+        );
+        let columns = [
+            Column::new("x", &first).unwrap(),
+            Column::new("y", &second).unwrap(),
+        ];
         let (mut one, mut other) = (Vec::new(), Vec::new());
         assert!(write_key(&columns, 0, &mut one) && write_key(&columns, 1, &mut other));
         assert_ne!(one, other);
@@ -301,7 +356,9 @@ mod tests {
 
     #[test]
     fn dictionaries_are_their_values() {
-        let array: DictionaryArray<Int8Type> = [Some("a"), None, Some("b"), Some("a")].into_iter().collect();
+        let array: DictionaryArray<Int8Type> = [Some("a"), None, Some("b"), Some("a")]
+            .into_iter()
+            .collect();
         assert_eq!(shown(&array), ["a", "null", "b", "a"]);
         assert_eq!(key(&array, 3), key(&StringArray::from(vec!["a"]), 0));
         let empty: DictionaryArray<Int8Type> = [None::<&str>].into_iter().collect();
@@ -310,17 +367,31 @@ mod tests {
 
     #[test]
     fn values_are_shown_as_written() {
-        assert_eq!(shown(&Date32Array::from(vec![0, -1])), ["1970-01-01", "1969-12-31"]);
+        assert_eq!(
+            shown(&Date32Array::from(vec![0, -1])),
+            ["1970-01-01", "1969-12-31"]
+        );
         let timestamps = TimestampSecondArray::from(vec![-1]);
         assert_eq!(shown(&timestamps), ["1969-12-31T23:59:59"]);
-        assert_eq!(shown(&timestamps.with_timezone("+02:00")), ["1969-12-31T23:59:59Z"]);
-        let decimals = Decimal128Array::from(vec![-5, 1234]).with_precision_and_scale(10, 2).unwrap();
+        assert_eq!(
+            shown(&timestamps.with_timezone("+02:00")),
+            ["1969-12-31T23:59:59Z"]
+        );
+        let decimals = Decimal128Array::from(vec![-5, 1234])
+            .with_precision_and_scale(10, 2)
+            .unwrap();
         assert_eq!(shown(&decimals), ["-0.05", "12.34"]);
-        assert_eq!(shown(&StringArray::from(vec!["é".repeat(81)])), [format!("{}…", "é".repeat(80))]);
+        assert_eq!(
+            shown(&StringArray::from(vec!["é".repeat(81)])),
+            [format!("{}…", "é".repeat(80))]
+        );
     }
 
     #[test]
     fn other_types_are_refused() {
-        assert_eq!(Column::new("x", &NullArray::new(1)).err().unwrap().code, "wrong-type");
+        assert_eq!(
+            Column::new("x", &NullArray::new(1)).err().unwrap().code,
+            "wrong-type"
+        );
     }
 }

@@ -37,17 +37,29 @@ pub fn parse_moment(text: &str) -> Option<Moment> {
     let date = NaiveDate::parse_from_str(date, "%Y-%m-%d").ok()?;
     let days = i128::from(date.signed_duration_since(NaiveDate::default()).num_days());
     if rest.is_empty() {
-        return Some(Moment { nanoseconds: days * DAY, offset: None });
+        return Some(Moment {
+            nanoseconds: days * DAY,
+            offset: None,
+        });
     }
     let rest = rest.strip_prefix(['T', 't', ' '])?;
     let (time, offset) = match rest.find(['Z', 'z', '+', '-']) {
         Some(end) => (&rest[..end], Some(parse_offset(&rest[end..])?)),
         None => (rest, None),
     };
-    let format = if time.len() == 5 { "%H:%M" } else { "%H:%M:%S%.f" };
+    let format = if time.len() == 5 {
+        "%H:%M"
+    } else {
+        "%H:%M:%S%.f"
+    };
     let time = NaiveTime::parse_from_str(time, format).ok()?;
-    let since_midnight = time.signed_duration_since(NaiveTime::MIN).num_nanoseconds()?;
-    Some(Moment { nanoseconds: days * DAY + i128::from(since_midnight), offset })
+    let since_midnight = time
+        .signed_duration_since(NaiveTime::MIN)
+        .num_nanoseconds()?;
+    Some(Moment {
+        nanoseconds: days * DAY + i128::from(since_midnight),
+        offset,
+    })
 }
 
 /// Nanoseconds of `Z`, or of an offset such as `+02:00`.
@@ -56,9 +68,12 @@ fn parse_offset(text: &str) -> Option<i128> {
         return Some(0);
     }
     let two = |tens: u8, ones: u8| {
-        (tens.is_ascii_digit() && ones.is_ascii_digit()).then(|| i128::from(tens - b'0') * 10 + i128::from(ones - b'0'))
+        (tens.is_ascii_digit() && ones.is_ascii_digit())
+            .then(|| i128::from(tens - b'0') * 10 + i128::from(ones - b'0'))
     };
-    let &[sign, a, b, b':', c, d] = text.as_bytes() else { return None };
+    let &[sign, a, b, b':', c, d] = text.as_bytes() else {
+        return None;
+    };
     let (hours, minutes) = (two(a, b)?, two(c, d)?);
     let ahead = (hours * 60 + minutes) * 60_000_000_000;
     (hours < 24 && minutes < 60).then_some(if sign == b'-' { -ahead } else { ahead })
@@ -68,11 +83,16 @@ fn parse_offset(text: &str) -> Option<i128> {
 pub(crate) fn show(kind: Kind, nanoseconds: i128) -> String {
     let seconds = i64::try_from(nanoseconds.div_euclid(1_000_000_000)).ok();
     let moment = seconds.and_then(|seconds| {
-        DateTime::from_timestamp(seconds, u32::try_from(nanoseconds.rem_euclid(1_000_000_000)).ok()?)
+        DateTime::from_timestamp(
+            seconds,
+            u32::try_from(nanoseconds.rem_euclid(1_000_000_000)).ok()?,
+        )
     });
     match moment.map(|moment| moment.naive_utc()) {
         None => format!("{nanoseconds} ns since 1970-01-01"),
-        Some(moment) if kind == Kind::Date && nanoseconds % DAY == 0 => format!("{:?}", moment.date()),
+        Some(moment) if kind == Kind::Date && nanoseconds % DAY == 0 => {
+            format!("{:?}", moment.date())
+        }
         Some(moment) if kind == Kind::Instant => format!("{moment:?}Z"),
         Some(moment) => format!("{moment:?}"),
     }
@@ -85,28 +105,63 @@ mod tests {
 
     #[test]
     fn what_is_shown_is_read_back() {
-        for text in ["1969-12-31T23:59:59.999999999", "2013-10-01T00:00:00", "0001-01-01T00:00:00", "9999-12-31T23:59:59.5"] {
+        for text in [
+            "1969-12-31T23:59:59.999999999",
+            "2013-10-01T00:00:00",
+            "0001-01-01T00:00:00",
+            "9999-12-31T23:59:59.5",
+        ] {
             let moment = parse_moment(text).unwrap();
-            assert_eq!(parse_moment(&show(Kind::Timestamp, moment.nanoseconds)), Some(moment), "{text}");
+            assert_eq!(
+                parse_moment(&show(Kind::Timestamp, moment.nanoseconds)),
+                Some(moment),
+                "{text}"
+            );
         }
-        assert_eq!(show(Kind::Date, parse_moment("2000-02-29").unwrap().nanoseconds), "2000-02-29");
-        assert_eq!(show(Kind::Instant, 1_500_000_000), "1970-01-01T00:00:01.500Z");
-        assert_eq!(show(Kind::Date, i128::from(i32::MAX) * DAY), "185542587100800000000000 ns since 1970-01-01");
+        assert_eq!(
+            show(Kind::Date, parse_moment("2000-02-29").unwrap().nanoseconds),
+            "2000-02-29"
+        );
+        assert_eq!(
+            show(Kind::Instant, 1_500_000_000),
+            "1970-01-01T00:00:01.500Z"
+        );
+        assert_eq!(
+            show(Kind::Date, i128::from(i32::MAX) * DAY),
+            "185542587100800000000000 ns since 1970-01-01"
+        );
     }
 
     #[test]
     fn offsets_are_subtracted() {
         assert_eq!(parse_moment("1970-01-01T01:30:00+01:30").unwrap().utc(), 0);
-        assert_eq!(parse_moment("1969-12-31t19:00:00.25-05:00").unwrap().utc(), 250_000_000);
+        assert_eq!(
+            parse_moment("1969-12-31t19:00:00.25-05:00").unwrap().utc(),
+            250_000_000
+        );
         assert_eq!(parse_moment("1970-01-01T00:00Z").unwrap().offset, Some(0));
     }
 
     #[test]
     fn what_is_no_date_is_refused() {
         let texts = [
-            "", "2013", "2013-10", "2013-13-01", "2013-02-29", "2013-1-1", "01.10.2013", "2013-10-01T", "2013-10-01T24:00",
-            "2013-10-01T12", "2013-10-01T12:00+1:00", "2013-10-01T12:00+24:00", "2013-10-01T12:00:00 UTC", "2013-10-0é",
-            "2013-10-01x12:00", "2013-10-01T12:00:00.", "2013-10-01T1 :00",
+            "",
+            "2013",
+            "2013-10",
+            "2013-13-01",
+            "2013-02-29",
+            "2013-1-1",
+            "01.10.2013",
+            "2013-10-01T",
+            "2013-10-01T24:00",
+            "2013-10-01T12",
+            "2013-10-01T12:00+1:00",
+            "2013-10-01T12:00+24:00",
+            "2013-10-01T12:00:00 UTC",
+            "2013-10-0é",
+            "2013-10-01x12:00",
+            "2013-10-01T12:00:00.",
+            "2013-10-01T1 :00",
         ];
         for text in texts {
             assert_eq!(parse_moment(text), None, "{text}");
