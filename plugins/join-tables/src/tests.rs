@@ -6,10 +6,13 @@ use std::sync::Arc;
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
 use arrow_array::{
-    Array, ArrayRef, Date32Array, Date64Array, Float64Array, Int8Array, Int64Array, RecordBatch,
-    StringArray, UInt64Array,
+    Array, ArrayRef, BooleanArray, Date32Array, Date64Array, Float64Array, Int8Array, Int64Array,
+    RecordBatch, StringArray, UInt64Array,
 };
 use pinion_sdk::{Content, testing};
+use proptest::collection::vec;
+use proptest::option;
+use proptest::prelude::*;
 
 use super::*;
 
@@ -308,5 +311,52 @@ fn bad_params_are_refused() {
             "missing-column",
             "{params}"
         );
+    }
+}
+
+fn keyed(rows: &[(Option<i64>, Option<bool>)], numbers: &str) -> RecordBatch {
+    let (first, second): (Vec<_>, Vec<_>) = rows.iter().copied().unzip();
+    RecordBatch::try_from_iter_with_nullable([
+        ("k", int64(first), true),
+        ("l", Arc::new(BooleanArray::from(second)) as ArrayRef, true),
+        (
+            numbers,
+            int64((0..rows.len() as i64).collect::<Vec<_>>()),
+            true,
+        ),
+    ])
+    .unwrap()
+}
+
+proptest! {
+    /// What comes out is what a loop over all pairs of rows finds, wherever either side is cut.
+    #[test]
+    fn joins_are_nested_loops(
+        left in vec((option::of(0..4i64), option::of(any::<bool>())), 1..20),
+        right in vec((option::of(0..4i64), option::of(any::<bool>())), 1..20),
+        left_cut in any::<prop::sample::Index>(),
+        right_cut in any::<prop::sample::Index>(),
+        how in prop::sample::select(vec!["inner", "left"]),
+    ) {
+        let mut expected = Vec::new();
+        for (row, key) in (0..).zip(&left) {
+            let before = expected.len();
+            let is_match = |other: &(Option<i64>, Option<bool>)| key.0.is_some() && key.1.is_some() && key == other;
+            expected.extend((0..).zip(&right).filter(|(_, other)| is_match(other)).map(|(other, _)| (row, Some(other))));
+            if how == "left" && expected.len() == before {
+                expected.push((row, None));
+            }
+        }
+        let cut = |batch: RecordBatch, at: prop::sample::Index| {
+            let at = at.index(batch.num_rows());
+            vec![batch.slice(0, at), batch.slice(at, batch.num_rows() - at)]
+        };
+        let (left, right) = (cut(keyed(&left, "a"), left_cut), cut(keyed(&right, "b"), right_cut));
+        let side = Inputs::default().with_table("right", Table::local(right[0].schema().fields().to_vec(), right));
+        let params = format!(r#"{{"on": ["k", "l"], "how": "{how}"}}"#);
+        let out = testing::row_map::<JoinTables>(&params, side, &left, "rows").unwrap();
+        let rows = |out: &RecordBatch| values(out, "a").into_iter().zip(values(out, "b")).collect::<Vec<_>>();
+        let found: Vec<_> = out.iter().flat_map(rows).map(|(left, right)| (left.unwrap(), right)).collect();
+        prop_assert_eq!(found, expected);
     }
 }
