@@ -33,14 +33,33 @@ pub(crate) fn distinct(left: &Value, right: &Value) -> BooleanBuffer {
 }
 
 /// The comparison with unspecified bits where an operand is null.
+///
+/// Two tests make all six: the less code for each type, the smaller the component.
 fn compare_values(op: CompareOp, left: &Value, right: &Value) -> BooleanBuffer {
+    match op {
+        CompareOp::Equal => test_values(Test::Equal, left, right),
+        CompareOp::NotEqual => !&test_values(Test::Equal, left, right),
+        CompareOp::Less => test_values(Test::Less, left, right),
+        CompareOp::GreaterOrEqual => !&test_values(Test::Less, left, right),
+        CompareOp::Greater => test_values(Test::Less, right, left),
+        CompareOp::LessOrEqual => !&test_values(Test::Less, right, left),
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Test {
+    Equal,
+    Less,
+}
+
+fn test_values(test: Test, left: &Value, right: &Value) -> BooleanBuffer {
     let (l, r) = (left.array.as_ref(), right.array.as_ref());
     let scalars = (left.scalar, right.scalar);
     let rows = rows_of(left, right);
     macro_rules! primitive {
         ($type:ty) => {
-            compare_arrays(
-                op,
+            test_arrays(
+                test,
                 l.as_primitive::<$type>(),
                 r.as_primitive::<$type>(),
                 scalars,
@@ -48,10 +67,18 @@ fn compare_values(op: CompareOp, left: &Value, right: &Value) -> BooleanBuffer {
             )
         };
     }
+    // Types of one native type share its code.
+    macro_rules! reinterpreted {
+        ($type:ty, $as:ty) => {{
+            let l = l.as_primitive::<$type>().reinterpret_cast::<$as>();
+            let r = r.as_primitive::<$type>().reinterpret_cast::<$as>();
+            test_arrays(test, &l, &r, scalars, rows)
+        }};
+    }
     match l.data_type() {
-        DataType::Boolean => compare_arrays(op, l.as_boolean(), r.as_boolean(), scalars, rows),
-        DataType::Utf8 => compare_arrays(
-            op,
+        DataType::Boolean => test_arrays(test, l.as_boolean(), r.as_boolean(), scalars, rows),
+        DataType::Utf8 => test_arrays(
+            test,
             l.as_string::<i32>(),
             r.as_string::<i32>(),
             scalars,
@@ -67,19 +94,25 @@ fn compare_values(op: CompareOp, left: &Value, right: &Value) -> BooleanBuffer {
         DataType::UInt64 => primitive!(UInt64Type),
         DataType::Float32 => primitive!(Float32Type),
         DataType::Float64 => primitive!(Float64Type),
-        DataType::Date32 => primitive!(Date32Type),
+        DataType::Date32 => reinterpreted!(Date32Type, Int32Type),
         DataType::Decimal128(..) => primitive!(Decimal128Type),
-        DataType::Timestamp(TimeUnit::Second, _) => primitive!(TimestampSecondType),
-        DataType::Timestamp(TimeUnit::Millisecond, _) => primitive!(TimestampMillisecondType),
-        DataType::Timestamp(TimeUnit::Microsecond, _) => primitive!(TimestampMicrosecondType),
-        DataType::Timestamp(TimeUnit::Nanosecond, _) => primitive!(TimestampNanosecondType),
+        DataType::Timestamp(TimeUnit::Second, _) => reinterpreted!(TimestampSecondType, Int64Type),
+        DataType::Timestamp(TimeUnit::Millisecond, _) => {
+            reinterpreted!(TimestampMillisecondType, Int64Type)
+        }
+        DataType::Timestamp(TimeUnit::Microsecond, _) => {
+            reinterpreted!(TimestampMicrosecondType, Int64Type)
+        }
+        DataType::Timestamp(TimeUnit::Nanosecond, _) => {
+            reinterpreted!(TimestampNanosecondType, Int64Type)
+        }
         // Only the type of `NULL` is left, all of whose rows are null.
         _ => BooleanBuffer::new_unset(rows),
     }
 }
 
-fn compare_arrays<A>(
-    op: CompareOp,
+fn test_arrays<A>(
+    test: Test,
     left: A,
     right: A,
     scalars: (bool, bool),
@@ -89,13 +122,9 @@ where
     A: ArrayAccessor + Copy,
     A::Item: Order,
 {
-    match op {
-        CompareOp::Equal => collect(left, right, scalars, rows, |a, b| a.equal(b)),
-        CompareOp::NotEqual => collect(left, right, scalars, rows, |a, b| !a.equal(b)),
-        CompareOp::Less => collect(left, right, scalars, rows, |a, b| a.less(b)),
-        CompareOp::LessOrEqual => collect(left, right, scalars, rows, |a, b| !b.less(a)),
-        CompareOp::Greater => collect(left, right, scalars, rows, |a, b| b.less(a)),
-        CompareOp::GreaterOrEqual => collect(left, right, scalars, rows, |a, b| !a.less(b)),
+    match test {
+        Test::Equal => collect(left, right, scalars, rows, |a, b| a.equal(b)),
+        Test::Less => collect(left, right, scalars, rows, |a, b| a.less(b)),
     }
 }
 
