@@ -1,0 +1,314 @@
+//! Components: from what a step names to the bytes that run.
+//!
+//! Bytes that are locked have to be the locked ones, wherever they are found. A crate is not built
+//! here: the caller has a toolchain, or has not.
+
+mod error;
+mod sources;
+
+use std::io;
+
+use bytes::Bytes;
+use cap_std::fs::Dir;
+use semver::Version;
+
+pub use self::error::ComponentError;
+pub use self::sources::{SourcesError, crate_sources};
+use crate::digest::{ComponentDigest, Digest};
+use crate::lock::{ComponentKey, LockedComponent, Origin};
+use crate::pipeline::ComponentRef;
+
+/// A standard component, which travels with the binary.
+#[derive(Clone, Debug)]
+pub struct StdComponent {
+    /// The name without `std:`.
+    pub name: &'static str,
+    /// Its version.
+    pub version: Version,
+    /// The digest of `bytes`.
+    pub digest: ComponentDigest,
+    /// The component.
+    pub bytes: &'static [u8],
+}
+
+/// Where components are looked for.
+#[derive(Clone, Copy)]
+pub struct Places<'a> {
+    /// The directory of the pipeline.
+    pub project: &'a Dir,
+    /// The standard components that the caller has.
+    pub standard: &'a [StdComponent],
+    /// The bytes that the store keeps under a digest, if it does.
+    pub kept: &'a dyn Fn(&ComponentDigest) -> io::Result<Option<Bytes>>,
+}
+
+/// A component with its bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Component {
+    /// What the lockfile finds it by.
+    pub key: ComponentKey,
+    /// Where it came from.
+    pub origin: Origin,
+    /// The digest of `bytes`.
+    pub digest: ComponentDigest,
+    /// The component.
+    pub bytes: Bytes,
+}
+
+/// What a reference stands for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Resolved {
+    /// A component. If it is locked, these are the locked bytes.
+    Component(Component),
+    /// A crate that has to be built first; then [`Component::built`] makes a component of it.
+    Unbuilt {
+        /// The crate, relative to the pipeline.
+        path: String,
+        /// Why.
+        reason: BuildReason,
+    },
+}
+
+/// Why a crate has to be built.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BuildReason {
+    /// Nothing is locked for it.
+    New,
+    /// Its sources are not those that the locked bytes were built from.
+    SourcesChanged,
+}
+
+impl Component {
+    /// The component that was just built from the crate at `path`, relative to the pipeline.
+    ///
+    /// `sources` is [`crate_sources`] after the build, which may have written a `Cargo.lock`. The
+    /// caller writes the bytes to the file of the origin.
+    pub fn built(path: &str, sources: Digest, bytes: Bytes) -> Self {
+        Self {
+            key: ComponentKey {
+                name: ComponentRef::Crate {
+                    path: path.to_owned(),
+                }
+                .lock_name(),
+                version: None,
+            },
+            origin: Origin::Crate {
+                sources,
+                file: component_file(path),
+            },
+            digest: ComponentDigest::of(&bytes),
+            bytes,
+        }
+    }
+}
+
+/// Where the committed bytes of the crate at `path` are: `steps/label` has `components/label.wasm`,
+/// any other `lib/label` has `components/lib/label.wasm`.
+pub fn component_file(path: &str) -> String {
+    format!(
+        "components/{}.wasm",
+        path.strip_prefix("steps/").unwrap_or(path)
+    )
+}
+
+/// Finds the bytes that `reference` stands for.
+///
+/// With `freeze`, which is `--locked`, only what is locked will do, and a crate is taken as it was
+/// built, whatever its sources are now. Without it, what is not locked yet is found anew, and a crate
+/// whose sources changed is to be built.
+///
+/// # Errors
+/// - [`ComponentError::Changed`]: bytes that are not the locked ones.
+/// - [`ComponentError::NotLocked`]: nothing is locked, and `freeze` is set.
+/// - [`ComponentError::UnknownStandard`], [`ComponentError::UnknownVersion`]: there is no such component.
+/// - [`ComponentError::Missing`]: locked bytes that are nowhere.
+/// - [`ComponentError::Unreadable`], [`ComponentError::Sources`]: files that cannot be read.
+pub fn resolve(
+    reference: &ComponentRef,
+    locked: Option<(&ComponentKey, &LockedComponent)>,
+    places: Places<'_>,
+    freeze: bool,
+) -> Result<Resolved, ComponentError> {
+    let Some((key, locked)) = locked else {
+        if freeze {
+            return Err(ComponentError::NotLocked {
+                reference: reference.to_string(),
+            });
+        }
+        return found_anew(reference, places);
+    };
+    if let (ComponentRef::Crate { path }, Origin::Crate { sources, .. }, false) =
+        (reference, &locked.origin, freeze)
+        && crate_sources(places.project, path)? != *sources
+    {
+        return Ok(Resolved::Unbuilt {
+            path: path.clone(),
+            reason: BuildReason::SourcesChanged,
+        });
+    }
+    let bytes = match (reference, &locked.origin) {
+        (ComponentRef::Std { name, .. }, _) => standard(reference, name, key, locked, places)?,
+        (ComponentRef::Crate { .. }, Origin::Crate { file, .. }) => {
+            from_file(reference, file, locked, places)?
+        }
+        // A lockfile that a person edited: what it says of the bytes still holds.
+        (ComponentRef::Crate { path } | ComponentRef::File { path }, _) => {
+            from_file(reference, path, locked, places)?
+        }
+    };
+    Ok(Resolved::Component(Component {
+        key: key.clone(),
+        origin: locked.origin.clone(),
+        digest: locked.digest,
+        bytes,
+    }))
+}
+
+/// What is there now, with nothing to compare it with.
+fn found_anew(reference: &ComponentRef, places: Places<'_>) -> Result<Resolved, ComponentError> {
+    let component = match reference {
+        ComponentRef::Std { name, version } => {
+            let named = || places.standard.iter().filter(|known| known.name == name);
+            let newest = named()
+                .filter(|known| version.matches(&known.version))
+                .max_by(|left, right| left.version.cmp(&right.version));
+            let Some(newest) = newest else {
+                return Err(if named().next().is_none() {
+                    ComponentError::unknown_standard(reference, name, places.standard)
+                } else {
+                    let mut known: Vec<_> = named().map(|known| known.version.clone()).collect();
+                    known.sort();
+                    ComponentError::UnknownVersion {
+                        reference: reference.to_string(),
+                        known,
+                    }
+                });
+            };
+            Component {
+                key: ComponentKey {
+                    name: reference.lock_name(),
+                    version: Some(newest.version.clone()),
+                },
+                origin: Origin::Std,
+                digest: newest.digest,
+                bytes: Bytes::from_static(newest.bytes),
+            }
+        }
+        ComponentRef::File { path } => {
+            let bytes = read(reference, path, places)?;
+            Component {
+                key: ComponentKey {
+                    name: reference.lock_name(),
+                    version: None,
+                },
+                origin: Origin::File,
+                digest: ComponentDigest::of(&bytes),
+                bytes,
+            }
+        }
+        ComponentRef::Crate { path } => {
+            return Ok(Resolved::Unbuilt {
+                path: path.clone(),
+                reason: BuildReason::New,
+            });
+        }
+    };
+    Ok(Resolved::Component(component))
+}
+
+/// The locked bytes of a standard component: from the store, else from those that the caller has.
+fn standard(
+    reference: &ComponentRef,
+    name: &str,
+    key: &ComponentKey,
+    locked: &LockedComponent,
+    places: Places<'_>,
+) -> Result<Bytes, ComponentError> {
+    if let Some(bytes) = kept(reference, locked, places)? {
+        return Ok(bytes);
+    }
+    let known = places
+        .standard
+        .iter()
+        .find(|known| known.name == name && Some(&known.version) == key.version.as_ref());
+    match known {
+        Some(known) if known.digest == locked.digest => Ok(Bytes::from_static(known.bytes)),
+        Some(known) => Err(ComponentError::Changed {
+            component: key.to_string(),
+            expected: locked.digest,
+            found: known.digest,
+        }),
+        None => Err(ComponentError::Missing {
+            component: key.to_string(),
+            digest: locked.digest,
+        }),
+    }
+}
+
+/// The locked bytes of a file in the project. A file that is gone is found in the store, if there.
+fn from_file(
+    reference: &ComponentRef,
+    path: &str,
+    locked: &LockedComponent,
+    places: Places<'_>,
+) -> Result<Bytes, ComponentError> {
+    let bytes = match read(reference, path, places) {
+        Ok(bytes) => bytes,
+        Err(ComponentError::Unreadable { source, .. })
+            if source.kind() == io::ErrorKind::NotFound =>
+        {
+            return kept(reference, locked, places)?.ok_or(ComponentError::Unreadable {
+                reference: reference.to_string(),
+                path: path.to_owned(),
+                source,
+            });
+        }
+        Err(error) => return Err(error),
+    };
+    let found = ComponentDigest::of(&bytes);
+    if found != locked.digest {
+        return Err(ComponentError::Changed {
+            component: reference.lock_name(),
+            expected: locked.digest,
+            found,
+        });
+    }
+    Ok(bytes)
+}
+
+/// The locked bytes as the store keeps them. Bytes that are not what their name says count as not kept.
+fn kept(
+    reference: &ComponentRef,
+    locked: &LockedComponent,
+    places: Places<'_>,
+) -> Result<Option<Bytes>, ComponentError> {
+    let bytes = (places.kept)(&locked.digest).map_err(|source| ComponentError::Store {
+        reference: reference.to_string(),
+        source,
+    })?;
+    Ok(bytes.filter(|bytes| ComponentDigest::of(bytes) == locked.digest))
+}
+
+fn read(reference: &ComponentRef, path: &str, places: Places<'_>) -> Result<Bytes, ComponentError> {
+    match places.project.read(path) {
+        Ok(bytes) => Ok(bytes.into()),
+        Err(source) => Err(ComponentError::Unreadable {
+            reference: reference.to_string(),
+            path: path.to_owned(),
+            source,
+        }),
+    }
+}
+
+impl std::fmt::Debug for Places<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Places")
+            .field("project", self.project)
+            .field("standard", &self.standard.len())
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests;

@@ -1,0 +1,316 @@
+use std::collections::BTreeSet;
+
+use cap_std::ambient_authority;
+use tempfile::TempDir;
+
+use super::*;
+use crate::error::Hint as _;
+
+/// A project directory with `files`.
+fn project(files: &[(&str, &str)]) -> (TempDir, Dir) {
+    let temp = tempfile::tempdir().unwrap();
+    let dir = Dir::open_ambient_dir(temp.path(), ambient_authority()).unwrap();
+    for (path, contents) in files {
+        write(&dir, path, contents);
+    }
+    (temp, dir)
+}
+
+fn write(dir: &Dir, path: &str, contents: &str) {
+    if let Some((parent, _)) = path.rsplit_once('/') {
+        dir.create_dir_all(parent).unwrap();
+    }
+    dir.write(path, contents).unwrap();
+}
+
+fn std_component(name: &'static str, version: &str, bytes: &'static [u8]) -> StdComponent {
+    StdComponent {
+        name,
+        version: version.parse().unwrap(),
+        digest: ComponentDigest::of(bytes),
+        bytes,
+    }
+}
+
+fn reference(text: &str) -> ComponentRef {
+    let pipeline = format!(
+        "[pipeline]\nname = \"t\"\n\n[sources.s]\npath = \"s\"\n\n[steps.a]\nuse = \"{text}\"\ninput = \"sources.s\"\n"
+    );
+    let pipeline = crate::pipeline::Pipeline::parse(&pipeline, "pinion.toml", &[]).unwrap();
+    pipeline.steps[0].component.clone()
+}
+
+fn locked(bytes: &[u8], origin: Origin) -> LockedComponent {
+    LockedComponent {
+        origin,
+        digest: ComponentDigest::of(bytes),
+        capabilities: BTreeSet::new(),
+    }
+}
+
+/// An error as the command line prints it.
+fn shown(error: &ComponentError) -> String {
+    match error.hint() {
+        Some(hint) => format!("{error}\n\nhint: {hint}"),
+        None => error.to_string(),
+    }
+}
+
+const NOT_KEPT: &dyn Fn(&ComponentDigest) -> io::Result<Option<Bytes>> = &|_| Ok(None);
+
+fn bytes_of(resolved: Resolved) -> Bytes {
+    match resolved {
+        Resolved::Component(component) => component.bytes,
+        Resolved::Unbuilt { .. } => panic!("{resolved:?}"),
+    }
+}
+
+#[test]
+fn a_short_version_is_the_newest_there_is_until_it_is_locked() {
+    let (_temp, dir) = project(&[]);
+    let standard = [
+        std_component("read-csv", "0.1.0", b"old"),
+        std_component("read-csv", "0.1.10", b"new"),
+        std_component("read-csv", "0.1.9", b"middle"),
+    ];
+    let places = Places {
+        project: &dir,
+        standard: &standard,
+        kept: NOT_KEPT,
+    };
+    let short = reference("std:read-csv@0.1");
+    assert_eq!(
+        bytes_of(resolve(&short, None, places, false).unwrap()),
+        "new"
+    );
+
+    let key = ComponentKey {
+        name: "std:read-csv".into(),
+        version: Some("0.1.0".parse().unwrap()),
+    };
+    let old = locked(b"old", Origin::Std);
+    assert_eq!(
+        bytes_of(resolve(&short, Some((&key, &old)), places, true).unwrap()),
+        "old"
+    );
+
+    let error = resolve(&short, None, places, true).unwrap_err();
+    insta::assert_snapshot!(shown(&error), @"
+        component `std:read-csv@0.1` is not locked
+          in pinion.lock
+
+        hint: to lock it, run `pinion lock`
+    ");
+    let error = resolve(&reference("std:read-csv@0.2"), None, places, false).unwrap_err();
+    insta::assert_snapshot!(shown(&error), @"
+        there is no such version of a standard component
+          expected 0.1.0, 0.1.9, 0.1.10
+          found    `std:read-csv@0.2`
+
+        hint: the newest is `@0.1.10`
+    ");
+    let error = resolve(&reference("std:raed-csv@0.1"), None, places, false).unwrap_err();
+    insta::assert_snapshot!(shown(&error), @"
+        there is no standard component `std:raed-csv@0.1`
+
+        hint: did you mean `std:read-csv`?
+    ");
+}
+
+#[test]
+fn locked_bytes_come_from_the_store_first_and_never_change() {
+    let (_temp, dir) = project(&[]);
+    let standard = [std_component("read-csv", "0.1.0", b"rebuilt")];
+    let key = ComponentKey {
+        name: "std:read-csv".into(),
+        version: Some("0.1.0".parse().unwrap()),
+    };
+    let lock = locked(b"released", Origin::Std);
+    let step = reference("std:read-csv@0.1");
+    let kept =
+        |bytes: &'static [u8]| move |_: &ComponentDigest| Ok(Some(Bytes::from_static(bytes)));
+    let resolve_with = |kept: &dyn Fn(&ComponentDigest) -> io::Result<Option<Bytes>>, standard| {
+        let places = Places {
+            project: &dir,
+            standard,
+            kept,
+        };
+        resolve(&step, Some((&key, &lock)), places, false)
+    };
+    assert_eq!(
+        bytes_of(resolve_with(&kept(b"released"), &standard).unwrap()),
+        "released"
+    );
+
+    let error = resolve_with(&kept(b"damaged"), &standard).unwrap_err();
+    insta::assert_snapshot!(shown(&error), @"
+        component `std:read-csv@0.1.0` is not the one that was locked
+          expected sha256:d29eae1372c396247daf62745d10c3513eb46f9f232b4527e0f5298e5dca5cd0
+          found    sha256:9ae832844d70dd5a06b8c70f3f4f68bbe1c907b116d378c9654b217d4a7b6b4c
+          in       pinion.lock
+
+        hint: to accept the new component, run `pinion update std:read-csv`
+    ");
+    let error = resolve_with(NOT_KEPT, &[]).unwrap_err();
+    insta::assert_snapshot!(shown(&error), @"
+        the bytes of `std:read-csv@0.1.0` are not here
+          expected sha256:d29eae1372c396247daf62745d10c3513eb46f9f232b4527e0f5298e5dca5cd0
+          in       pinion.lock
+
+        hint: use the `pinion` that it was locked with; or run `pinion update std:read-csv` to lock the one of this `pinion`
+    ");
+}
+
+#[test]
+fn an_edited_file_is_refused() {
+    let (_temp, dir) = project(&[("label.wasm", "edited")]);
+    let places = Places {
+        project: &dir,
+        standard: &[],
+        kept: NOT_KEPT,
+    };
+    let step = reference("./label.wasm");
+    let key = ComponentKey {
+        name: step.lock_name(),
+        version: None,
+    };
+    let lock = locked(b"committed", Origin::File);
+    let error = resolve(&step, Some((&key, &lock)), places, false).unwrap_err();
+    insta::assert_snapshot!(shown(&error), @"
+        component `./label.wasm` is not the one that was locked
+          expected sha256:cc962289af2873dd6dad32931554372a7d2d2de5bd5859c8265eb58b5197a88e
+          found    sha256:1fb9f4097256db2d7b1e13aff79cee44339891a31c556b9cf6093885773b3618
+          in       pinion.lock
+
+        hint: to accept the new component, run `pinion update ./label.wasm`
+    ");
+    dir.remove_file("label.wasm").unwrap();
+    let error = resolve(&step, Some((&key, &lock)), places, false).unwrap_err();
+    insta::assert_snapshot!(shown(&error), @"
+        component `./label.wasm` cannot be read
+          in label.wasm
+
+        hint: restore the file; or, if it is locked and gone for good, run `pinion update ./label.wasm`
+    ");
+}
+
+#[test]
+fn a_crate_is_built_when_it_is_new_or_changed_unless_frozen() {
+    let (_temp, dir) = project(&[
+        ("steps/label/Cargo.toml", "[package]\nname = \"label\"\n"),
+        ("steps/label/src/lib.rs", "// 1"),
+        ("components/label.wasm", "built"),
+    ]);
+    let places = Places {
+        project: &dir,
+        standard: &[],
+        kept: NOT_KEPT,
+    };
+    let step = reference("./steps/label");
+    let unbuilt = |reason| Resolved::Unbuilt {
+        path: "steps/label".into(),
+        reason,
+    };
+    assert_eq!(
+        resolve(&step, None, places, false).unwrap(),
+        unbuilt(BuildReason::New)
+    );
+
+    let sources = crate_sources(&dir, "steps/label").unwrap();
+    let built = Component::built("steps/label", sources, Bytes::from_static(b"built"));
+    let lock = locked(b"built", built.origin.clone());
+    let lock = Some((&built.key, &lock));
+    assert_eq!(
+        resolve(&step, lock, places, false).unwrap(),
+        Resolved::Component(built.clone())
+    );
+    write(&dir, "steps/label/src/lib.rs", "// 2");
+    assert_eq!(
+        resolve(&step, lock, places, false).unwrap(),
+        unbuilt(BuildReason::SourcesChanged)
+    );
+    assert_eq!(
+        resolve(&step, lock, places, true).unwrap(),
+        Resolved::Component(built.clone())
+    );
+
+    write(&dir, "components/label.wasm", "edited");
+    let error = resolve(&step, lock, places, true).unwrap_err();
+    assert!(matches!(error, ComponentError::Changed { .. }), "{error}");
+}
+
+#[test]
+fn sources_are_the_files_that_a_build_reads() {
+    let manifest = r#"
+        [package]
+        name = "label"
+        [package.metadata.pinion]
+        sources = ["../../wit"]
+        [dependencies]
+        near = { path = "../near" }
+        shared.workspace = true
+        outside = { path = "../../../outside" }
+        [target.'cfg(unix)'.build-dependencies]
+        tools = { path = "tools" }
+    "#;
+    let root = "[workspace]\nmembers = [\"steps/*\"]\n[workspace.dependencies]\nshared = { path = \"lib/shared\" }\nother = { path = \"lib/other\" }\n";
+    let (_temp, dir) = project(&[
+        ("Cargo.toml", root),
+        ("Cargo.lock", "version = 4"),
+        ("steps/label/Cargo.toml", manifest),
+        ("steps/label/src/lib.rs", "// label"),
+        (
+            "steps/label/tools/Cargo.toml",
+            "[package]\nname = \"tools\"\n",
+        ),
+        (
+            "steps/near/Cargo.toml",
+            "[package]\nname = \"near\"\n[dependencies]\nlabel = { path = \"../label\" }\n",
+        ),
+        ("steps/near/src/lib.rs", "// near"),
+        ("lib/shared/Cargo.toml", "[package]\nname = \"shared\"\n"),
+        ("lib/other/Cargo.toml", "[package]\nname = \"other\"\n"),
+        ("wit/step.wit", "package a:b;"),
+    ]);
+    let digest = || crate_sources(&dir, "steps/label").unwrap();
+    let mut before = digest();
+    for ignored in [
+        "steps/label/target/a",
+        "steps/label/.git/a",
+        "steps/.hidden",
+        "lib/other/src/lib.rs",
+        "data/a.csv",
+    ] {
+        write(&dir, ignored, "x");
+        assert_eq!(digest(), before, "{ignored}");
+    }
+    for counted in [
+        "Cargo.lock",
+        "steps/label/src/lib.rs",
+        "steps/label/src/new.rs",
+        "steps/label/tools/build.rs",
+        "steps/near/src/lib.rs",
+        "lib/shared/src/lib.rs",
+        "wit/step.wit",
+    ] {
+        write(&dir, counted, "changed");
+        let after = digest();
+        assert_ne!(after, before, "{counted}");
+        before = after;
+    }
+}
+
+#[test]
+fn crates_that_cannot_be_read_say_so() {
+    let (_temp, dir) = project(&[("steps/broken/Cargo.toml", "[package\n")]);
+    let absent = crate_sources(&dir, "steps/absent").unwrap_err();
+    insta::assert_snapshot!(absent, @"
+        there is no crate at `./steps/absent`
+          expected a `Cargo.toml`
+    ");
+    let broken = crate_sources(&dir, "steps/broken").unwrap_err();
+    insta::assert_snapshot!(broken, @"
+        the manifest of a crate is not valid
+          in steps/broken/Cargo.toml
+    ");
+}
