@@ -21,7 +21,7 @@ mod layout;
 mod merge;
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests")]
-mod samples;
+pub(crate) mod samples;
 mod views;
 
 #[cfg(target_endian = "big")]

@@ -12,6 +12,9 @@ mod digest;
 mod error;
 mod id;
 mod line;
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+pub(crate) mod samples;
 mod step;
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests")]

@@ -13,6 +13,8 @@ pub struct RunWriter {
     file: File,
     path: String,
     chain: Chain,
+    /// Bytes of the lines so far.
+    len: u64,
 }
 
 impl RunWriter {
@@ -22,6 +24,7 @@ impl RunWriter {
     /// - [`StoreError::Json`]: it could not be written as JSON.
     /// - [`StoreError::Io`]: the file system refused.
     pub fn append(&mut self, line: &Line) -> Result<(), StoreError> {
+        let before = self.chain.clone();
         let text = self.chain.seal(line).map_err(StoreError::json(Kind::Run))?;
         // One call, so that a kill leaves at most the last line torn.
         let written = self
@@ -31,6 +34,14 @@ impl RunWriter {
                 Line::Outcome(_) => self.file.sync_all(),
                 Line::Run(_) | Line::Step(_) => Ok(()),
             });
+        match written {
+            Ok(()) => self.len += text.len() as u64,
+            Err(_) => {
+                // A full disk may have taken half of the line, which must not end up between others.
+                self.chain = before;
+                let _ = self.file.set_len(self.len);
+            }
+        }
         written.map_err(StoreError::io("write", &self.path))
     }
 }
@@ -51,6 +62,7 @@ impl Store {
             file,
             path,
             chain: Chain::default(),
+            len: 0,
         })
     }
 

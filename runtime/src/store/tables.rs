@@ -63,10 +63,11 @@ impl Store {
         files.sort_unstable();
         files.dedup();
         for file in files {
-            if !self
+            // A power cut can leave files empty.
+            if self
                 .files
                 .len(&chunk_path(&file))?
-                .is_some_and(|len| len > 0)
+                .is_none_or(|len| len == 0)
             {
                 return Ok(false);
             }
