@@ -20,7 +20,7 @@ use std::{env, fs};
 
 use sha2::{Digest, Sha256};
 
-use crate::cargo::Build;
+use crate::cargo::{Artifact, Build};
 
 /// What decides the bytes of the components, and the files that are embedded.
 const INPUTS: [&str; 6] = [
@@ -115,10 +115,12 @@ fn standard_components(workspace: &Path, out: &Path) -> Result<String, Box<dyn E
         let file = out.join(&artifact.name).with_extension("wasm");
         fs::write(&file, &bytes)?;
         let digest: [u8; 32] = Sha256::digest(&bytes).into();
+        let Artifact { name, version, .. } = artifact;
+        // `0.1.0` as the arguments of `Version::new`, which can be called for a static.
+        let version = version.replace('.', ", ");
         writeln!(
             list,
-            "    StdComponent {{ name: {:?}, version: {:?}, digest: {digest:?}, bytes: include_bytes!({file:?}) }},",
-            artifact.name, artifact.version
+            "    StdComponent {{ name: {name:?}, version: Version::new({version}), digest: ComponentDigest::from_bytes({digest:?}), bytes: include_bytes!({file:?}) }},",
         )?;
     }
     list.push(']');

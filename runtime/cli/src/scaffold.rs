@@ -1,0 +1,490 @@
+//! New projects and new steps: files that work as they are written.
+//!
+//! The binary carries the SDK, the contract and the versions they were tested with, so that nothing but
+//! cargo is needed to go on from here.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use pinion_runtime::error::Hint;
+use thiserror::Error;
+use toml_edit::{DocumentMut, Table, Value};
+
+/// Where the SDK goes, relative to the project. Crates of steps depend on it by path: commit it with them.
+const SDK: &str = "vendor/pinion";
+
+/// Path and text of the SDK's and the contract's files, as they lie in the directory [`SDK`].
+static SDK_FILES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/sdk_files.rs"));
+
+/// The versions that this binary was built and tested with.
+const LOCKFILE: &str = include_str!("../../../Cargo.lock");
+
+/// What the crate of a step depends on.
+const STEP_DEPENDENCIES: [&str; 5] = [
+    "arrow-array",
+    "arrow-schema",
+    "pinion-sdk",
+    "schemars",
+    "serde",
+];
+
+/// The files of a project; `@NAME@` stands for its name.
+const PROJECT_FILES: [(&str, &str); 4] = [
+    (".gitignore", include_str!("../templates/project/gitignore")),
+    ("README.md", include_str!("../templates/project/README.md")),
+    (
+        "data/trips.csv",
+        include_str!("../templates/project/data/trips.csv"),
+    ),
+    (
+        "pinion.toml",
+        include_str!("../templates/project/pinion.toml"),
+    ),
+];
+
+/// The manifest of a step's crate.
+const STEP_MANIFEST: &str = include_str!("../templates/step/Cargo.toml");
+
+/// Names that a crate cannot have: of its dependencies, of what Rust itself brings, and keywords.
+const RESERVED: [&str; 60] = [
+    "abstract",
+    "alloc",
+    "arrow-array",
+    "arrow-schema",
+    "as",
+    "async",
+    "await",
+    "become",
+    "box",
+    "break",
+    "const",
+    "continue",
+    "core",
+    "crate",
+    "do",
+    "dyn",
+    "else",
+    "enum",
+    "extern",
+    "false",
+    "final",
+    "fn",
+    "for",
+    "gen",
+    "if",
+    "impl",
+    "in",
+    "let",
+    "loop",
+    "macro",
+    "match",
+    "mod",
+    "move",
+    "mut",
+    "override",
+    "pinion-sdk",
+    "priv",
+    "proc-macro",
+    "pub",
+    "ref",
+    "return",
+    "schemars",
+    "self",
+    "serde",
+    "static",
+    "std",
+    "struct",
+    "super",
+    "target",
+    "test",
+    "trait",
+    "true",
+    "try",
+    "type",
+    "unsafe",
+    "use",
+    "virtual",
+    "where",
+    "while",
+    "yield",
+];
+
+/// The kinds of step there are templates for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum StepKind {
+    /// Reads lines of a text file.
+    Source,
+    /// Marks rows above a threshold.
+    RowMap,
+    /// Computes a mean.
+    Reduce,
+    /// Keeps the first rows.
+    WholeTable,
+}
+
+/// What was made.
+#[derive(Debug)]
+pub(crate) struct Made {
+    /// The directory of the project or of the crate.
+    pub(crate) directory: PathBuf,
+    /// The files written, in order.
+    pub(crate) files: Vec<PathBuf>,
+}
+
+/// A step's crate that was made.
+#[derive(Debug)]
+pub(crate) struct MadeStep {
+    /// The crate and its files, and those of the SDK if it was not there yet.
+    pub(crate) made: Made,
+    /// What to add to `pinion.toml` to use it.
+    pub(crate) usage: String,
+}
+
+/// Why nothing was made.
+#[derive(Debug, Error)]
+pub(crate) enum ScaffoldError {
+    /// The directory is not empty.
+    #[error("there is something at `{}` already", path.display())]
+    Exists {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// The path ends in no name, such as `..`.
+    #[error("`{}` does not say what to call the project", path.display())]
+    Unnamed {
+        /// The path.
+        path: PathBuf,
+    },
+    /// A crate cannot be called so.
+    #[error(
+        "a step cannot be called `{name}`\n  expected a lower-case letter, then lower-case letters and digits with single `-` between them, at most 64 in all"
+    )]
+    BadName {
+        /// The name.
+        name: String,
+    },
+    /// Rust or a dependency is called so.
+    #[error(
+        "a step cannot be called `{name}`, because Rust or a crate it depends on uses the name"
+    )]
+    Reserved {
+        /// The name.
+        name: String,
+    },
+    /// A file cannot be written.
+    #[error("`{}` cannot be written", path.display())]
+    Unwritable {
+        /// The file or directory.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+}
+
+impl Hint for ScaffoldError {
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Exists { .. } | Self::Reserved { .. } => Some("choose another name".to_owned()),
+            Self::Unnamed { .. } => Some("give it a name, as in `pinion new churn`".to_owned()),
+            Self::BadName { name } => {
+                let words = name.split(|c: char| !c.is_ascii_alphanumeric());
+                let words: Vec<String> = words
+                    .filter(|word| !word.is_empty())
+                    .map(str::to_ascii_lowercase)
+                    .collect();
+                let name = words.join("-");
+                is_crate_name(&name).then(|| format!("call it `{name}`"))
+            }
+            Self::Unwritable { .. } => None,
+        }
+    }
+}
+
+/// Makes a project in `directory`, which is empty or not there yet. It runs as it is, offline.
+///
+/// # Errors
+/// [`ScaffoldError`]: `Exists`, `Unnamed`, `Unwritable`.
+pub(crate) fn new_project(directory: &Path) -> Result<Made, ScaffoldError> {
+    let unnamed = || ScaffoldError::Unnamed {
+        path: directory.to_owned(),
+    };
+    let name = directory
+        .file_name()
+        .and_then(|name| name.to_str())
+        .ok_or_else(unnamed)?;
+    refuse_taken(directory)?;
+    let mut made = Made {
+        directory: directory.to_owned(),
+        files: Vec::new(),
+    };
+    for (path, text) in PROJECT_FILES {
+        let text = if path == "pinion.toml" {
+            text.replace("\"@NAME@\"", Value::from(name).to_string().trim())
+        } else {
+            text.replace("@NAME@", name)
+        };
+        made.write(directory.join(path), &text)?;
+    }
+    Ok(made)
+}
+
+/// Makes the crate `steps/<name>` in the directory of a pipeline, and writes the SDK beside it unless it
+/// is there: steps that exist were made with that one.
+///
+/// # Errors
+/// [`ScaffoldError`]: `BadName`, `Reserved`, `Exists`, `Unwritable`.
+pub(crate) fn new_step(
+    project: &Path,
+    name: &str,
+    kind: StepKind,
+) -> Result<MadeStep, ScaffoldError> {
+    if !is_crate_name(name) {
+        return Err(ScaffoldError::BadName {
+            name: name.to_owned(),
+        });
+    }
+    if RESERVED.contains(&name) {
+        return Err(ScaffoldError::Reserved {
+            name: name.to_owned(),
+        });
+    }
+    let directory = project.join("steps").join(name);
+    refuse_taken(&directory)?;
+    let mut made = Made {
+        directory: directory.clone(),
+        files: Vec::new(),
+    };
+    let manifest = STEP_MANIFEST
+        .replace("@NAME@", name)
+        .replace("@SDK@", &format!("../../{SDK}/sdk/rust"));
+    made.write(directory.join("Cargo.toml"), &manifest)?;
+    made.write(directory.join("Cargo.lock"), &step_lockfile(name))?;
+    made.write(directory.join("src/lib.rs"), kind.source())?;
+    if !project.join(SDK).exists() {
+        for (path, text) in SDK_FILES {
+            made.write(project.join(SDK).join(path), text)?;
+        }
+    }
+    Ok(MadeStep {
+        made,
+        usage: kind.usage(name),
+    })
+}
+
+impl Made {
+    fn write(&mut self, path: PathBuf, text: &str) -> Result<(), ScaffoldError> {
+        let write = || {
+            std::fs::create_dir_all(path.parent().unwrap_or(&self.directory))?;
+            std::fs::write(&path, text)
+        };
+        match write() {
+            Ok(()) => {
+                self.files.push(path);
+                Ok(())
+            }
+            Err(source) => Err(ScaffoldError::Unwritable { path, source }),
+        }
+    }
+}
+
+impl StepKind {
+    fn source(self) -> &'static str {
+        match self {
+            Self::Source => include_str!("../templates/step/source.rs"),
+            Self::RowMap => include_str!("../templates/step/row-map.rs"),
+            Self::Reduce => include_str!("../templates/step/reduce.rs"),
+            Self::WholeTable => include_str!("../templates/step/whole-table.rs"),
+        }
+    }
+
+    /// What a pipeline says to use the step; what it reads and which columns are for the author to fill in.
+    fn usage(self, name: &str) -> String {
+        let (input, params) = match self {
+            Self::Source => ("sources.SOURCE", "{ comment = \"#\" }"),
+            Self::RowMap => ("STEP", "{ column = \"COLUMN\", threshold = 10.0 }"),
+            Self::Reduce => ("STEP", "{ column = \"COLUMN\" }"),
+            Self::WholeTable => ("STEP", "{ count = 100 }"),
+        };
+        format!(
+            "[steps.{name}]\nuse = \"./steps/{name}\"\ninput = \"{input}\"\nparams = {params}\n"
+        )
+    }
+}
+
+/// Refuses a directory with anything in it, and anything that is no directory.
+fn refuse_taken(directory: &Path) -> Result<(), ScaffoldError> {
+    let taken = match std::fs::read_dir(directory) {
+        Ok(mut entries) => entries.next().is_some(),
+        Err(error) => error.kind() != io::ErrorKind::NotFound,
+    };
+    if taken {
+        return Err(ScaffoldError::Exists {
+            path: directory.to_owned(),
+        });
+    }
+    Ok(())
+}
+
+/// Whether `text` is lower-case words of letters and digits, joined by `-`; what cargo and a pipeline allow.
+fn is_crate_name(text: &str) -> bool {
+    text.len() <= 64
+        && text.starts_with(|first: char| first.is_ascii_lowercase())
+        && text.split('-').all(|word| {
+            !word.is_empty()
+                && word
+                    .bytes()
+                    .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
+        })
+}
+
+/// A `Cargo.lock` for the crate of a step: the tested versions of what it needs, and nothing else.
+///
+/// Cargo drops what turns out not to be needed.
+fn step_lockfile(name: &str) -> String {
+    // The file was written by cargo: what is left without is a crate whose versions are not pinned.
+    let Ok(mut lockfile) = LOCKFILE.parse::<DocumentMut>() else {
+        return String::new();
+    };
+    let Some(packages) = lockfile
+        .get_mut("package")
+        .and_then(|item| item.as_array_of_tables_mut())
+    else {
+        return String::new();
+    };
+    let text = |package: &Table, key: &str| -> String {
+        package
+            .get(key)
+            .and_then(|item| item.as_str())
+            .unwrap_or_default()
+            .to_owned()
+    };
+    let mut needed = BTreeSet::new();
+    let mut open: Vec<String> = STEP_DEPENDENCIES.map(str::to_owned).into();
+    // A dependency is a name, or a name and a version if there are several.
+    while let Some(dependency) = open.pop() {
+        let mut words = dependency.split(' ');
+        let (name, version) = (words.next().unwrap_or_default(), words.next());
+        for package in packages.iter() {
+            let found = (text(package, "name"), text(package, "version"));
+            if found.0 != name || version.is_some_and(|version| version != found.1) {
+                continue;
+            }
+            if needed.insert(found) {
+                let list = package.get("dependencies").and_then(|item| item.as_array());
+                let names = list.into_iter().flatten().filter_map(|item| item.as_str());
+                open.extend(names.map(str::to_owned));
+            }
+        }
+    }
+    packages.retain(|package| needed.contains(&(text(package, "name"), text(package, "version"))));
+
+    let mut step = Table::new();
+    step.insert("name", toml_edit::value(name));
+    step.insert("version", toml_edit::value("0.1.0"));
+    let mut dependencies = toml_edit::Array::new();
+    for dependency in STEP_DEPENDENCIES {
+        dependencies.push_formatted(Value::from(dependency).decorated("\n ", ""));
+    }
+    dependencies.set_trailing_comma(true);
+    dependencies.set_trailing("\n");
+    step.insert("dependencies", toml_edit::value(dependencies));
+    packages.push(step);
+    lockfile.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    #[test]
+    fn the_sdk_is_that_of_the_sources() {
+        let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        let temp = tempfile::tempdir().unwrap();
+        new_step(temp.path(), "label-late", StepKind::RowMap).unwrap();
+        for (path, text) in SDK_FILES {
+            let written = std::fs::read_to_string(temp.path().join(SDK).join(path)).unwrap();
+            assert_eq!(&written, text);
+            assert_eq!(
+                written,
+                std::fs::read_to_string(workspace.join(path)).unwrap(),
+                "{path}"
+            );
+        }
+        let has = |path: &str| SDK_FILES.iter().any(|(known, _)| *known == path);
+        assert!(has("sdk/rust/Cargo.toml") && has("sdk/rust/src/lib.rs") && has("wit/step.wit"));
+    }
+
+    #[test]
+    fn a_second_step_leaves_the_sdk_as_it_is() {
+        let temp = tempfile::tempdir().unwrap();
+        let first = new_step(temp.path(), "first", StepKind::Reduce).unwrap();
+        let edited = temp.path().join(SDK).join("wit/step.wit");
+        std::fs::write(&edited, "// older\n").unwrap();
+        let second = new_step(temp.path(), "second", StepKind::Source).unwrap();
+        assert_eq!(std::fs::read_to_string(edited).unwrap(), "// older\n");
+        assert_eq!(
+            second.made.files.len() + SDK_FILES.len(),
+            first.made.files.len()
+        );
+    }
+
+    #[test]
+    fn a_project_has_its_name_and_nothing_is_overwritten() {
+        let temp = tempfile::tempdir().unwrap();
+        let directory = temp.path().join("say \"hi\"");
+        new_project(&directory).unwrap();
+        let text = std::fs::read_to_string(directory.join("pinion.toml")).unwrap();
+        let pipeline =
+            pinion_runtime::pipeline::Pipeline::parse(&text, "pinion.toml", &[]).unwrap();
+        assert_eq!(pipeline.name, "say \"hi\"");
+        assert!(matches!(
+            new_project(&directory),
+            Err(ScaffoldError::Exists { .. })
+        ));
+        assert!(matches!(
+            new_project(Path::new("..")),
+            Err(ScaffoldError::Unnamed { .. })
+        ));
+    }
+
+    #[test]
+    fn names_are_those_of_crates_and_of_steps() {
+        let temp = tempfile::tempdir().unwrap();
+        let refused = |name: &str| {
+            let error = new_step(temp.path(), name, StepKind::RowMap).unwrap_err();
+            (
+                matches!(error, ScaffoldError::Reserved { .. }),
+                error.hint(),
+            )
+        };
+        for name in ["", "-", "../x", "a--b", "ümlaut", "1a"] {
+            assert!(!refused(name).0, "{name}");
+        }
+        assert_eq!(
+            refused("LabelLate 2").1.as_deref(),
+            Some("call it `labellate-2`")
+        );
+        assert!(refused("match").0 && refused("serde").0);
+        assert!(RESERVED.is_sorted());
+    }
+
+    #[test]
+    fn the_lockfile_of_a_step_pins_what_it_needs() {
+        let lockfile: DocumentMut = step_lockfile("label-late").parse().unwrap();
+        let packages = lockfile["package"].as_array_of_tables().unwrap();
+        let names: Vec<&str> = packages
+            .iter()
+            .filter_map(|package| package["name"].as_str())
+            .collect();
+        for name in STEP_DEPENDENCIES
+            .iter()
+            .chain(&["label-late", "wit-bindgen"])
+        {
+            assert!(names.contains(name), "{name}");
+        }
+        assert!(!names.contains(&"wasmtime") && !names.contains(&"coalesce"));
+    }
+}
