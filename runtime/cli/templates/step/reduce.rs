@@ -45,7 +45,7 @@ impl Reduce for Mean {
 
     fn check(params: Params, inputs: &Shapes) -> Result<Vec<Shape>> {
         inputs.table("rows")?.field(&params.column)?;
-        Ok(vec![Shape::table("mean", fields())])
+        Ok(vec![Shape::table("mean", fields().to_vec())])
     }
 
     fn init(_params: &Params, _side: &Inputs) -> Result<Tally> {
