@@ -60,6 +60,14 @@ impl Store {
         Ok(damages)
     }
 
+    /// Number of the objects that [`check`](Self::check) reads.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`]: the file system refused.
+    pub fn count(&self) -> Result<u64, StoreError> {
+        Ok(self.objects()?.len() as u64)
+    }
+
     /// Moves what was found damaged to `quarantine/`, unless it has been replaced since.
     ///
     /// # Errors

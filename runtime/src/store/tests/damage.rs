@@ -212,6 +212,7 @@ fn damage_is_found_moved_away_and_made_good() {
         .into_iter()
         .filter(|name| name != "version")
         .collect();
+    assert_eq!(store.count().unwrap(), objects.len() as u64);
     // Once as a new process, and once as one that has checked everything.
     for _ in 0..2 {
         for name in &objects {
