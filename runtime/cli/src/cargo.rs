@@ -13,7 +13,10 @@ use serde::Deserialize;
 use thiserror::Error;
 
 /// The target that components are compiled for.
-const TARGET: &str = "wasm32-wasip2";
+pub(crate) const TARGET: &str = "wasm32-wasip2";
+
+/// Where the crates of a project are built, relative to it.
+pub(crate) const TARGET_DIR: &str = ".pinion/target";
 
 /// Variables of cargo, rustc and rustup that a build keeps: where things are and how the network is
 /// reached, but nothing that could change a byte of the result except the choice of the toolchain.
@@ -29,39 +32,39 @@ const KEPT_VARIABLES: [&str; 7] = [
 
 /// What to build, and where.
 #[derive(Debug)]
-pub struct Build<'a> {
+pub(crate) struct Build<'a> {
     /// The program to run, usually `cargo`.
-    pub cargo: &'a OsStr,
+    pub(crate) cargo: &'a OsStr,
     /// The directory of the package or workspace.
-    pub directory: &'a Path,
+    pub(crate) directory: &'a Path,
     /// The packages of the workspace; the one in `directory` if there are none.
-    pub packages: &'a [String],
+    pub(crate) packages: &'a [String],
     /// The profile.
-    pub profile: &'a str,
+    pub(crate) profile: &'a str,
     /// Where intermediate files go. Only one build at a time uses it; others wait.
-    pub target_dir: &'a Path,
+    pub(crate) target_dir: &'a Path,
     /// Whether `Cargo.lock` has to be there and to fit.
-    pub locked: bool,
+    pub(crate) locked: bool,
     /// A directory whose path is kept out of the bytes, besides those of the toolchain.
-    pub root: &'a Path,
+    pub(crate) root: &'a Path,
 }
 
 /// A component that was built.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Artifact {
+pub(crate) struct Artifact {
     /// The name of the package.
-    pub name: String,
+    pub(crate) name: String,
     /// The version of the package.
-    pub version: String,
+    pub(crate) version: String,
     /// The directory of the package.
-    pub directory: PathBuf,
+    pub(crate) directory: PathBuf,
     /// The file with its bytes.
-    pub file: PathBuf,
+    pub(crate) file: PathBuf,
 }
 
 /// Why there is no component.
 #[derive(Debug, Error)]
-pub enum CargoError {
+pub(crate) enum CargoError {
     /// A program of the toolchain cannot be run.
     #[error("`{program}` cannot be run")]
     ToolMissing {
@@ -103,7 +106,7 @@ pub enum CargoError {
 
 impl CargoError {
     /// The command or the edit that mends it.
-    pub fn advice(&self) -> Option<String> {
+    pub(crate) fn advice(&self) -> Option<String> {
         Some(match self {
             Self::ToolMissing { .. } => {
                 "install Rust from https://rustup.rs, or commit the built component and run with `--locked`".to_owned()
@@ -125,7 +128,7 @@ impl CargoError {
 ///
 /// # Errors
 /// [`CargoError`].
-pub fn build_crate(
+pub(crate) fn build_crate(
     directory: &Path,
     project: &Path,
     target_dir: &Path,
@@ -156,7 +159,7 @@ impl Build<'_> {
     ///
     /// # Errors
     /// [`CargoError`].
-    pub fn run(&self) -> Result<Vec<Artifact>, CargoError> {
+    pub(crate) fn run(&self) -> Result<Vec<Artifact>, CargoError> {
         let directory = canonical(self.directory)?;
         if !directory.join("Cargo.toml").is_file() {
             return Err(CargoError::NoCrate { directory });

@@ -1,1 +1,49 @@
-fn main() {}
+//! The `pinion` command line: the only place that knows the terminal, the environment and the toolchain.
+
+mod args;
+mod cargo;
+mod clock;
+mod code_cache;
+mod failure;
+mod lookup;
+mod project;
+mod rows;
+mod scaffold;
+mod std_components;
+mod ui;
+mod verb;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use args::{Cli, Verb};
+use failure::Failure;
+
+/// Shown by `--version`: the engine and the version of what its results mean.
+const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (engine wasmtime 48.0.8, semantics 1+wasmtime-48.0)");
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let done = project::on_interrupt().and_then(|()| dispatch(&cli.verb));
+    ExitCode::from(done.unwrap_or_else(|failure: Failure| {
+        ui::failure(&failure);
+        failure.code
+    }))
+}
+
+fn dispatch(verb: &Verb) -> Result<u8, Failure> {
+    match verb {
+        Verb::New(args) => verb::new::new(args),
+        Verb::Step(args) => verb::step::step(args),
+        Verb::Lock(args) => verb::lock::lock(args),
+        Verb::Update(args) => verb::lock::update(args),
+        Verb::Plan(args) => verb::plan::plan(args),
+        Verb::Run(args) => verb::run::run(args),
+        Verb::Verify(args) => verb::verify::verify(args),
+        Verb::Runs(args) => verb::runs::runs(args),
+        Verb::Show(args) => verb::show::show(args),
+        Verb::Export(args) => verb::export::export(args),
+        Verb::Doctor(args) => verb::doctor::doctor(args),
+    }
+}

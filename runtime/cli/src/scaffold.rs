@@ -135,8 +135,10 @@ pub(crate) struct Made {
 /// A step's crate that was made.
 #[derive(Debug)]
 pub(crate) struct MadeStep {
-    /// The crate and its files, and those of the SDK if it was not there yet.
-    pub(crate) made: Made,
+    /// The crate.
+    pub(crate) directory: PathBuf,
+    /// The files written, in order, with those of the SDK if it was not there yet.
+    pub(crate) files: Vec<PathBuf>,
     /// What to add to `pinion.toml` to use it.
     pub(crate) usage: String,
 }
@@ -267,7 +269,8 @@ pub(crate) fn new_step(
         }
     }
     Ok(MadeStep {
-        made,
+        directory,
+        files: made.files,
         usage: kind.usage(name),
     })
 }
@@ -426,8 +429,8 @@ mod tests {
         let second = new_step(temp.path(), "second", StepKind::Source).unwrap();
         assert_eq!(std::fs::read_to_string(edited).unwrap(), "// older\n");
         assert_eq!(
-            second.made.files.len() + SDK_FILES.len(),
-            first.made.files.len()
+            second.files.len() + SDK_FILES.len(),
+            first.files.len()
         );
     }
 

@@ -163,6 +163,11 @@ pub fn read<S: Source>(
 #[macro_export]
 macro_rules! export {
     ($step:ty: RowMap) => {
+        // Inert off Wasm, where a step that is not tested still counts as used.
+        #[cfg(not(target_family = "wasm"))]
+        const _: () = {
+            let _ = <$step as $crate::RowMap>::open;
+        };
         #[cfg(target_family = "wasm")]
         const _: () = {
             use $crate::bindings::host::pinion::step::arrow as host;
@@ -185,6 +190,11 @@ macro_rules! export {
         };
     };
     ($step:ty: Reduce) => {
+        // Inert off Wasm, where a step that is not tested still counts as used.
+        #[cfg(not(target_family = "wasm"))]
+        const _: () = {
+            let _ = <$step as $crate::Reduce>::init;
+        };
         #[cfg(target_family = "wasm")]
         const _: () = {
             use $crate::bindings::host::pinion::step::arrow as host;
@@ -223,6 +233,11 @@ macro_rules! export {
         };
     };
     ($step:ty: WholeTable) => {
+        // Inert off Wasm, where a step that is not tested still counts as used.
+        #[cfg(not(target_family = "wasm"))]
+        const _: () = {
+            let _ = <$step as $crate::WholeTable>::run;
+        };
         #[cfg(target_family = "wasm")]
         const _: () = {
             use $crate::bindings::host::pinion::step::arrow as host;
@@ -238,6 +253,11 @@ macro_rules! export {
         };
     };
     ($step:ty: Source) => {
+        // Inert off Wasm, where a step that is not tested still counts as used.
+        #[cfg(not(target_family = "wasm"))]
+        const _: () = {
+            let _ = <$step as $crate::Source>::probe;
+        };
         #[cfg(target_family = "wasm")]
         const _: () = {
             use $crate::bindings::host::pinion::step::arrow as host;

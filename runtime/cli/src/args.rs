@@ -1,0 +1,240 @@
+//! What can be typed.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Run data and machine-learning pipelines of sandboxed WebAssembly components, reproducibly
+#[derive(Debug, Parser)]
+#[command(name = "pinion", version = crate::VERSION, max_term_width = 100, arg_required_else_help = true)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    /// Make a new project that runs at once
+    #[command(after_help = "Examples:\n  pinion new churn\n  pinion run -C churn")]
+    New(New),
+    /// Write and build steps of your own
+    #[command(subcommand)]
+    Step(Step),
+    /// Pin every component and every source in pinion.lock
+    #[command(after_help = "Examples:\n  pinion lock\n  pinion lock --locked   # fail if pinion.lock is out of date")]
+    Lock(Lock),
+    /// Accept other bytes for locked components
+    #[command(after_help = "Examples:\n  pinion update                    # all of them\n  pinion update std:read-csv")]
+    Update(Update),
+    /// Show what would run, what is cached, and why
+    #[command(after_help = "Examples:\n  pinion plan\n  pinion plan --set late_minutes=30 --json")]
+    Plan(Plan),
+    /// Run the pipeline, or some of its steps and what they need
+    #[command(after_help = "Examples:\n  pinion run\n  pinion run fit evaluate --set late_minutes=30\n  pinion run --frozen --json")]
+    Run(Run),
+    /// Run again in a fresh store and compare every digest
+    #[command(after_help = "Examples:\n  pinion verify                        # against the last run\n  pinion verify 20261123-061530-4f2a\n  pinion verify --expect expected.json # against a committed file\n\nExit codes: 0 every digest is equal, 1 one differs, 2 there is nothing to compare with")]
+    Verify(Verify),
+    /// List the runs in the store
+    #[command(after_help = "Examples:\n  pinion runs\n  pinion runs --json")]
+    Runs(Runs),
+    /// Show a run, a step or what it made, with schema and first rows
+    #[command(after_help = "Examples:\n  pinion show                    # the last run\n  pinion show fit                # a step of it\n  pinion show split.after        # a table of it\n  pinion show 20261123-061530-4f2a fit.model")]
+    Show(Show),
+    /// Write a table or a blob of a run to a file
+    #[command(after_help = "Examples:\n  pinion export predict -o predictions.parquet\n  pinion export split.after -o after.csv\n  pinion export fit.model -o model.json")]
+    Export(Export),
+    /// Check the toolchain, the lock and every byte in the store
+    #[command(after_help = "Examples:\n  pinion doctor\n  pinion doctor --repair   # move damaged objects aside, so that they are made anew")]
+    Doctor(Doctor),
+}
+
+/// Where the pipeline and its store are.
+#[derive(Args, Clone, Debug, Default)]
+pub(crate) struct Place {
+    /// Look for pinion.toml in this directory instead of here and upward
+    #[arg(short = 'C', value_name = "DIR")]
+    pub(crate) directory: Option<PathBuf>,
+    /// Keep results here instead of in .pinion beside pinion.toml
+    #[arg(long, value_name = "DIR")]
+    pub(crate) store: Option<PathBuf>,
+    /// Print one JSON object and nothing else to standard output
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// How a plan comes about.
+#[derive(Args, Clone, Debug, Default)]
+pub(crate) struct Planning {
+    /// Give a param of the pipeline another value
+    #[arg(long = "set", value_name = "PARAM=VALUE", value_parser = param)]
+    pub(crate) set: Vec<(String, String)>,
+    /// Fail if pinion.lock would have to change for components or the table layout; build nothing
+    #[arg(long)]
+    pub(crate) locked: bool,
+    /// As --locked, and sources and params are as they are locked and written too
+    #[arg(long, conflicts_with = "set")]
+    pub(crate) frozen: bool,
+    /// Units at once [default: the number of processors]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) threads: Option<u16>,
+}
+
+fn param(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("expected PARAM=VALUE")?;
+    Ok((name.to_owned(), value.to_owned()))
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct New {
+    /// The directory to make, and the name of the pipeline
+    pub(crate) name: PathBuf,
+    /// Print one JSON object and nothing else to standard output
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Step {
+    /// Make a crate for a step, with the SDK beside it
+    #[command(after_help = "Examples:\n  pinion step new label-late\n  pinion step new count-rows --kind reduce")]
+    New(StepNew),
+    /// Build a crate to a component and describe it
+    #[command(after_help = "Examples:\n  pinion step build steps/label-late")]
+    Build(StepBuild),
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct StepNew {
+    /// The name of the step's crate, made under steps/
+    pub(crate) name: String,
+    /// The kind of step
+    #[arg(long, value_enum, default_value_t = KindArg::RowMap)]
+    pub(crate) kind: KindArg,
+    /// Look for pinion.toml in this directory instead of here and upward
+    #[arg(short = 'C', value_name = "DIR")]
+    pub(crate) directory: Option<PathBuf>,
+    /// Print one JSON object and nothing else to standard output
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum KindArg {
+    /// Brings bytes from outside into a table
+    Source,
+    /// Row by row
+    RowMap,
+    /// Partials of partitions, merged
+    Reduce,
+    /// Everything at once
+    WholeTable,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct StepBuild {
+    /// The crate's directory
+    #[arg(default_value = ".")]
+    pub(crate) path: PathBuf,
+    /// Look for pinion.toml in this directory instead of here and upward
+    #[arg(short = 'C', value_name = "DIR")]
+    pub(crate) directory: Option<PathBuf>,
+    /// Print one JSON object and nothing else to standard output
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Lock {
+    #[command(flatten)]
+    pub(crate) place: Place,
+    #[command(flatten)]
+    pub(crate) planning: Planning,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Update {
+    /// The components to update, as the pipeline names them; all of them if none is named
+    pub(crate) components: Vec<String>,
+    #[command(flatten)]
+    pub(crate) place: Place,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Plan {
+    #[command(flatten)]
+    pub(crate) place: Place,
+    #[command(flatten)]
+    pub(crate) planning: Planning,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Run {
+    /// Only these steps and what they need
+    #[arg(value_name = "STEP")]
+    pub(crate) steps: Vec<String>,
+    /// Run everything, whatever is known
+    #[arg(long)]
+    pub(crate) no_cache: bool,
+    /// Go on with steps that do not depend on one that failed
+    #[arg(long)]
+    pub(crate) keep_going: bool,
+    #[command(flatten)]
+    pub(crate) place: Place,
+    #[command(flatten)]
+    pub(crate) planning: Planning,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Verify {
+    /// The run to verify [default: the last]
+    #[arg(conflicts_with = "expect")]
+    pub(crate) run: Option<String>,
+    /// Compare with this file, as `pinion run --json` prints it
+    #[arg(long, value_name = "FILE")]
+    pub(crate) expect: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) place: Place,
+    /// Units at once [default: the number of processors]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) threads: Option<u16>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Runs {
+    #[command(flatten)]
+    pub(crate) place: Place,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Show {
+    /// A run, a step, or STEP.PORT; a run may stand before the others
+    #[arg(num_args = 0..=2, value_name = "[RUN] [STEP[.PORT]]")]
+    pub(crate) what: Vec<String>,
+    /// Rows to show of a table
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    pub(crate) rows: usize,
+    #[command(flatten)]
+    pub(crate) place: Place,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Export {
+    /// STEP[.PORT], with a run before it if it is not the last
+    #[arg(num_args = 1..=2, required = true, value_name = "[RUN] STEP[.PORT]")]
+    pub(crate) what: Vec<String>,
+    /// The file to write; its extension says how: parquet, csv, arrow, or anything for a blob
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: PathBuf,
+    #[command(flatten)]
+    pub(crate) place: Place,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Doctor {
+    /// Move damaged objects aside, so that they are made anew
+    #[arg(long)]
+    pub(crate) repair: bool,
+    #[command(flatten)]
+    pub(crate) place: Place,
+}

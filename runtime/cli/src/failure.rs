@@ -1,0 +1,136 @@
+//! Everything that can go wrong, with the exit code and the advice that go with it.
+
+use std::error::Error;
+
+use pinion_runtime::component::ComponentError;
+use pinion_runtime::error::Hint;
+use pinion_runtime::lock::LockError;
+use pinion_runtime::pipeline::PipelineError;
+use pinion_runtime::plan::PlanError;
+use pinion_runtime::sandbox::{BadComponent, StepError};
+use pinion_runtime::source::SourceError;
+use pinion_runtime::store::StoreError;
+
+use crate::cargo::CargoError;
+use crate::scaffold::ScaffoldError;
+
+/// Done.
+pub(crate) const DONE: u8 = 0;
+/// A step failed or a check did not hold.
+pub(crate) const FAILED: u8 = 1;
+/// The request was wrong: arguments, pipeline file, stale lockfile.
+pub(crate) const WRONG: u8 = 2;
+/// Refused for trust: digest or capability.
+pub(crate) const REFUSED: u8 = 3;
+/// Stopped by Ctrl-C.
+pub(crate) const INTERRUPTED: u8 = 130;
+
+/// Why a verb did not do its work.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    pub(crate) code: u8,
+    pub(crate) error: Box<dyn Error>,
+    pub(crate) hint: Option<String>,
+}
+
+/// An error that is nothing but its text.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Plain(String);
+
+/// A path and what the system says of it.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot {action} `{path}`")]
+struct OnPath {
+    action: &'static str,
+    path: String,
+    source: std::io::Error,
+}
+
+impl Failure {
+    /// A wrong request.
+    pub(crate) fn wrong(message: impl Into<String>) -> Self {
+        Self { code: WRONG, error: Box::new(Plain(message.into())), hint: None }
+    }
+
+    /// A check that did not hold.
+    pub(crate) fn failed(message: impl Into<String>) -> Self {
+        Self { code: FAILED, ..Self::wrong(message) }
+    }
+
+    /// What the system says of a path.
+    pub(crate) fn on_path(action: &'static str, path: impl std::fmt::Display, source: std::io::Error) -> Self {
+        Self { code: WRONG, error: Box::new(OnPath { action, path: path.to_string(), source }), hint: None }
+    }
+
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+}
+
+fn from<E: Error + Hint + 'static>(code: u8, error: E) -> Failure {
+    Failure { code, hint: error.hint(), error: Box::new(error) }
+}
+
+impl From<PipelineError> for Failure {
+    fn from(error: PipelineError) -> Self {
+        from(WRONG, error)
+    }
+}
+
+impl From<LockError> for Failure {
+    fn from(error: LockError) -> Self {
+        from(WRONG, error)
+    }
+}
+
+impl From<SourceError> for Failure {
+    fn from(error: SourceError) -> Self {
+        from(WRONG, error)
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        from(WRONG, error)
+    }
+}
+
+impl From<ComponentError> for Failure {
+    fn from(error: ComponentError) -> Self {
+        let code = if matches!(error, ComponentError::Changed { .. }) { REFUSED } else { WRONG };
+        from(code, error)
+    }
+}
+
+impl From<PlanError> for Failure {
+    fn from(error: PlanError) -> Self {
+        let wants = matches!(&error, PlanError::Component { error: StepError::BadComponent(BadComponent::Imports(_)), .. });
+        from(if wants { REFUSED } else { WRONG }, error)
+    }
+}
+
+impl From<StepError> for Failure {
+    fn from(error: StepError) -> Self {
+        Self { code: FAILED, error: Box::new(error), hint: None }
+    }
+}
+
+impl From<CargoError> for Failure {
+    fn from(error: CargoError) -> Self {
+        Self { code: WRONG, hint: error.advice(), error: Box::new(error) }
+    }
+}
+
+impl From<ScaffoldError> for Failure {
+    fn from(error: ScaffoldError) -> Self {
+        from(WRONG, error)
+    }
+}
+
+impl From<serde_json::Error> for Failure {
+    fn from(error: serde_json::Error) -> Self {
+        Self { code: WRONG, error: Box::new(error), hint: None }
+    }
+}

@@ -1,0 +1,193 @@
+//! Finds the run, the step and the port that arguments name.
+
+use pinion_runtime::record::{OutputRecord, RunId, RunRecord, StepOutcome, StepRecord};
+use pinion_runtime::store::{Store, StoreError};
+
+use crate::failure::Failure;
+
+/// Most run ids that a message lists.
+const LISTED_RUNS: usize = 5;
+
+/// What `[RUN] [STEP[.PORT]]` names.
+#[derive(Debug)]
+pub(crate) struct Named<'a> {
+    pub(crate) run: RunRecord,
+    pub(crate) step: Option<StepName<'a>>,
+}
+
+/// `STEP[.PORT]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct StepName<'a> {
+    pub(crate) step: &'a str,
+    pub(crate) port: Option<&'a str>,
+}
+
+/// Reads `[RUN] [STEP[.PORT]]`. Ids of runs begin with a digit and names of steps with a letter, so
+/// one is never taken for the other.
+pub(crate) fn arguments<'a>(store: &Store, what: &'a [String]) -> Result<Named<'a>, Failure> {
+    let (named, step) = match what {
+        [] => (None, None),
+        [only] if is_run(only) => (Some(only), None),
+        [only] => (None, Some(only)),
+        [named, step, ..] => (Some(named), Some(step)),
+    };
+    Ok(Named { run: run(store, named.map(String::as_str))?, step: step.map(|text| StepName::parse(text)) })
+}
+
+/// The run of this id or of this beginning of an id; without one, the last run.
+pub(crate) fn run(store: &Store, named: Option<&str>) -> Result<RunRecord, Failure> {
+    let ids = store.runs()?;
+    let id = match named {
+        Some(text) => find(&ids, text)?,
+        None => ids.last().ok_or_else(|| {
+            Failure::wrong("there are no runs in the store").hint("to make one, run `pinion run`")
+        })?,
+    };
+    Ok(store.run(id)?)
+}
+
+impl<'a> StepName<'a> {
+    fn parse(text: &'a str) -> Self {
+        // As pipelines write it, too: `steps.fit.model`.
+        let text = text.strip_prefix("steps.").unwrap_or(text);
+        match text.split_once('.') {
+            Some((step, port)) => Self { step, port: Some(port) },
+            None => Self { step: text, port: None },
+        }
+    }
+
+    /// What the step did in `run`.
+    pub(crate) fn find(self, run: &'a RunRecord) -> Result<&'a StepRecord, Failure> {
+        if let Some(step) = run.step(self.step) {
+            return Ok(step);
+        }
+        let id = &run.start.id;
+        Err(if run.start.steps.iter().any(|name| name.as_str() == self.step) {
+            let message = format!("step `{}` has not ended in run `{id}`", self.step);
+            Failure::wrong(message).hint("to go on with a run that was interrupted, run `pinion run`")
+        } else {
+            let names = listed(run.start.steps.iter().map(ToString::to_string));
+            Failure::wrong(format!("run `{id}` has no step `{}`\n  expected one of {names}", self.step))
+        })
+    }
+}
+
+/// What came out of a port of a step; without a name, out of its only one.
+pub(crate) fn output<'a>(step: &'a StepRecord, port: Option<&str>) -> Result<&'a OutputRecord, Failure> {
+    let name = &step.name;
+    match (step.outputs.as_slice(), port) {
+        ([], _) => Err(Failure::wrong(format!("step `{name}` {}", nothing(step.outcome)))
+            .hint("to use what an earlier run made, name that run; `pinion runs` lists them")),
+        ([only], None) => Ok(only),
+        (outputs, None) => {
+            let names = listed(outputs.iter().map(|output| format!("{name}.{}", output.port)));
+            Err(Failure::wrong(format!("step `{name}` has several outputs\n  expected one of {names}")))
+        }
+        (outputs, Some(port)) => outputs.iter().find(|output| output.port == port).ok_or_else(|| {
+            let names = listed(outputs.iter().map(|output| format!("{name}.{}", output.port)));
+            Failure::wrong(format!("step `{name}` has no output `{port}`\n  expected one of {names}"))
+        }),
+    }
+}
+
+/// The failure for an artifact that a run record names.
+pub(crate) fn gone(error: StoreError) -> Failure {
+    let miss = error.is_miss();
+    let failure = Failure::from(error);
+    if miss { failure.hint("to make it again, run `pinion run`") } else { failure }
+}
+
+fn is_run(text: &str) -> bool {
+    text.starts_with(|first: char| first.is_ascii_digit())
+}
+
+fn find<'a>(ids: &'a [RunId], text: &str) -> Result<&'a RunId, Failure> {
+    if !is_run(text) {
+        return Err(Failure::wrong(format!("`{text}` is not the id of a run")).hint("to see the runs, run `pinion runs`"));
+    }
+    let found: Vec<&RunId> = ids.iter().filter(|id| id.as_str().starts_with(text)).collect();
+    match found.as_slice() {
+        [only] => Ok(only),
+        [] => {
+            let message = match ids {
+                [] => format!("there is no run `{text}`\n  found no runs in the store"),
+                _ => format!("there is no run `{text}`\n  expected one of {}", newest(&ids.iter().collect::<Vec<_>>())),
+            };
+            Err(Failure::wrong(message))
+        }
+        many => Err(Failure::wrong(format!("several runs begin with `{text}`\n  found {}", newest(many)))),
+    }
+}
+
+/// The last of some ids, newest first.
+fn newest(ids: &[&RunId]) -> String {
+    let names = listed(ids.iter().rev().take(LISTED_RUNS).map(ToString::to_string));
+    match ids.len().checked_sub(LISTED_RUNS) {
+        Some(more @ 1..) => format!("{names} and {more} older"),
+        _ => names,
+    }
+}
+
+fn listed(names: impl Iterator<Item = String>) -> String {
+    names.map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+}
+
+fn nothing(outcome: StepOutcome) -> &'static str {
+    match outcome {
+        StepOutcome::Succeeded | StepOutcome::Cached => "has no outputs",
+        StepOutcome::Failed => "failed and made nothing",
+        StepOutcome::Skipped => "was skipped and made nothing",
+        StepOutcome::Cancelled => "was cancelled and made nothing",
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    fn ids() -> Vec<RunId> {
+        ["20261122-061530-aaaa", "20261123-061530-4f2a", "20261123-061530-4f3b"].map(|id| id.parse().unwrap()).into()
+    }
+
+    fn message(text: &str) -> String {
+        find(&ids(), text).unwrap_err().error.to_string()
+    }
+
+    #[test]
+    fn runs_are_found_by_a_unique_beginning() {
+        let ids = ids();
+        assert_eq!(find(&ids, "20261122").unwrap(), &ids[0]);
+        assert_eq!(find(&ids, "20261123-061530-4f2").unwrap(), &ids[1]);
+        assert_eq!(find(&ids, "20261123-061530-4f3b").unwrap(), &ids[2]);
+    }
+
+    #[test]
+    fn what_is_no_run_is_told_from_what_is() {
+        assert_eq!(
+            message("20261123"),
+            "several runs begin with `20261123`\n  found `20261123-061530-4f3b`, `20261123-061530-4f2a`"
+        );
+        assert_eq!(
+            message("2025"),
+            "there is no run `2025`\n  expected one of `20261123-061530-4f3b`, `20261123-061530-4f2a`, `20261122-061530-aaaa`"
+        );
+        assert_eq!(message("fit"), "`fit` is not the id of a run");
+        assert_eq!(find(&[], "2025").unwrap_err().error.to_string(), "there is no run `2025`\n  found no runs in the store");
+    }
+
+    #[test]
+    fn messages_list_only_the_newest_runs() {
+        let ids: Vec<RunId> = (0..7).map(|n| format!("20261123-061530-000{n}").parse().unwrap()).collect();
+        let message = find(&ids, "2025").unwrap_err().error.to_string();
+        assert!(message.contains("`20261123-061530-0006`, "), "{message}");
+        assert!(message.ends_with("`20261123-061530-0002` and 2 older"), "{message}");
+    }
+
+    #[test]
+    fn a_port_follows_a_dot() {
+        assert_eq!(StepName::parse("fit"), StepName { step: "fit", port: None });
+        assert_eq!(StepName::parse("split.after"), StepName { step: "split", port: Some("after") });
+        assert_eq!(StepName::parse("steps.split.after"), StepName { step: "split", port: Some("after") });
+    }
+}

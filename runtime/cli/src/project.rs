@@ -1,0 +1,311 @@
+//! A pipeline in its directory: from `pinion.toml` and `pinion.lock` to a plan.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use cap_std::ambient_authority;
+use cap_std::fs::Dir;
+use pinion_runtime::component::{self, BuildReason, Component, Places, Resolved};
+use pinion_runtime::lock::{Change, Lockfile, diff};
+use pinion_runtime::pipeline::{ComponentRef, Pipeline, SourceName, StepName};
+use pinion_runtime::plan::{self, Plan, Tools};
+use pinion_runtime::record::SourceFile;
+use pinion_runtime::run::StoreData;
+use pinion_runtime::sandbox::{CodeCache, Data, Sandbox};
+use pinion_runtime::source;
+use pinion_runtime::store::Store;
+
+use crate::args::{Place, Planning};
+use crate::cargo;
+use crate::code_cache::UserCodeCache;
+use crate::failure::Failure;
+use crate::std_components::standard;
+use crate::ui;
+
+/// The pipeline file.
+pub(crate) const PIPELINE: &str = "pinion.toml";
+/// The lockfile.
+pub(crate) const LOCK: &str = "pinion.lock";
+
+/// Set by Ctrl-C.
+static CANCELLED: AtomicBool = AtomicBool::new(false);
+
+/// Whether Ctrl-C was pressed.
+pub(crate) fn cancelled() -> &'static AtomicBool {
+    &CANCELLED
+}
+
+/// Makes the first Ctrl-C end a run in good order, and the second end the process.
+pub(crate) fn on_interrupt() -> Result<(), Failure> {
+    ctrlc::set_handler(|| {
+        if CANCELLED.swap(true, Ordering::Relaxed) {
+            std::process::exit(i32::from(crate::failure::INTERRUPTED));
+        }
+    })
+    .map_err(|error| Failure::wrong(format!("Ctrl-C cannot be handled: {error}")))
+}
+
+/// Units at once, unless somebody says otherwise.
+pub(crate) fn threads(asked: Option<u16>) -> usize {
+    asked.map_or_else(|| std::thread::available_parallelism().map_or(1, usize::from), usize::from)
+}
+
+/// A project's directory with its store.
+pub(crate) struct Project {
+    /// The directory of the pipeline.
+    pub(crate) root: PathBuf,
+    /// The same, open.
+    pub(crate) dir: Dir,
+    /// Its store.
+    pub(crate) store: Arc<Store>,
+}
+
+/// A project whose pipeline was resolved.
+pub(crate) struct Planned {
+    /// The plan.
+    pub(crate) plan: Plan,
+    /// The pipeline file's text.
+    pub(crate) pipeline_text: String,
+    /// The lockfile's text, as it is or would be.
+    pub(crate) lock_text: String,
+    /// What is new in the lockfile.
+    pub(crate) changes: Vec<Change>,
+    /// Where units run.
+    pub(crate) sandbox: Sandbox,
+    /// Where columns and blobs are to be had.
+    pub(crate) data: Arc<dyn Data>,
+}
+
+/// Which locked components may change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Unlock {
+    /// None; what is not locked yet is locked.
+    New,
+    /// Those named, as the pipeline names them; all if none is named.
+    Named(BTreeSet<String>),
+}
+
+impl Project {
+    /// The nearest project: in `place.directory`, or here and upward.
+    pub(crate) fn open(place: &Place) -> Result<Self, Failure> {
+        let root = find(place.directory.as_deref())?;
+        let dir = Dir::open_ambient_dir(&root, ambient_authority())
+            .map_err(|error| Failure::on_path("open", root.display(), error))?;
+        let path = place.store.clone().unwrap_or_else(|| root.join(".pinion"));
+        let store = Arc::new(open_store(&path)?);
+        Ok(Self { root, dir, store })
+    }
+
+    /// Text of a file of the project, if it is there.
+    pub(crate) fn text(&self, name: &str) -> Result<Option<String>, Failure> {
+        match self.dir.read(name) {
+            Ok(bytes) => String::from_utf8(bytes)
+                .map(Some)
+                .map_err(|_| Failure::wrong(format!("`{name}` is not UTF-8\n  in {}", self.root.display()))),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(Failure::on_path("read", self.root.join(name).display(), error)),
+        }
+    }
+
+    /// Resolves the pipeline: components found and built, sources read and kept, every type checked.
+    pub(crate) fn plan(&self, planning: &Planning, unlock: &Unlock) -> Result<Planned, Failure> {
+        let pipeline_text = self
+            .text(PIPELINE)?
+            .ok_or_else(|| Failure::wrong(format!("there is no `{PIPELINE}`\n  in {}", self.root.display())))?;
+        let pipeline = Pipeline::parse(&pipeline_text, PIPELINE, &planning.set)?;
+        let old = self.text(LOCK)?.map(|text| Lockfile::parse(&text, LOCK)).transpose()?;
+        let frozen = planning.locked || planning.frozen;
+        if frozen && old.is_none() {
+            return Err(Failure::wrong(format!("there is no `{LOCK}`, and it may not be written now"))
+                .hint("to write it, run `pinion lock`"));
+        }
+        let components = self.components(&pipeline, old.as_ref(), frozen, unlock)?;
+        let sources = self.sources(&pipeline)?;
+        let sandbox = sandbox(threads(planning.threads))?;
+        let data = self.data(&sources)?;
+        let plan = plan::resolve(
+            &pipeline,
+            components,
+            sources,
+            Tools { store: &self.store, sandbox: &sandbox, data: &data, cancel: &CANCELLED },
+        )?;
+        let new = plan.lockfile();
+        let changes = diff(old.as_ref(), &new);
+        self.refuse_drift(planning, &changes)?;
+        let lock_text = new.to_text();
+        Ok(Planned { plan, pipeline_text, lock_text, changes, sandbox, data })
+    }
+
+    /// Writes the lockfile if it says something new, and says what.
+    pub(crate) fn write_lock(&self, planned: &Planned, planning: &Planning) -> Result<(), Failure> {
+        if planned.changes.is_empty() || planning.locked || planning.frozen {
+            return Ok(());
+        }
+        write_whole(&self.dir, LOCK, planned.lock_text.as_bytes())
+            .map_err(|error| Failure::on_path("write", self.root.join(LOCK).display(), error))?;
+        for change in &planned.changes {
+            ui::note(&format!("  {change}"));
+        }
+        Ok(())
+    }
+
+    /// Under `--locked` nothing but sources may differ, under `--frozen` nothing at all.
+    fn refuse_drift(&self, planning: &Planning, changes: &[Change]) -> Result<(), Failure> {
+        let of_sources = |change: &&Change| {
+            matches!(
+                change,
+                Change::SourceLocked { .. } | Change::SourceChanged { .. } | Change::SourceRemoved(_) | Change::SchemaChanged(_)
+            )
+        };
+        let refused = match (planning.frozen, planning.locked) {
+            (true, _) => changes.first(),
+            (false, true) => changes.iter().find(|change| !of_sources(change)),
+            (false, false) => None,
+        };
+        let Some(change) = refused else { return Ok(()) };
+        let flag = if planning.frozen { "--frozen" } else { "--locked" };
+        Err(Failure::wrong(format!("`{LOCK}` is out of date, and `{flag}` was given\n  found {change}"))
+            .hint("to accept it, run `pinion lock`"))
+    }
+
+    /// The component of every step; crates whose sources changed are built.
+    fn components(
+        &self,
+        pipeline: &Pipeline,
+        old: Option<&Lockfile>,
+        freeze: bool,
+        unlock: &Unlock,
+    ) -> Result<BTreeMap<StepName, Component>, Failure> {
+        if let Unlock::Named(names) = unlock {
+            let known: BTreeSet<String> = pipeline.steps.iter().flat_map(|step| names_of(&step.component)).collect();
+            if let Some(unknown) = names.iter().find(|name| !known.contains(*name)) {
+                return Err(Failure::wrong(format!("no step uses `{unknown}`"))
+                    .hint("name a component as the pipeline does, such as `std:read-csv`"));
+            }
+        }
+        let standard = standard();
+        let kept = |digest: &pinion_runtime::digest::ComponentDigest| {
+            self.store.component(digest).map(|bytes| bytes.map(bytes::Bytes::from)).map_err(std::io::Error::other)
+        };
+        let places = Places { project: &self.dir, standard, kept: &kept };
+        let mut found: BTreeMap<String, Component> = BTreeMap::new();
+        let mut components = BTreeMap::new();
+        for step in &pipeline.steps {
+            let reference = step.component.to_string();
+            if !found.contains_key(&reference) {
+                let component = self.component(&step.component, old, freeze, unlock, places)?;
+                self.store.put_component(&component.bytes)?;
+                found.insert(reference.clone(), component);
+            }
+            if let Some(component) = found.get(&reference) {
+                components.insert(step.name.clone(), component.clone());
+            }
+        }
+        Ok(components)
+    }
+
+    fn component(
+        &self,
+        reference: &ComponentRef,
+        old: Option<&Lockfile>,
+        freeze: bool,
+        unlock: &Unlock,
+        places: Places<'_>,
+    ) -> Result<Component, Failure> {
+        let unlocked = match unlock {
+            Unlock::New => false,
+            Unlock::Named(names) => names.is_empty() || names_of(reference).iter().any(|name| names.contains(name)),
+        };
+        let locked = old.filter(|_| !unlocked).and_then(|lock| lock.component(reference));
+        match component::resolve(reference, locked, places, freeze)? {
+            Resolved::Component(component) => Ok(component),
+            Resolved::Unbuilt { path, reason } => {
+                let why = match reason {
+                    BuildReason::New => "it is not locked yet",
+                    BuildReason::SourcesChanged => "its sources changed",
+                };
+                ui::note(&format!("  building {reference}: {why}"));
+                let directory = self.root.join(&path);
+                let bytes = cargo::build_crate(&directory, &self.root, &self.root.join(cargo::TARGET_DIR))?;
+                let sources = component::crate_sources(&self.dir, &path).map_err(component::ComponentError::from)?;
+                let file = component::component_file(&path);
+                if let Some((parent, _)) = file.rsplit_once('/') {
+                    self.dir
+                        .create_dir_all(parent)
+                        .map_err(|error| Failure::on_path("make", self.root.join(parent).display(), error))?;
+                }
+                write_whole(&self.dir, &file, &bytes)
+                    .map_err(|error| Failure::on_path("write", self.root.join(&file).display(), error))?;
+                Ok(Component::built(&path, sources, bytes.into()))
+            }
+        }
+    }
+
+    fn sources(&self, pipeline: &Pipeline) -> Result<BTreeMap<SourceName, Vec<SourceFile>>, Failure> {
+        let scan = |declared| Ok((SourceName::clone(&pinion_runtime::pipeline::SourceDecl::clone(declared).name), source::scan(&self.dir, declared, &self.store)?));
+        pipeline.sources.iter().map(scan).collect()
+    }
+
+    fn data(&self, sources: &BTreeMap<SourceName, Vec<SourceFile>>) -> Result<Arc<dyn Data>, Failure> {
+        let files = sources.values().flatten().map(|file| (file.digest, file.path.clone())).collect();
+        let project = self.dir.try_clone().map_err(|error| Failure::on_path("open", self.root.display(), error))?;
+        Ok(Arc::new(StoreData::new(Arc::clone(&self.store), Some(project), files)))
+    }
+}
+
+/// Names under which a person may mean a component: with and without its version.
+fn names_of(reference: &ComponentRef) -> Vec<String> {
+    vec![reference.to_string(), reference.lock_name()]
+}
+
+/// A sandbox with the user's cache of compiled code.
+pub(crate) fn sandbox(threads: usize) -> Result<Sandbox, Failure> {
+    let cache = UserCodeCache::open().map(|cache| Arc::new(cache) as Arc<dyn CodeCache>);
+    Ok(Sandbox::new(threads, cache)?)
+}
+
+/// Opens a store, making its directory.
+pub(crate) fn open_store(path: &Path) -> Result<Store, Failure> {
+    let open = || {
+        std::fs::create_dir_all(path)?;
+        Dir::open_ambient_dir(path, ambient_authority())
+    };
+    let dir = open().map_err(|error| {
+        Failure::on_path("open the store", path.display(), error).hint("to keep results elsewhere, give `--store DIR`")
+    })?;
+    Store::open(dir).map_err(|error| {
+        let failure = Failure::from(error);
+        match failure.hint {
+            Some(_) => failure,
+            None => failure.hint(format!("the store is `{}`; to keep results elsewhere, give `--store DIR`", path.display())),
+        }
+    })
+}
+
+/// Writes a file so that it is there as a whole or not at all.
+fn write_whole(dir: &Dir, name: &str, bytes: &[u8]) -> std::io::Result<()> {
+    let temporary = format!("{name}.{}.tmp", std::process::id());
+    dir.write(&temporary, bytes)?;
+    dir.rename(&temporary, dir, name)
+}
+
+/// The directory of the nearest project.
+pub(crate) fn find(directory: Option<&Path>) -> Result<PathBuf, Failure> {
+    let here = match directory {
+        Some(directory) => {
+            return if directory.join(PIPELINE).is_file() {
+                Ok(directory.to_path_buf())
+            } else {
+                Err(Failure::wrong(format!("there is no `{PIPELINE}`\n  in {}", directory.display())))
+            };
+        }
+        None => std::env::current_dir().map_err(|error| Failure::on_path("find", ".", error))?,
+    };
+    let found = here.ancestors().find(|directory| directory.join(PIPELINE).is_file());
+    found.map(Path::to_path_buf).ok_or_else(|| {
+        Failure::wrong(format!("there is no `{PIPELINE}`\n  in {} or above it", here.display()))
+            .hint("to make a project, run `pinion new NAME`; to name one, give `-C DIR`")
+    })
+}

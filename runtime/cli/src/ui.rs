@@ -1,0 +1,217 @@
+//! The only place that prints. Data goes to standard output, everything else to standard error.
+
+use std::io::{IsTerminal, Write};
+use std::sync::Mutex;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use pinion_runtime::plan::PlannedStep;
+use pinion_runtime::record::{Artifact, StepOutcome, StepRecord};
+use pinion_runtime::run::Observer;
+use serde::Serialize;
+
+use crate::failure::Failure;
+
+/// Prints a line of data. A closed pipe is success.
+pub(crate) fn data(line: &str) {
+    let mut out = std::io::stdout().lock();
+    if writeln!(out, "{line}").is_err() {
+        std::process::exit(i32::from(crate::failure::DONE));
+    }
+}
+
+/// Prints one JSON object.
+pub(crate) fn json<T: Serialize>(value: &T) -> Result<(), Failure> {
+    data(&serde_json::to_string_pretty(value)?);
+    Ok(())
+}
+
+/// Prints a line for people.
+pub(crate) fn note(line: &str) {
+    // Where standard error is closed there is nobody to tell.
+    drop(writeln!(std::io::stderr().lock(), "{line}"));
+}
+
+/// Prints what went wrong: the error, what caused it, and what to do.
+pub(crate) fn failure(failure: &Failure) {
+    note(&format!("error: {}", failure.error));
+    let mut source = failure.error.source();
+    while let Some(cause) = source {
+        note(&format!("caused by: {cause}"));
+        source = cause.source();
+    }
+    if let Some(hint) = &failure.hint {
+        note(&format!("\nhint: {hint}"));
+    }
+}
+
+/// Rows as aligned columns, without trailing space.
+pub(crate) fn aligned(rows: &[Vec<String>]) -> Vec<String> {
+    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
+    let width = |at: usize| rows.iter().filter_map(|row| row.get(at)).map(|cell| cell.chars().count()).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..columns).map(width).collect();
+    rows.iter()
+        .map(|row| {
+            let cells: Vec<String> = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}")).collect();
+            cells.join("  ").trim_end().to_owned()
+        })
+        .collect()
+}
+
+/// A duration as people read it.
+pub(crate) fn duration(milliseconds: u64) -> String {
+    match milliseconds {
+        0..1_000 => format!("{milliseconds} ms"),
+        1_000..60_000 => format!("{:.1} s", milliseconds as f64 / 1_000.0),
+        _ => format!("{} min {} s", milliseconds / 60_000, milliseconds % 60_000 / 1_000),
+    }
+}
+
+/// A number of bytes as people read it.
+pub(crate) fn bytes(bytes: u64) -> String {
+    const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
+    let mut value = bytes as f64;
+    let mut unit = 0;
+    while value >= 1_024.0 && unit + 1 < UNITS.len() {
+        value /= 1_024.0;
+        unit += 1;
+    }
+    if unit == 0 { format!("{bytes} B") } else { format!("{value:.1} {}", UNITS[unit]) }
+}
+
+/// Text that others wrote, on one line: what would control the terminal or turn the direction of writing
+/// is escaped.
+pub(crate) fn harmless(text: &str) -> String {
+    let controls = |c: char| c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let mut harmless = String::with_capacity(text.len());
+    for c in text.chars() {
+        if controls(c) {
+            harmless.extend(c.escape_default());
+        } else {
+            harmless.push(c);
+        }
+    }
+    harmless
+}
+
+/// A bar for work that takes a while, or a spinner if nobody knows how much it is; on a terminal only.
+pub(crate) fn bar(what: &str, len: Option<u64>, quiet: bool) -> ProgressBar {
+    let shown = !quiet && std::io::stderr().is_terminal();
+    let target = if shown { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+    let template = if len.is_some() { "  {wide_msg} {pos}/{len} {elapsed}" } else { "  {wide_msg} {elapsed}" };
+    let bar = ProgressBar::with_draw_target(len, target);
+    if let Ok(style) = ProgressStyle::with_template(template) {
+        bar.set_style(style);
+    }
+    bar.set_message(what.to_owned());
+    if shown {
+        bar.enable_steady_tick(std::time::Duration::from_millis(200));
+    }
+    bar
+}
+
+/// What a step made, in a few words.
+pub(crate) fn made(record: &StepRecord) -> String {
+    let words = |output: &pinion_runtime::record::OutputRecord| match &output.artifact {
+        Artifact::Table(table) => format!("{} rows", table.rows),
+        Artifact::Blob(blob) => bytes(blob.len),
+    };
+    match record.outputs.as_slice() {
+        [] => String::new(),
+        [only] => words(only),
+        many => many.iter().map(|output| format!("{} {}", output.port, words(output))).collect::<Vec<_>>().join(", "),
+    }
+}
+
+/// Shows how a run goes: a bar on a terminal, and a line for each step that ended.
+pub(crate) struct Progress {
+    bar: ProgressBar,
+    quiet: bool,
+    running: Mutex<Vec<String>>,
+    widths: (usize, usize),
+}
+
+impl Progress {
+    /// Progress of a run of `steps`; with `quiet` nothing is shown.
+    pub(crate) fn new(steps: &[PlannedStep], quiet: bool) -> Self {
+        let target = if quiet || !std::io::stderr().is_terminal() {
+            ProgressDrawTarget::hidden()
+        } else {
+            ProgressDrawTarget::stderr()
+        };
+        let bar = ProgressBar::with_draw_target(Some(0), target);
+        if let Ok(style) = ProgressStyle::with_template("  {wide_msg} {pos}/{len} units {elapsed}") {
+            bar.set_style(style);
+        }
+        let widest = |text: fn(&PlannedStep) -> usize| steps.iter().map(text).max().unwrap_or(0);
+        let widths = (widest(|step| step.name.as_str().len()), widest(|step| step.reference.len()));
+        Self { bar, quiet, running: Mutex::default(), widths }
+    }
+
+    /// Takes the bar away.
+    pub(crate) fn finish(&self) {
+        self.bar.finish_and_clear();
+    }
+
+    fn running(&self, change: impl FnOnce(&mut Vec<String>)) {
+        if let Ok(mut running) = self.running.lock() {
+            change(&mut running);
+            self.bar.set_message(running.join(", "));
+        }
+    }
+}
+
+impl Observer for Progress {
+    fn wanted(&self, step: &PlannedStep, units: u64) {
+        self.bar.inc_length(units);
+        let name = step.name.to_string();
+        self.running(|running| {
+            if !running.contains(&name) {
+                running.push(name);
+            }
+        });
+    }
+
+    fn obtained(&self, _step: &PlannedStep, _cached: bool) {
+        self.bar.inc(1);
+    }
+
+    fn ended(&self, record: &StepRecord) {
+        let name = record.name.to_string();
+        self.running(|running| running.retain(|other| *other != name));
+        if self.quiet {
+            return;
+        }
+        let how = match record.outcome {
+            StepOutcome::Cached => "cached".to_owned(),
+            StepOutcome::Succeeded if record.totals.cached > 0 => {
+                format!("{} ({} of {} units cached)", duration(record.duration_ms), record.totals.cached, record.totals.units)
+            }
+            StepOutcome::Succeeded => duration(record.duration_ms),
+            StepOutcome::Failed => "failed".to_owned(),
+            StepOutcome::Skipped => "skipped".to_owned(),
+            StepOutcome::Cancelled => "cancelled".to_owned(),
+        };
+        let (names, references) = self.widths;
+        let line = format!("  {name:names$}  {:references$}  {:>22}  {how}", record.component, made(record));
+        self.bar.suspend(|| note(line.trim_end()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_of_others_cannot_control_the_terminal() {
+        assert_eq!(harmless("naïve ✓"), "naïve ✓");
+        assert_eq!(harmless("a\tb\nc"), "a\\tb\\nc");
+        assert_eq!(harmless("\u{1b}[31mred\u{7}"), "\\u{1b}[31mred\\u{7}");
+        assert_eq!(harmless("x\u{202e}y"), "x\\u{202e}y");
+    }
+
+    #[test]
+    fn columns_are_aligned_without_trailing_space() {
+        let rows = [vec!["a".to_owned(), "bb".to_owned()], vec!["ccc".to_owned(), String::new()]];
+        assert_eq!(aligned(&rows), ["a    bb", "ccc"]);
+    }
+}

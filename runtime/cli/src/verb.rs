@@ -1,0 +1,12 @@
+//! One file for each verb.
+
+pub(crate) mod doctor;
+pub(crate) mod export;
+pub(crate) mod lock;
+pub(crate) mod new;
+pub(crate) mod plan;
+pub(crate) mod run;
+pub(crate) mod runs;
+pub(crate) mod show;
+pub(crate) mod step;
+pub(crate) mod verify;

@@ -1,0 +1,186 @@
+//! `pinion plan`.
+
+use pinion_runtime::plan::{PlannedStep, Tools};
+use pinion_runtime::record::{InputRecord, RunRecord, StepRecord, columns_read};
+use pinion_runtime::run::{self, Mode, Observer, Options, Prediction};
+use serde::Serialize;
+
+use crate::args::Plan;
+use crate::failure::{DONE, Failure};
+use crate::project::{Project, Unlock, cancelled, threads};
+use crate::ui;
+
+#[derive(Serialize)]
+struct Summary {
+    pipeline: String,
+    steps: Vec<StepSummary>,
+}
+
+#[derive(Serialize)]
+struct StepSummary {
+    name: String,
+    component: String,
+    digest: String,
+    kind: &'static str,
+    /// Null where it depends on a result that is not known yet.
+    cached: Option<bool>,
+    /// Which part of the key differs from the last run; null for a cached step.
+    reason: Option<Reason>,
+}
+
+/// The part of a step's key that differs from the last run.
+#[derive(Serialize)]
+struct Reason {
+    /// `new`, `component`, `params`, `input`, `depends` or `store`.
+    part: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    old: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    new: Option<String>,
+}
+
+struct Silent;
+
+impl Observer for Silent {
+    fn wanted(&self, _step: &PlannedStep, _units: u64) {}
+    fn obtained(&self, _step: &PlannedStep, _cached: bool) {}
+    fn ended(&self, _record: &StepRecord) {}
+}
+
+/// Shows what would run.
+pub(crate) fn plan(args: &Plan) -> Result<u8, Failure> {
+    let project = Project::open(&args.place)?;
+    let planned = project.plan(&args.planning, &Unlock::New)?;
+    let tools = Tools { store: &project.store, sandbox: &planned.sandbox, data: &planned.data, cancel: cancelled() };
+    let options = Options {
+        mode: Mode::Lookup,
+        threads: threads(args.planning.threads),
+        keep_going: true,
+        clock: &|| 0,
+        observer: &Silent,
+    };
+    let predictions = run::predict(&planned.plan, tools, options)?;
+    let last = project.store.runs()?.pop().map(|id| project.store.run(&id)).transpose()?;
+    let steps = planned.plan.steps.iter().zip(&predictions).map(|(step, prediction)| {
+        let before = last.as_ref().and_then(|run| run.step(step.name.as_str()));
+        StepSummary {
+            name: step.name.to_string(),
+            component: step.reference.clone(),
+            digest: step.digest().to_string(),
+            kind: step.descriptor.kind.name(),
+            cached: match prediction {
+                Prediction::Cached(_) => Some(true),
+                Prediction::Runs(_) => Some(false),
+                Prediction::Depends => None,
+            },
+            reason: reason(step, prediction, before, &planned.plan, &predictions),
+        }
+    });
+    let summary = Summary { pipeline: planned.plan.name.clone(), steps: steps.collect() };
+    if args.place.json {
+        ui::json(&summary)?;
+    } else {
+        let rows: Vec<Vec<String>> = summary.steps.iter().map(row).collect();
+        for line in ui::aligned(&rows) {
+            ui::data(&format!("  {line}"));
+        }
+        for change in &planned.changes {
+            ui::note(&format!("  would have {change}"));
+        }
+        let _: Option<&RunRecord> = last.as_ref();
+    }
+    Ok(DONE)
+}
+
+fn row(step: &StepSummary) -> Vec<String> {
+    let how = match step.cached {
+        Some(true) => "cached",
+        Some(false) => "runs",
+        None => "depends",
+    };
+    let why = step.reason.as_ref().map(describe).unwrap_or_default();
+    vec![step.name.clone(), step.component.clone(), how.to_owned(), why]
+}
+
+fn describe(reason: &Reason) -> String {
+    let name = reason.name.as_deref().unwrap_or_default();
+    match (reason.part, &reason.old, &reason.new) {
+        ("new", _, _) => "it has not run yet".to_owned(),
+        ("depends", _, _) => format!("on `{name}`"),
+        ("store", _, _) => "its result is not in the store".to_owned(),
+        ("params", Some(old), Some(new)) => format!("param `{name}`: {old} -> {new}"),
+        (part, Some(old), Some(new)) if name.is_empty() => format!("{part}: {old} -> {new}"),
+        (part, Some(old), Some(new)) => format!("{part} `{name}`: {old} -> {new}"),
+        (part, _, _) => format!("{part} {name}"),
+    }
+}
+
+fn reason(
+    step: &PlannedStep,
+    prediction: &Prediction,
+    before: Option<&StepRecord>,
+    plan: &pinion_runtime::plan::Plan,
+    predictions: &[Prediction],
+) -> Option<Reason> {
+    let plain = |part| Some(Reason { part, name: None, old: None, new: None });
+    let inputs = match prediction {
+        Prediction::Cached(_) => return None,
+        Prediction::Runs(inputs) => inputs,
+        Prediction::Depends => {
+            let unknown = step.inputs.iter().find_map(|input| match &input.from {
+                pinion_runtime::plan::Origin::Step { step, .. } => {
+                    (!matches!(predictions.get(*step), Some(Prediction::Cached(_)))).then(|| plan.steps[*step].name.to_string())
+                }
+                pinion_runtime::plan::Origin::Source(_) => None,
+            });
+            return Some(Reason { part: "depends", name: unknown, old: None, new: None });
+        }
+    };
+    let Some(before) = before else { return plain("new") };
+    if before.digest != step.digest() {
+        return Some(Reason {
+            part: "component",
+            name: None,
+            old: Some(before.digest.to_string()),
+            new: Some(step.digest().to_string()),
+        });
+    }
+    if *before.params != *step.params {
+        return Some(param_reason(&before.params, &step.params));
+    }
+    let changed = inputs.iter().find_map(|input: &InputRecord| {
+        let old = before.inputs.iter().find(|old| old.port == input.port);
+        (old.map(|old| old.digest) != Some(input.digest)).then(|| Reason {
+            part: "input",
+            name: Some(match columns_read(before).get(&input.port) {
+                Some(columns) if !columns.is_empty() => {
+                    format!("{} ({})", input.from, columns.iter().cloned().collect::<Vec<_>>().join(", "))
+                }
+                _ => input.from.clone(),
+            }),
+            old: old.map(|old| old.digest.to_string()),
+            new: Some(input.digest.to_string()),
+        })
+    });
+    changed.or_else(|| plain("store"))
+}
+
+/// The first param that differs.
+fn param_reason(old: &str, new: &str) -> Reason {
+    let parse = |text: &str| serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(text).unwrap_or_default();
+    let (before, after) = (parse(old), parse(new));
+    let names = before.keys().chain(after.keys());
+    let differs = names.into_iter().find(|name| before.get(*name) != after.get(*name));
+    let show = |value: Option<&serde_json::Value>| value.map_or_else(|| "none".to_owned(), ToString::to_string);
+    match differs {
+        Some(name) => Reason {
+            part: "params",
+            name: Some(name.clone()),
+            old: Some(show(before.get(name))),
+            new: Some(show(after.get(name))),
+        },
+        None => Reason { part: "params", name: None, old: Some(old.to_owned()), new: Some(new.to_owned()) },
+    }
+}

@@ -1,0 +1,271 @@
+//! `pinion run`.
+
+use std::time::Instant;
+
+use pinion_runtime::record::{Artifact, RunEnd, RunId, RunOutcome, RunStart, RECORD_VERSION, StepOutcome, StepRecord};
+use pinion_runtime::run::{self, Ended, Mode, Options};
+use pinion_runtime::plan::Tools;
+use pinion_runtime::sandbox::StepError;
+use pinion_runtime::unit::SEMANTICS;
+use serde::{Deserialize, Serialize};
+
+use crate::args::Run;
+use crate::clock;
+use crate::failure::{DONE, FAILED, Failure, INTERRUPTED};
+use crate::project::{Planned, Project, Unlock, cancelled, threads};
+use crate::ui::{self, Progress};
+
+/// What `pinion run --json` prints; a stable interface, and what `pinion verify --expect` reads.
+#[derive(Debug, Deserialize, Serialize)]
+pub(crate) struct Summary {
+    pub(crate) run: String,
+    pub(crate) run_digest: Option<String>,
+    pub(crate) outcome: String,
+    pub(crate) duration_ms: u64,
+    pub(crate) steps: Vec<StepSummary>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) error: Option<ErrorSummary>,
+}
+
+#[derive(Debug, Deserialize, Serialize)]
+pub(crate) struct StepSummary {
+    pub(crate) name: String,
+    pub(crate) component: String,
+    pub(crate) digest: String,
+    pub(crate) outcome: String,
+    pub(crate) units: Units,
+    /// Of all output tables together.
+    pub(crate) rows: u64,
+    pub(crate) outputs: Vec<OutputSummary>,
+    pub(crate) fuel: u64,
+    pub(crate) memory_bytes: u64,
+    pub(crate) duration_ms: u64,
+    pub(crate) bytes: Bytes,
+}
+
+#[derive(Debug, Deserialize, Serialize)]
+pub(crate) struct Units {
+    pub(crate) run: u64,
+    pub(crate) cached: u64,
+}
+
+#[derive(Debug, Deserialize, Serialize)]
+pub(crate) struct OutputSummary {
+    pub(crate) port: String,
+    pub(crate) digest: String,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) rows: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) bytes: Option<u64>,
+}
+
+#[derive(Debug, Deserialize, Serialize)]
+pub(crate) struct Bytes {
+    pub(crate) read: u64,
+    pub(crate) copied: u64,
+    pub(crate) hashed: u64,
+    pub(crate) stored: u64,
+}
+
+#[derive(Debug, Deserialize, Serialize)]
+pub(crate) struct ErrorSummary {
+    pub(crate) step: String,
+    pub(crate) code: String,
+    pub(crate) message: String,
+}
+
+/// Runs the pipeline.
+pub(crate) fn run(args: &Run) -> Result<u8, Failure> {
+    let project = Project::open(&args.place)?;
+    let mut planned = project.plan(&args.planning, &Unlock::New)?;
+    project.write_lock(&planned, &args.planning)?;
+    planned.plan = planned.plan.only(&args.steps)?;
+    let mode = if args.no_cache { Mode::Fresh } else { Mode::Cached };
+    let threads = threads(args.planning.threads);
+    let (id, ended) = record(&project, &planned, mode, threads, args.keep_going, args.place.json)?;
+    if args.place.json {
+        ui::json(&summary(&id, &ended, &planned))?;
+    } else {
+        ui::note(&last_line(&id, &ended));
+    }
+    Ok(match ended.outcome {
+        RunOutcome::Succeeded => DONE,
+        RunOutcome::Cancelled => INTERRUPTED,
+        RunOutcome::Failed | RunOutcome::Interrupted => {
+            ui::failure(&failed_step(&planned, &ended));
+            FAILED
+        }
+    })
+}
+
+/// Runs a plan and records it in the project's store.
+pub(crate) fn record(
+    project: &Project,
+    planned: &Planned,
+    mode: Mode,
+    threads: usize,
+    keep_going: bool,
+    quiet: bool,
+) -> Result<(RunId, Ended), Failure> {
+    let id = clock::run_id()?;
+    let store = &project.store;
+    let start = RunStart {
+        format: RECORD_VERSION,
+        id: id.clone(),
+        pipeline: planned.plan.name.clone(),
+        semantics: SEMANTICS.to_owned(),
+        seed: planned.plan.seed,
+        layout: planned.plan.layout,
+        pipeline_text: store.put_blob(planned.pipeline_text.as_bytes())?.0,
+        lock_text: store.put_blob(planned.lock_text.as_bytes())?.0,
+        params: planned.plan.params.clone(),
+        sources: planned.plan.sources.clone(),
+        steps: planned.plan.steps.iter().map(|step| step.name.clone()).collect(),
+        started: clock::now(),
+    };
+    let progress = Progress::new(&planned.plan.steps, quiet);
+    let began = Instant::now();
+    let elapsed = move || u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+    let options = Options { mode, threads, keep_going, clock: &elapsed, observer: &progress };
+    let tools = Tools { store, sandbox: &planned.sandbox, data: &planned.data, cancel: cancelled() };
+    let mut writer = store.create_run(&id)?;
+    let ended = run::execute(&planned.plan, tools, options, start, &mut writer, &clock::now);
+    progress.finish();
+    Ok((id, ended?))
+}
+
+fn last_line(id: &RunId, ended: &Ended) -> String {
+    let cached = ended.steps.iter().filter(|step| step.outcome == StepOutcome::Cached).count();
+    let how = outcome_name(ended.outcome);
+    let steps = ended.steps.len();
+    format!("run {id} {how}: {steps} steps, {cached} cached, {}", ui::duration(ended.duration_ms))
+}
+
+pub(crate) fn outcome_name(outcome: RunOutcome) -> &'static str {
+    match outcome {
+        RunOutcome::Succeeded => "succeeded",
+        RunOutcome::Failed => "failed",
+        RunOutcome::Cancelled => "cancelled",
+        RunOutcome::Interrupted => "interrupted",
+    }
+}
+
+pub(crate) fn step_outcome_name(outcome: StepOutcome) -> &'static str {
+    match outcome {
+        StepOutcome::Succeeded => "succeeded",
+        StepOutcome::Cached => "cached",
+        StepOutcome::Failed => "failed",
+        StepOutcome::Skipped => "skipped",
+        StepOutcome::Cancelled => "cancelled",
+    }
+}
+
+/// The message for the step that failed: the step, its own words, its facts, and where it stands.
+pub(crate) fn failed_step(planned: &Planned, ended: &Ended) -> Failure {
+    let Some(failure) = &ended.failure else { return Failure::failed("the run failed") };
+    let step = &planned.plan.steps[failure.step];
+    let mut message = format!("step `{}` failed", step.name);
+    let mut hint = None;
+    let mut facts: Vec<(&str, String)> = Vec::new();
+    match &failure.error {
+        StepError::Refused { message: words, details, .. } => {
+            message = format!("{message}: {words}");
+            for (label, value) in details {
+                if label == "hint" {
+                    hint = Some(value.clone());
+                } else {
+                    facts.push((label, value.clone()));
+                }
+            }
+        }
+        StepError::Trapped { message: words, stderr } => {
+            message = format!("{message}: it trapped: {words}");
+            facts.extend(stderr.iter().map(|line| ("stderr", line.clone())));
+        }
+        StepError::LimitReached(limit) => {
+            message = format!("{message}: {limit}");
+            hint = Some(format!("to allow it more, set `limits = {{ {} = … }}` under `[steps.{}]`", limit.what, step.name));
+        }
+        other => {
+            message = format!("{message}: {other}");
+            let mut source = std::error::Error::source(other);
+            while let Some(cause) = source {
+                message = format!("{message}\ncaused by: {cause}");
+                source = cause.source();
+            }
+            if matches!(other, StepError::Data(_)) {
+                hint = Some("to look at every byte in the store, run `pinion doctor`".to_owned());
+            }
+        }
+    }
+    if let Some(position) = failure.position {
+        facts.push(("partition", position.to_string()));
+    }
+    facts.push(("in", format!("{}, component {}", step.place, step.reference)));
+    let width = facts.iter().map(|(label, _)| label.len()).max().unwrap_or(0);
+    for (label, value) in facts {
+        message = format!("{message}\n  {label:width$} {}", value.replace('\n', &format!("\n  {:width$} ", "")));
+    }
+    let failed = Failure::failed(message);
+    match hint {
+        Some(hint) => failed.hint(hint),
+        None => failed,
+    }
+}
+
+pub(crate) fn summary(id: &RunId, ended: &Ended, planned: &Planned) -> Summary {
+    let end = RunEnd {
+        outcome: ended.outcome,
+        run_digest: ended.run_digest,
+        duration_ms: ended.duration_ms,
+        finished: String::new(),
+    };
+    let mut summary = summarise(id, &ended.steps, &end);
+    summary.error = ended.failure.as_ref().map(|failure| ErrorSummary {
+        step: planned.plan.steps[failure.step].name.to_string(),
+        code: failure.error.code().to_owned(),
+        message: failed_step(planned, ended).error.to_string(),
+    });
+    summary
+}
+
+pub(crate) fn summarise(id: &RunId, steps: &[StepRecord], end: &RunEnd) -> Summary {
+    Summary {
+        run: id.to_string(),
+        run_digest: end.run_digest.map(|digest| digest.to_string()),
+        outcome: outcome_name(end.outcome).to_owned(),
+        duration_ms: end.duration_ms,
+        steps: steps.iter().map(step_summary).collect(),
+        error: None,
+    }
+}
+
+pub(crate) fn step_summary(step: &StepRecord) -> StepSummary {
+    let output = |output: &pinion_runtime::record::OutputRecord| match &output.artifact {
+        Artifact::Table(table) => {
+            OutputSummary { port: output.port.clone(), digest: table.digest.to_string(), rows: Some(table.rows), bytes: None }
+        }
+        Artifact::Blob(blob) => {
+            OutputSummary { port: output.port.clone(), digest: blob.digest.to_string(), rows: None, bytes: Some(blob.len) }
+        }
+    };
+    let outputs: Vec<OutputSummary> = step.outputs.iter().map(output).collect();
+    StepSummary {
+        name: step.name.to_string(),
+        component: step.component.clone(),
+        digest: step.digest.to_string(),
+        outcome: step_outcome_name(step.outcome).to_owned(),
+        units: Units { run: step.totals.units - step.totals.cached, cached: step.totals.cached },
+        rows: outputs.iter().filter_map(|output| output.rows).sum(),
+        outputs,
+        fuel: step.totals.usage.fuel,
+        memory_bytes: step.totals.usage.memory_bytes,
+        duration_ms: step.duration_ms,
+        bytes: Bytes {
+            read: step.totals.bytes.read,
+            copied: step.totals.bytes.copied,
+            hashed: step.totals.bytes.hashed,
+            stored: step.totals.bytes.stored,
+        },
+    }
+}

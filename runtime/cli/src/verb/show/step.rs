@@ -1,0 +1,171 @@
+//! A step of a run.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use pinion_runtime::record::{Artifact, LogLine, RunRecord, Size, StepFailure, StepRecord, columns_read};
+use serde::Serialize;
+use serde_json::Value;
+
+use super::page::{facts, section, text_section, units};
+use crate::failure::Failure;
+use crate::ui;
+use crate::verb::run::{Bytes, OutputSummary, Units, step_outcome_name, step_summary};
+
+/// Names of columns by port.
+type Columns = BTreeMap<String, BTreeSet<String>>;
+
+/// What `pinion show STEP --json` prints.
+#[derive(Serialize)]
+struct StepView<'a> {
+    run: String,
+    name: String,
+    component: String,
+    digest: String,
+    kind: String,
+    params: Value,
+    outcome: &'static str,
+    inputs: Vec<InputView>,
+    outputs: Vec<OutputSummary>,
+    columns_read: Columns,
+    columns_made: Columns,
+    units: Units,
+    fuel: u64,
+    memory_bytes: u64,
+    bytes: Bytes,
+    duration_ms: u64,
+    log: &'a [LogLine],
+    error: Option<&'a StepFailure>,
+}
+
+#[derive(Serialize)]
+struct InputView {
+    port: String,
+    from: String,
+    digest: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rows: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bytes: Option<u64>,
+}
+
+/// Shows a step.
+pub(super) fn show(run: &RunRecord, step: &StepRecord, json: bool) -> Result<(), Failure> {
+    let view = StepView::of(run, step);
+    if json {
+        return ui::json(&view);
+    }
+    facts(&[
+        ("step", view.name.clone()),
+        ("run", view.run.clone()),
+        ("component", view.component.clone()),
+        ("digest", view.digest.clone()),
+        ("kind", view.kind.clone()),
+        ("outcome", view.outcome.to_owned()),
+        ("duration", ui::duration(view.duration_ms)),
+        ("units", units(step)),
+        ("fuel", view.fuel.to_string()),
+        ("memory", ui::bytes(view.memory_bytes)),
+        ("read", ui::bytes(view.bytes.read)),
+        ("copied", ui::bytes(view.bytes.copied)),
+        ("hashed", ui::bytes(view.bytes.hashed)),
+        ("stored", ui::bytes(view.bytes.stored)),
+    ]);
+    section("params", params(&view.params));
+    section("inputs", view.inputs.iter().map(InputView::row).collect());
+    section("outputs", step.outputs.iter().map(|output| output_row(&output.port, &output.artifact)).collect());
+    section("columns read", columns(&view.columns_read));
+    section("columns made", columns(&view.columns_made));
+    section("log", view.log.iter().map(|line| vec![line.level.clone(), line.message.clone()]).collect());
+    show_error(step);
+    Ok(())
+}
+
+/// Shows why a step failed, if it did.
+pub(super) fn show_error(step: &StepRecord) {
+    let Some(error) = &step.error else { return };
+    text_section(&format!("step `{}` failed ({})", step.name, ui::harmless(&error.code)), &indented(&error.message));
+    let width = error.details.iter().map(|(label, _)| label.chars().count()).max().unwrap_or(0);
+    for (label, value) in &error.details {
+        ui::data(&format!("    {:width$} {}", ui::harmless(label), ui::harmless(value)));
+    }
+}
+
+fn indented(text: &str) -> String {
+    text.lines().map(|line| format!("  {line}\n")).collect()
+}
+
+impl<'a> StepView<'a> {
+    fn of(run: &RunRecord, step: &'a StepRecord) -> Self {
+        let summary = step_summary(step);
+        Self {
+            run: run.start.id.to_string(),
+            name: summary.name,
+            component: summary.component,
+            digest: summary.digest,
+            kind: step.kind.clone(),
+            params: serde_json::from_str(&step.params).unwrap_or_else(|_| Value::String(step.params.clone())),
+            outcome: step_outcome_name(step.outcome),
+            inputs: InputView::all(step),
+            outputs: summary.outputs,
+            columns_read: columns_read(step),
+            columns_made: columns_made(step),
+            units: summary.units,
+            fuel: summary.fuel,
+            memory_bytes: summary.memory_bytes,
+            bytes: summary.bytes,
+            duration_ms: summary.duration_ms,
+            log: &step.log,
+            error: step.error.as_ref(),
+        }
+    }
+}
+
+impl InputView {
+    fn all(step: &StepRecord) -> Vec<Self> {
+        let inputs = step.inputs.iter().map(|input| {
+            let (rows, bytes) = match input.size {
+                Size::Rows(rows) => (Some(rows), None),
+                Size::Bytes(bytes) => (None, Some(bytes)),
+            };
+            Self { port: input.port.clone(), from: input.from.clone(), digest: input.digest.to_string(), rows, bytes }
+        });
+        inputs.collect()
+    }
+
+    fn row(&self) -> Vec<String> {
+        let rows = self.rows.map(|rows| format!("{rows} rows"));
+        let size = rows.or_else(|| self.bytes.map(ui::bytes)).unwrap_or_default();
+        vec![self.port.clone(), self.from.clone(), size, self.digest.clone()]
+    }
+}
+
+fn output_row(port: &str, artifact: &Artifact) -> Vec<String> {
+    let (what, size, digest) = match artifact {
+        Artifact::Table(table) => ("table".to_owned(), format!("{} rows", table.rows), table.digest),
+        Artifact::Blob(blob) => (blob.media_type.clone(), ui::bytes(blob.len), blob.digest),
+    };
+    vec![port.to_owned(), what, size, digest.to_string()]
+}
+
+fn params(params: &Value) -> Vec<Vec<String>> {
+    match params {
+        Value::Object(members) => members.iter().map(|(name, value)| vec![name.clone(), value.to_string()]).collect(),
+        other => vec![vec![other.to_string()]],
+    }
+}
+
+fn columns(columns: &Columns) -> Vec<Vec<String>> {
+    let row = |(port, names): (&String, &BTreeSet<String>)| {
+        vec![port.clone(), names.iter().map(String::as_str).collect::<Vec<_>>().join(", ")]
+    };
+    columns.iter().map(row).collect()
+}
+
+/// The columns that a step made itself, by output port.
+fn columns_made(step: &StepRecord) -> Columns {
+    let mut columns = Columns::new();
+    for (port, names) in step.units.iter().flat_map(|unit| &unit.made) {
+        columns.entry(port.clone()).or_default().extend(names.iter().cloned());
+    }
+    columns
+}

@@ -1,0 +1,331 @@
+//! `pinion verify`: the same work again, in a store that knows nothing, and every digest compared.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Read;
+use std::sync::Arc;
+
+use pinion_runtime::component::{Component, Places, Resolved, resolve};
+use pinion_runtime::digest::ComponentDigest;
+use pinion_runtime::lock::Lockfile;
+use pinion_runtime::pipeline::{Pipeline, StepName};
+use pinion_runtime::plan::{self, Tools};
+use pinion_runtime::record::{Artifact, RunId, RunOutcome, RunRecord};
+use pinion_runtime::run::{Mode, StoreData};
+use pinion_runtime::sandbox::Data;
+use pinion_runtime::store::Store;
+use serde::Serialize;
+use serde_json::Value;
+
+use super::run::{self, StepSummary, Summary};
+use crate::args::{Planning, Verify};
+use crate::failure::{DONE, FAILED, Failure, INTERRUPTED};
+use crate::project::{LOCK, PIPELINE, Planned, Project, Unlock, cancelled, open_store, sandbox, threads};
+use crate::std_components::standard;
+use crate::ui;
+
+#[derive(Serialize)]
+struct Verdict {
+    against: String,
+    equal: bool,
+    expected_run_digest: Option<String>,
+    found_run_digest: Option<String>,
+    differences: Vec<Difference>,
+}
+
+#[derive(Serialize)]
+struct Difference {
+    /// None for the run as a whole.
+    step: Option<String>,
+    what: String,
+    expected: String,
+    found: String,
+}
+
+/// Runs again and compares.
+pub(crate) fn verify(args: &Verify) -> Result<u8, Failure> {
+    let project = Project::open(&args.place)?;
+    let scratch = tempfile::tempdir().map_err(|error| Failure::on_path("make", std::env::temp_dir().display(), error))?;
+    let fresh = Project {
+        root: project.root.clone(),
+        dir: project.dir.try_clone().map_err(|error| Failure::on_path("open", project.root.display(), error))?,
+        store: Arc::new(open_store(scratch.path())?),
+    };
+    let threads = threads(args.threads);
+    let (against, expected, planned, mut differences) = match &args.expect {
+        Some(file) => {
+            let text = std::fs::read(file).map_err(|error| Failure::on_path("read", file.display(), error))?;
+            let expected: Summary = serde_json::from_slice(&text).map_err(|error| {
+                Failure::wrong(format!("`{}` is not what `pinion run --json` prints: {error}", file.display()))
+            })?;
+            let planning = Planning { locked: true, ..Planning::default() };
+            let mut planned = fresh.plan(&planning, &Unlock::New)?;
+            planned.plan = planned.plan.only(&names(&expected))?;
+            (file.display().to_string(), expected, planned, Vec::new())
+        }
+        None => {
+            let record = chosen(&project.store, args.run.as_deref())?;
+            let planned = again(&project, &fresh, &record, threads)?;
+            let damages = damages(&project.store, &record);
+            (format!("run {}", record.start.id), expected(&record), planned, damages)
+        }
+    };
+    let (id, ended) = run::record(&fresh, &planned, Mode::Cached, threads, false, args.place.json)?;
+    match ended.outcome {
+        RunOutcome::Cancelled => return Ok(INTERRUPTED),
+        RunOutcome::Failed | RunOutcome::Interrupted => return Err(run::failed_step(&planned, &ended)),
+        RunOutcome::Succeeded => {}
+    }
+    let found = run::summary(&id, &ended, &planned);
+    differences.extend(compare(&expected, &found));
+    let verdict = Verdict {
+        against,
+        equal: differences.is_empty(),
+        expected_run_digest: expected.run_digest,
+        found_run_digest: found.run_digest,
+        differences,
+    };
+    if args.place.json {
+        ui::json(&verdict)?;
+        return Ok(if verdict.equal { DONE } else { FAILED });
+    }
+    let Some(first) = verdict.differences.first() else {
+        let digest = verdict.found_run_digest.unwrap_or_default();
+        ui::note(&format!("verified {}: {} steps, every digest is equal", verdict.against, found.steps.len()));
+        ui::data(&digest);
+        return Ok(DONE);
+    };
+    let place = first.step.as_ref().map_or_else(String::new, |step| format!(" of step `{step}`"));
+    let more = match verdict.differences.len() {
+        1 => String::new(),
+        many => format!("\n  and {} more", many - 1),
+    };
+    Err(Failure::failed(format!(
+        "the {}{place} differs from {}\n  expected {}\n  found    {}{more}",
+        first.what, verdict.against, first.expected, first.found
+    )))
+}
+
+fn names(expected: &Summary) -> Vec<String> {
+    expected.steps.iter().map(|step| step.name.clone()).collect()
+}
+
+/// The run to compare with: the one named, or the last that succeeded.
+fn chosen(store: &Store, run: Option<&str>) -> Result<RunRecord, Failure> {
+    let ids = store.runs()?;
+    let record = match run {
+        Some(name) => {
+            let matches: Vec<&RunId> = ids.iter().filter(|id| id.as_str().starts_with(name)).collect();
+            match matches.as_slice() {
+                [id] => store.run(id)?,
+                [] => return Err(Failure::wrong(format!("there is no run `{name}`")).hint("to list the runs, run `pinion runs`")),
+                _ => return Err(Failure::wrong(format!("`{name}` is the beginning of {} runs", matches.len()))),
+            }
+        }
+        None => {
+            let mut last = None;
+            for id in ids.iter().rev() {
+                let record = store.run(id)?;
+                if record.outcome() == RunOutcome::Succeeded {
+                    last = Some(record);
+                    break;
+                }
+            }
+            last.ok_or_else(|| Failure::wrong("there is no succeeded run to compare with").hint("to make one, run `pinion run`"))?
+        }
+    };
+    if record.outcome() != RunOutcome::Succeeded {
+        return Err(Failure::wrong(format!(
+            "run {} {}, so there is nothing to compare with",
+            record.start.id,
+            run::outcome_name(record.outcome())
+        )));
+    }
+    Ok(record)
+}
+
+fn expected(record: &RunRecord) -> Summary {
+    let end = record.end.clone().unwrap_or_else(|| pinion_runtime::record::RunEnd {
+        outcome: record.outcome(),
+        run_digest: None,
+        duration_ms: 0,
+        finished: String::new(),
+    });
+    run::summarise(&record.start.id, &record.steps, &end)
+}
+
+/// The plan of a recorded run, over a store that knows nothing. Components and sources come from the
+/// project, or by digest from the store that ran it; keys and outputs do not.
+fn again(project: &Project, fresh: &Project, record: &RunRecord, threads: usize) -> Result<Planned, Failure> {
+    let text = |digest| -> Result<String, Failure> {
+        let bytes = project.store.blob(digest)?;
+        String::from_utf8(bytes.to_vec()).map_err(|_| Failure::wrong("the recorded pipeline is not UTF-8"))
+    };
+    let pipeline_text = text(&record.start.pipeline_text)?;
+    let lock_text = text(&record.start.lock_text)?;
+    let defaults = Pipeline::parse(&pipeline_text, PIPELINE, &[])?.params;
+    let set: Vec<(String, String)> = record
+        .start
+        .params
+        .iter()
+        .filter(|(name, value)| defaults.get(*name) != Some(*value))
+        .map(|(name, value)| (name.clone(), toml(value, true)))
+        .collect();
+    let pipeline = Pipeline::parse(&pipeline_text, PIPELINE, &set)?;
+    let lock = Lockfile::parse(&lock_text, LOCK)?;
+    let components = components(project, &pipeline, &lock)?;
+    sources(project, fresh, record)?;
+    let sandbox = sandbox(threads)?;
+    let data: Arc<dyn Data> = Arc::new(StoreData::new(Arc::clone(&fresh.store), None, BTreeMap::new()));
+    let tools = Tools { store: &fresh.store, sandbox: &sandbox, data: &data, cancel: cancelled() };
+    let plan = plan::resolve(&pipeline, components, record.start.sources.clone(), tools)?;
+    let names: Vec<String> = record.start.steps.iter().map(ToString::to_string).collect();
+    let plan = plan.only(&names)?;
+    Ok(Planned { plan, pipeline_text, lock_text, changes: Vec::new(), sandbox, data })
+}
+
+fn components(project: &Project, pipeline: &Pipeline, lock: &Lockfile) -> Result<BTreeMap<StepName, Component>, Failure> {
+    let standard = standard();
+    let kept = |digest: &ComponentDigest| {
+        project.store.component(digest).map(|bytes| bytes.map(bytes::Bytes::from)).map_err(std::io::Error::other)
+    };
+    let places = Places { project: &project.dir, standard, kept: &kept };
+    let mut components = BTreeMap::new();
+    for step in &pipeline.steps {
+        let locked = lock.component(&step.component);
+        let component = match locked.and_then(|(key, locked)| Some((key, locked, kept(&locked.digest).ok()??))) {
+            Some((key, locked, bytes)) => {
+                Component { key: key.clone(), origin: locked.origin.clone(), digest: locked.digest, bytes }
+            }
+            None => match resolve(&step.component, locked, places, true)? {
+                Resolved::Component(component) => component,
+                Resolved::Unbuilt { path, .. } => {
+                    return Err(Failure::wrong(format!("the component built from `{path}` is gone")));
+                }
+            },
+        };
+        components.insert(step.name.clone(), component);
+    }
+    Ok(components)
+}
+
+/// Brings the recorded bytes of every source into the fresh store.
+fn sources(project: &Project, fresh: &Project, record: &RunRecord) -> Result<(), Failure> {
+    for file in record.start.sources.values().flatten() {
+        if let Ok(mut open) = project.dir.open(&file.path) {
+            let (digest, _) = fresh.store.put_blob_from(&mut open as &mut dyn Read)?;
+            if digest == file.digest {
+                continue;
+            }
+        }
+        let bytes = project.store.blob(&file.digest).map_err(|_| {
+            Failure::wrong(format!(
+                "the bytes that the run read are gone\n  expected {}\n  in       {}",
+                file.digest, file.path
+            ))
+        })?;
+        fresh.store.put_blob(&bytes)?;
+    }
+    Ok(())
+}
+
+/// Outputs of the recorded run that are no longer what they were. Nothing of them reaches the new run.
+fn damages(store: &Store, record: &RunRecord) -> Vec<Difference> {
+    let mut differences = Vec::new();
+    let mut seen = BTreeSet::new();
+    for step in &record.steps {
+        for output in &step.outputs {
+            let (digest, problem) = match &output.artifact {
+                Artifact::Blob(blob) => (blob.digest, store.blob(&blob.digest).err()),
+                Artifact::Table(summary) => (summary.digest, damaged_table(store, &summary.digest)),
+            };
+            if let (Some(error), true) = (problem, seen.insert(digest)) {
+                let mut found = error.to_string();
+                if let Some(cause) = std::error::Error::source(&error) {
+                    found = format!("{found}: {cause}");
+                }
+                differences.push(Difference {
+                    step: Some(step.name.to_string()),
+                    what: format!("stored output `{}`", output.port),
+                    expected: digest.to_string(),
+                    found,
+                });
+            }
+        }
+    }
+    differences
+}
+
+fn damaged_table(store: &Store, digest: &pinion_runtime::digest::Digest) -> Option<pinion_runtime::store::StoreError> {
+    let table = match store.table(digest) {
+        Ok(table) => table?,
+        Err(error) => return Some(error),
+    };
+    for partition in &table.partitions {
+        for (field, chunk) in table.fields.iter().zip(&partition.columns) {
+            if let Err(error) = store.load(field, chunk) {
+                return Some(error);
+            }
+        }
+    }
+    None
+}
+
+fn compare(expected: &Summary, found: &Summary) -> Vec<Difference> {
+    let mut differences = Vec::new();
+    for step in &expected.steps {
+        let Some(again) = found.steps.iter().find(|other| other.name == step.name) else {
+            differences.push(difference(step, "presence", "a step", "none"));
+            continue;
+        };
+        if step.digest != again.digest {
+            differences.push(difference(step, "component", &step.digest, &again.digest));
+        }
+        for output in &step.outputs {
+            let other = again.outputs.iter().find(|other| other.port == output.port);
+            let other = other.map_or("none", |other| other.digest.as_str());
+            if output.digest != other {
+                differences.push(difference(step, &format!("output `{}`", output.port), &output.digest, other));
+            }
+        }
+        if step.fuel != again.fuel {
+            differences.push(difference(step, "fuel", &step.fuel.to_string(), &again.fuel.to_string()));
+        }
+        if step.memory_bytes != again.memory_bytes {
+            differences.push(difference(step, "memory", &step.memory_bytes.to_string(), &again.memory_bytes.to_string()));
+        }
+    }
+    if expected.run_digest != found.run_digest {
+        let digest = |digest: &Option<String>| digest.clone().unwrap_or_else(|| "none".to_owned());
+        differences.push(Difference {
+            step: None,
+            what: "run digest".to_owned(),
+            expected: digest(&expected.run_digest),
+            found: digest(&found.run_digest),
+        });
+    }
+    differences
+}
+
+fn difference(step: &StepSummary, what: &str, expected: &str, found: &str) -> Difference {
+    Difference {
+        step: Some(step.name.clone()),
+        what: what.to_owned(),
+        expected: expected.to_owned(),
+        found: found.to_owned(),
+    }
+}
+
+/// A param as `--set` takes it: TOML, but for text at the top, which stands as it is.
+fn toml(value: &Value, top: bool) -> String {
+    match value {
+        Value::String(text) if top => text.clone(),
+        Value::Array(values) => {
+            format!("[{}]", values.iter().map(|value| toml(value, false)).collect::<Vec<_>>().join(", "))
+        }
+        Value::Object(members) => {
+            let member = |(name, value): (&String, &Value)| format!("{} = {}", Value::String(name.clone()), toml(value, false));
+            format!("{{ {} }}", members.iter().map(member).collect::<Vec<_>>().join(", "))
+        }
+        other => other.to_string(),
+    }
+}
