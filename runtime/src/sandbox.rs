@@ -7,6 +7,7 @@
 
 mod batch;
 mod call;
+mod console;
 mod imports;
 mod outcome;
 mod state;
@@ -206,7 +207,10 @@ impl StepError {
 #[derive(Debug, thiserror::Error)]
 pub enum BadComponent {
     /// Larger than a component may be.
-    #[error("it has {found} bytes, and a component may have {}", MAX_COMPONENT_BYTES)]
+    #[error(
+        "it has {found} bytes, and a component may have {}",
+        MAX_COMPONENT_BYTES
+    )]
     TooLarge {
         /// Its size.
         found: usize,
@@ -215,10 +219,8 @@ pub enum BadComponent {
     #[error("{0}")]
     Invalid(String),
     /// It does not export `step`, or none or several of the kinds.
-    #[error("it exports {found} of the kinds of step, and must export exactly one\n  in {}", listed(.exports))]
+    #[error("it is no step\n  expected exports `{STEP}` and one kind of step\n  found    {}", listed(.exports))]
     Kinds {
-        /// How many.
-        found: usize,
         /// What it exports.
         exports: Vec<String>,
     },
@@ -228,8 +230,15 @@ pub enum BadComponent {
 }
 
 fn listed(exports: &[String]) -> String {
-    if exports.is_empty() { "a component without exports".to_owned() } else { exports.join(", ") }
+    if exports.is_empty() {
+        "no exports".to_owned()
+    } else {
+        exports.join(", ")
+    }
 }
+
+/// The interface that every step exports.
+const STEP: &str = "pinion:step/step@0.1.0";
 
 /// Bytes that a component may have.
 pub const MAX_COMPONENT_BYTES: usize = 128 << 20;
@@ -273,23 +282,31 @@ impl Sandbox {
         let mut linker = Linker::new(&engine);
         wasi::add_to_linker(&mut linker).map_err(host)?;
         imports::add_to_linker(&mut linker).map_err(host)?;
-        Ok(Self { engine, linker, cache, programs: Mutex::default() })
+        Ok(Self {
+            engine,
+            linker,
+            cache,
+            programs: Mutex::default(),
+        })
     }
 
     /// Compiles a component, or loads what was compiled before.
     ///
     /// # Errors
     /// [`StepError::BadComponent`].
-    pub fn program(&self, digest: ComponentDigest, bytes: &dyn Fn() -> Result<Vec<u8>, StepError>) -> Result<Arc<Program>, StepError> {
+    pub fn program(
+        &self,
+        digest: ComponentDigest,
+        bytes: &dyn Fn() -> Result<Vec<u8>, StepError>,
+    ) -> Result<Arc<Program>, StepError> {
         if let Some(program) = self.known(&digest) {
             return Ok(program);
         }
         let component = self.component(digest, bytes)?;
         let kind = kind(&self.engine, &component).map_err(StepError::BadComponent)?;
-        let pre = self
-            .linker
-            .instantiate_pre(&component)
-            .map_err(|error| StepError::BadComponent(BadComponent::Imports(format!("{error:#}"))))?;
+        let pre = self.linker.instantiate_pre(&component).map_err(|error| {
+            StepError::BadComponent(BadComponent::Imports(format!("{error:#}")))
+        })?;
         let program = Arc::new(Program { digest, kind, pre });
         if let Ok(mut programs) = self.programs.lock() {
             programs.insert(digest, Arc::clone(&program));
@@ -301,10 +318,17 @@ impl Sandbox {
         self.programs.lock().ok()?.get(digest).cloned()
     }
 
-    fn component(&self, digest: ComponentDigest, bytes: &dyn Fn() -> Result<Vec<u8>, StepError>) -> Result<Component, StepError> {
+    fn component(
+        &self,
+        digest: ComponentDigest,
+        bytes: &dyn Fn() -> Result<Vec<u8>, StepError>,
+    ) -> Result<Component, StepError> {
         let key = self.code_key(&digest);
         if let Some(code) = self.cache.as_ref().and_then(|cache| cache.load(&key)) {
-            #[expect(unsafe_code, reason = "loading compiled code is running it; `CodeCache` promises that it is ours")]
+            #[expect(
+                unsafe_code,
+                reason = "loading compiled code is running it; `CodeCache` promises that it is ours"
+            )]
             // SAFETY: the cache gives back only what `keep` was given, under a key of engine and component.
             let loaded = unsafe { Component::deserialize(&self.engine, &code) };
             if let Ok(component) = loaded {
@@ -313,14 +337,20 @@ impl Sandbox {
         }
         let bytes = bytes()?;
         if bytes.len() > MAX_COMPONENT_BYTES {
-            return Err(StepError::BadComponent(BadComponent::TooLarge { found: bytes.len() }));
+            return Err(StepError::BadComponent(BadComponent::TooLarge {
+                found: bytes.len(),
+            }));
         }
         let found = ComponentDigest::of(&bytes);
         if found != digest {
-            return Err(StepError::Host(format!("component {digest} was asked for and {found} was given")));
+            return Err(StepError::Host(format!(
+                "component {digest} was asked for and {found} was given"
+            )));
         }
-        let component = Component::from_binary(&self.engine, &bytes)
-            .map_err(|error| StepError::BadComponent(BadComponent::Invalid(format!("{error:#}"))))?;
+        check_header(&bytes).map_err(StepError::BadComponent)?;
+        let component = Component::from_binary(&self.engine, &bytes).map_err(|error| {
+            StepError::BadComponent(BadComponent::Invalid(format!("{error:#}")))
+        })?;
         if let Some(cache) = &self.cache
             && let Ok(code) = component.serialize()
         {
@@ -380,7 +410,10 @@ fn config(threads: usize) -> Config {
         .memory_reservation(MEMORY_RESERVATION)
         .memory_init_cow(true);
     // A few more than threads: an instance is returned to the pool a moment after the next is asked for.
-    let instances = u32::try_from(threads).unwrap_or(1).saturating_mul(2).saturating_add(4);
+    let instances = u32::try_from(threads)
+        .unwrap_or(1)
+        .saturating_mul(2)
+        .saturating_add(4);
     let mut pool = PoolingAllocationConfig::default();
     pool.total_component_instances(instances)
         .total_core_instances(instances * 8)
@@ -396,19 +429,41 @@ fn config(threads: usize) -> Config {
     config
 }
 
+/// Tells what is plainly no component from one that is damaged.
+fn check_header(bytes: &[u8]) -> Result<(), BadComponent> {
+    let invalid = |message: &str| Err(BadComponent::Invalid(message.to_owned()));
+    match bytes {
+        [0, b'a', b's', b'm', 1, 0, 0, 0, ..] => invalid("it is a core module and no component"),
+        [0, b'a', b's', b'm', ..] => Ok(()),
+        _ => invalid("it is not WebAssembly"),
+    }
+}
+
 fn kind(engine: &Engine, component: &Component) -> Result<Kind, BadComponent> {
     let component_type = component.component_type();
-    let exports: Vec<String> = component_type.exports(engine).map(|(name, _)| name.to_owned()).collect();
+    let exports: Vec<String> = component_type
+        .exports(engine)
+        .map(|(name, _)| name.to_owned())
+        .collect();
     let kinds = [Kind::Source, Kind::RowMap, Kind::Reduce, Kind::WholeTable];
-    let mut found = kinds.iter().filter(|kind| exports.contains(&kind.interface()));
-    let count = found.clone().count();
-    match (count, found.next(), exports.iter().any(|export| export == "pinion:step/step@0.1.0")) {
-        (1, Some(kind), true) => Ok(*kind),
-        (_, _, _) => Err(BadComponent::Kinds { found: count, exports }),
+    let mut found = kinds
+        .iter()
+        .filter(|kind| exports.contains(&kind.interface()));
+    match (
+        found.next(),
+        found.next(),
+        exports.iter().any(|export| export == STEP),
+    ) {
+        (Some(kind), None, true) => Ok(*kind),
+        _ => Err(BadComponent::Kinds { exports }),
     }
 }
 
 /// Limits of `describe` and `check`, which see no data: a fixed share of the defaults.
 pub(crate) fn pure_limits() -> Limits {
-    Limits { fuel: 10_000_000_000, memory_bytes: 256 << 20, ..Limits::default() }
+    Limits {
+        fuel: 10_000_000_000,
+        memory_bytes: 256 << 20,
+        ..Limits::default()
+    }
 }

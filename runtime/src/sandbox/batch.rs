@@ -28,7 +28,13 @@ pub(super) struct Batch {
     pub(super) made: Vec<ArrayRef>,
     /// Number of rows.
     pub(super) rows: u64,
+    /// Number of operations and operands in the expression, shared ones counted each time.
+    size: usize,
 }
+
+/// Operations and operands that an expression may have: zipping doubles them, and every look at an
+/// expression walks them all.
+const MAX_SIZE: usize = 4096;
 
 /// Why an operation on a batch is refused.
 #[derive(Debug, thiserror::Error)]
@@ -47,7 +53,10 @@ pub(super) enum BadBatch {
     None,
     #[error("{fields} fields are given for {columns} columns")]
     Count { fields: usize, columns: usize },
-    #[error("more than {} operations stand on top of each other", expression::MAX_DEPTH)]
+    #[error(
+        "too many operations make one batch\n  expected at most {} on top of each other, and {MAX_SIZE} in all",
+        expression::MAX_DEPTH
+    )]
     Depth,
     #[error(transparent)]
     Kernel(#[from] arrow_schema::ArrowError),
@@ -58,9 +67,8 @@ impl BadBatch {
     pub(super) fn code(&self) -> &'static str {
         match self {
             Self::Columns(BadExpression::Missing { .. }) => "missing-column",
-            Self::Columns(BadExpression::Duplicate { .. }) | Self::Fields(BadFields::DuplicateName { .. }) => {
-                "duplicate-column"
-            }
+            Self::Columns(BadExpression::Duplicate { .. })
+            | Self::Fields(BadFields::DuplicateName { .. }) => "duplicate-column",
             _ => "bad-batch",
         }
     }
@@ -75,6 +83,7 @@ impl Batch {
             rows: rows.len(),
             inputs: vec![Arc::new(rows)],
             made: Vec::new(),
+            size: 1,
         }
     }
 
@@ -87,12 +96,15 @@ impl Batch {
             inputs: Vec::new(),
             made,
             rows,
+            size: 1,
         }
     }
 
     /// One column.
     pub(super) fn find(&self, name: &str) -> Option<&Column> {
-        self.columns.iter().find(|column| column.field.name() == name)
+        self.columns
+            .iter()
+            .find(|column| column.field.name() == name)
     }
 
     /// Whether a column of this name can be taken of what is there: what asking for it observes when it
@@ -104,41 +116,68 @@ impl Batch {
 
     pub(super) fn select(&self, names: Vec<String>) -> Result<Self, BadBatch> {
         let columns = expression::select(&self.columns, &names)?;
-        self.with_expression(Expression::Select(Arc::clone(&self.expression), names), columns)
+        self.with_expression(
+            Expression::Select(Arc::clone(&self.expression), names),
+            columns,
+            self.size + 1,
+        )
     }
 
     pub(super) fn rename(&self, name: String, to: String) -> Result<Self, BadBatch> {
         let columns = expression::rename(self.columns.clone(), &name, &to)?;
-        self.with_expression(Expression::Rename(Arc::clone(&self.expression), name, to), columns)
+        self.with_expression(
+            Expression::Rename(Arc::clone(&self.expression), name, to),
+            columns,
+            self.size + 1,
+        )
     }
 
-    fn with_expression(&self, expression: Expression, columns: Vec<Column>) -> Result<Self, BadBatch> {
-        if expression.depth() > expression::MAX_DEPTH - 2 {
+    fn with_expression(
+        &self,
+        expression: Expression,
+        columns: Vec<Column>,
+        size: usize,
+    ) -> Result<Self, BadBatch> {
+        if size > MAX_SIZE || expression.depth() > expression::MAX_DEPTH - 2 {
             return Err(BadBatch::Depth);
         }
-        Ok(Self { expression: Arc::new(expression), columns, ..self.clone() })
+        Ok(Self {
+            expression: Arc::new(expression),
+            columns,
+            size,
+            ..self.clone()
+        })
     }
 
-    pub(super) fn with_columns(&self, fields: Vec<Field>, made: Vec<ArrayRef>) -> Result<Self, BadBatch> {
+    pub(super) fn with_columns(
+        &self,
+        fields: Vec<Field>,
+        made: Vec<ArrayRef>,
+    ) -> Result<Self, BadBatch> {
         let wire: Vec<WireField> = fields.iter().flat_map(format::to_wire).collect();
         let names: Vec<&str> = fields.iter().map(|field| field.name().as_str()).collect();
         // A run of additions is one addition, so that a step may add a hundred columns one by one.
         let expression = match &*self.expression {
-            Expression::With(of, before) if !format_names(before).iter().any(|name| names.contains(name)) => {
+            Expression::With(of, before)
+                if !format_names(before).iter().any(|name| names.contains(name)) =>
+            {
                 Expression::With(Arc::clone(of), before.iter().cloned().chain(wire).collect())
             }
             _ => Expression::With(Arc::clone(&self.expression), wire),
         };
         let mut next = self.made.len();
         let columns = expression::with(self.columns.clone(), expression::number(fields, &mut next));
-        let mut batch = self.with_expression(expression, columns)?;
+        let mut batch = self.with_expression(expression, columns, self.size + 1)?;
         batch.made.extend(made);
         Ok(batch)
     }
 
     pub(super) fn zip(&self, right: &Self) -> Result<Self, BadBatch> {
         if self.rows != right.rows {
-            return Err(BadBatch::Length { expected: self.rows, found: right.rows });
+            return Err(BadBatch::Length {
+                expected: self.rows,
+                found: right.rows,
+            });
         }
         let moved = right.columns.iter().cloned().map(|mut column| {
             match &mut column.source {
@@ -148,8 +187,9 @@ impl Batch {
             column
         });
         let columns = expression::zip(self.columns.clone(), moved.collect())?;
-        let expression = Expression::Zip(Arc::clone(&self.expression), Arc::clone(&right.expression));
-        let mut batch = self.with_expression(expression, columns)?;
+        let expression =
+            Expression::Zip(Arc::clone(&self.expression), Arc::clone(&right.expression));
+        let mut batch = self.with_expression(expression, columns, self.size + right.size + 1)?;
         batch.inputs.extend(right.inputs.iter().cloned());
         batch.made.extend(right.made.iter().cloned());
         Ok(batch)
@@ -157,12 +197,28 @@ impl Batch {
 
     pub(super) fn filter(&self, mask: &BooleanArray) -> Result<Self, BadBatch> {
         if mask.len() as u64 != self.rows {
-            return Err(BadBatch::Length { expected: self.rows, found: mask.len() as u64 });
+            return Err(BadBatch::Length {
+                expected: self.rows,
+                found: mask.len() as u64,
+            });
         }
-        let inputs = self.inputs.iter().map(|rows| Ok(Arc::new(rows.filter(mask)?))).collect::<Result<_, BadRows>>()?;
-        let made = self.made.iter().map(|array| arrow_select::filter::filter(array, mask)).collect::<Result<_, _>>()?;
+        let inputs = self
+            .inputs
+            .iter()
+            .map(|rows| Ok(Arc::new(rows.filter(mask)?)))
+            .collect::<Result<_, BadRows>>()?;
+        let made = self
+            .made
+            .iter()
+            .map(|array| arrow_select::filter::filter(array, mask))
+            .collect::<Result<_, _>>()?;
         let rows = mask.iter().filter(|keep| *keep == Some(true)).count() as u64;
-        Ok(Self { inputs, made, rows, ..self.clone() })
+        Ok(Self {
+            inputs,
+            made,
+            rows,
+            ..self.clone()
+        })
     }
 
     pub(super) fn take(&self, indices: UInt64Array) -> Result<Self, BadBatch> {
@@ -175,24 +231,59 @@ impl Batch {
 
     fn choose(&self, chosen: &Rows) -> Result<Self, BadBatch> {
         chosen.check(self.rows)?;
-        let inputs =
-            self.inputs.iter().map(|rows| Ok(Arc::new(rows.select(chosen)?))).collect::<Result<_, BadRows>>()?;
+        let inputs = self
+            .inputs
+            .iter()
+            .map(|rows| Ok(Arc::new(rows.select(chosen)?)))
+            .collect::<Result<_, BadRows>>()?;
         let made = self
             .made
             .iter()
             .map(|array| rows::take(std::slice::from_ref(array), chosen))
             .collect::<Result<_, BadRows>>()?;
-        Ok(Self { inputs, made, rows: chosen.len(), ..self.clone() })
+        Ok(Self {
+            inputs,
+            made,
+            rows: chosen.len(),
+            ..self.clone()
+        })
+    }
+
+    /// Bytes of what the host keeps for a handle, without values and row numbers, which may be shared.
+    pub(super) fn handle_bytes(&self) -> u64 {
+        64 * (1 + self.columns.len() + self.inputs.len() + self.made.len()) as u64
+    }
+
+    /// Bytes of the values and row numbers.
+    pub(super) fn content_bytes(&self) -> u64 {
+        let made = self.made.iter().map(|array| {
+            let data = array.to_data();
+            data.get_slice_memory_size()
+                .unwrap_or_else(|_| data.get_buffer_memory_size()) as u64
+        });
+        let inputs = self.inputs.iter().map(|rows| match &**rows {
+            Rows::Indices(indices) => 8 * indices.len() as u64,
+            _ => 0,
+        });
+        made.sum::<u64>() + inputs.sum::<u64>()
     }
 
     /// The rows of `batches`, which came together in the same way, in order.
     pub(super) fn concat(batches: &[&Self]) -> Result<Self, BadBatch> {
-        let Some(first) = batches.first() else { return Err(BadBatch::None) };
-        if batches.iter().any(|batch| batch.expression != first.expression) {
+        let Some(first) = batches.first() else {
+            return Err(BadBatch::None);
+        };
+        if batches
+            .iter()
+            .any(|batch| batch.expression != first.expression)
+        {
             return Err(BadBatch::Schema);
         }
         let inputs = (0..first.inputs.len()).map(|input| {
-            let parts: Vec<Rows> = batches.iter().map(|batch| (*batch.inputs[input]).clone()).collect();
+            let parts: Vec<Rows> = batches
+                .iter()
+                .map(|batch| (*batch.inputs[input]).clone())
+                .collect();
             Arc::new(Rows::concat(&parts))
         });
         let made = (0..first.made.len()).map(|made| {
@@ -205,6 +296,7 @@ impl Batch {
             inputs: inputs.collect(),
             made: made.collect::<Result<_, _>>()?,
             rows: batches.iter().map(|batch| batch.rows).sum(),
+            size: first.size,
         })
     }
 }

@@ -9,17 +9,26 @@ use arrow_schema::FieldRef;
 use bytes::Bytes;
 use wasmtime::component::{ComponentNamedList, Instance, Lift, Lower, Resource, ResourceTable};
 use wasmtime::{Store, Trap};
-use wasmtime_wasi::p2::pipe::MemoryOutputPipe;
+use wasmtime_wasi::I32Exit;
 
 use super::batch::Batch;
+use super::console::Console;
 use super::outcome::{self, Done, Made, Returned};
-use super::state::{Blob, BlobWriter, LimitReached, Memory, Misuse, Rowset, Session, State, Table, TableWriter, Unavailable, Written, cuts};
-use super::{Cancel, Data, DataError, Descriptor, Kind, Port, Program, Sandbox, StepError, imports, pure_limits, wasi, wire};
+use super::state::{
+    Blob, BlobWriter, LimitReached, Memory, Misuse, Rowset, Session, State, Table, TableWriter,
+    Unavailable, Written, cuts,
+};
+use super::{
+    Cancel, Data, DataError, Descriptor, Kind, Port, Program, Sandbox, StepError, imports,
+    pure_limits, wasi, wire,
+};
 use crate::arrow::chunk::canonical_field;
 use crate::arrow::format::to_wire;
 use crate::digest::Digest;
 use crate::table::Chunk;
-use crate::unit::{Call, Input, InputContent, Limits, Question, Range, Shape, ShapeContent, Unit, Usage};
+use crate::unit::{
+    Call, Input, InputContent, Limits, Question, Range, Shape, ShapeContent, Unit, Usage,
+};
 
 /// Fuel between two looks at whether to go on.
 const YIELD_FUEL: u64 = 20_000_000;
@@ -29,9 +38,6 @@ const MAX_HANDLES: usize = 65_536;
 
 /// Bytes that one call may bring from the guest, a batch many times over.
 const CALL_BYTES: usize = 1 << 30;
-
-/// Bytes of standard output or error that are kept besides the log.
-const CONSOLE_BYTES: usize = 64 << 10;
 
 /// Ranges that a source may cut one file into.
 const MAX_RANGES: usize = 1 << 20;
@@ -49,9 +55,14 @@ impl Sandbox {
     ///
     /// # Errors
     /// [`StepError`]; [`StepError::BadOutput`] if it contradicts itself or what it exports.
-    pub fn describe(&self, program: &Program, cancel: &dyn Cancel) -> Result<Descriptor, StepError> {
+    pub fn describe(
+        &self,
+        program: &Program,
+        cancel: &dyn Cancel,
+    ) -> Result<Descriptor, StepError> {
         let mut guest = self.guest(program, None, Arc::new(NoData), pure_limits(), "", cancel)?;
-        let (descriptor,): (wire::Descriptor,) = guest.call("pinion:step/step@0.1.0", "describe", ())?;
+        let (descriptor,): (wire::Descriptor,) =
+            guest.call("pinion:step/step@0.1.0", "describe", ())?;
         checked_descriptor(program.kind, descriptor)
     }
 
@@ -68,10 +79,20 @@ impl Sandbox {
         inputs: &[Shape],
         cancel: &dyn Cancel,
     ) -> Result<Vec<Shape>, StepError> {
-        let mut guest = self.guest(program, None, Arc::new(NoData), pure_limits(), params, cancel)?;
+        let mut guest = self.guest(
+            program,
+            None,
+            Arc::new(NoData),
+            pure_limits(),
+            params,
+            cancel,
+        )?;
         let inputs: Vec<wire::PortShape> = inputs.iter().map(wire_shape).collect();
-        let (shapes,): (Result<Vec<wire::PortShape>, wire::Error>,) =
-            guest.call("pinion:step/step@0.1.0", "check", (params.to_owned(), inputs))?;
+        let (shapes,): (Result<Vec<wire::PortShape>, wire::Error>,) = guest.call(
+            "pinion:step/step@0.1.0",
+            "check",
+            (params.to_owned(), inputs),
+        )?;
         checked_shapes(descriptor, shapes.map_err(refused)?)
     }
 
@@ -79,7 +100,13 @@ impl Sandbox {
     ///
     /// # Errors
     /// [`StepError`].
-    pub fn probe(&self, program: &Program, unit: Arc<Unit>, data: Arc<dyn Data>, cancel: &dyn Cancel) -> Result<Vec<FieldRef>, StepError> {
+    pub fn probe(
+        &self,
+        program: &Program,
+        unit: Arc<Unit>,
+        data: Arc<dyn Data>,
+        cancel: &dyn Cancel,
+    ) -> Result<Vec<FieldRef>, StepError> {
         let params = unit.params.to_string();
         let limits = unit.limits;
         let mut guest = self.guest(program, Some(unit), data, limits, &params, cancel)?;
@@ -87,7 +114,9 @@ impl Sandbox {
         let (fields,): (Result<Vec<wire::Field>, wire::Error>,) =
             guest.call("pinion:step/source@0.1.0", "probe", (params, bytes))?;
         let fields = super::batch::fields(fields.map_err(refused)?);
-        let fields = fields.map_err(|error| StepError::BadOutput(format!("the probed schema is not valid: {error}")))?;
+        let fields = fields.map_err(|error| {
+            StepError::BadOutput(format!("the probed schema is not valid: {error}"))
+        })?;
         Ok(fields.into_iter().map(Arc::new).collect())
     }
 
@@ -111,8 +140,11 @@ impl Sandbox {
         });
         let mut guest = self.guest(program, Some(unit), data, limits, &params, cancel)?;
         let bytes = guest.push(Blob(0))?;
-        let (ranges,): (Result<Vec<wire::Range>, wire::Error>,) =
-            guest.call("pinion:step/source@0.1.0", "partition", (params, bytes, rows))?;
+        let (ranges,): (Result<Vec<wire::Range>, wire::Error>,) = guest.call(
+            "pinion:step/source@0.1.0",
+            "partition",
+            (params, bytes, rows),
+        )?;
         checked_ranges(ranges.map_err(refused)?, len)
     }
 
@@ -122,21 +154,52 @@ impl Sandbox {
     ///
     /// # Errors
     /// [`StepError`].
-    pub fn execute(&self, program: &Program, unit: &Arc<Unit>, data: Arc<dyn Data>, cancel: &dyn Cancel) -> Result<Done, StepError> {
+    pub fn execute(
+        &self,
+        program: &Program,
+        unit: &Arc<Unit>,
+        data: Arc<dyn Data>,
+        cancel: &dyn Cancel,
+    ) -> Result<Done, StepError> {
         let params = unit.params.to_string();
-        let mut guest = self.guest(program, Some(Arc::clone(unit)), data, unit.limits, &params, cancel)?;
+        let mut guest = self.guest(
+            program,
+            Some(Arc::clone(unit)),
+            data,
+            unit.limits,
+            &params,
+            cancel,
+        )?;
         let (outputs, returned) = match &unit.call {
             Call::Read(range) => (guest.read(unit, params, range)?, Returned::Nothing),
             Call::RowMap => (guest.row_map(unit, params)?, Returned::Nothing),
             Call::Init => (Vec::new(), guest.init(unit, params)?),
-            Call::Partial { round, state, carry } => (Vec::new(), guest.partial(unit, params, *round, state, carry)?),
+            Call::Partial {
+                round,
+                state,
+                carry,
+            } => (
+                Vec::new(),
+                guest.partial(unit, params, *round, state, carry)?,
+            ),
             Call::Merge { left, right } => (Vec::new(), guest.merge(params, left, right)?),
-            Call::Update { round, state, merged } => (Vec::new(), guest.update(params, *round, state, merged.as_ref())?),
+            Call::Update {
+                round,
+                state,
+                merged,
+            } => (
+                Vec::new(),
+                guest.update(params, *round, state, merged.as_ref())?,
+            ),
             Call::Finish { state } => (guest.finish(unit, params, state)?, Returned::Nothing),
             Call::Run => (guest.run(unit, params)?, Returned::Nothing),
-            Call::Reduce => return Err(StepError::Host("a reduce step is executed call by call".to_owned())),
+            Call::Reduce => {
+                return Err(StepError::Host(
+                    "a reduce step is executed call by call".to_owned(),
+                ));
+            }
         };
-        Ok(guest.done(outputs, returned))
+        guest.done(outputs, returned)
     }
 
     fn guest<'a>(
@@ -149,26 +212,36 @@ impl Sandbox {
         cancel: &'a dyn Cancel,
     ) -> Result<Guest<'a>, StepError> {
         let host = |error: wasmtime::Error| StepError::Host(format!("{error:#}"));
-        let stdout = MemoryOutputPipe::new(CONSOLE_BYTES);
-        let stderr = MemoryOutputPipe::new(CONSOLE_BYTES);
         let mut resources = ResourceTable::new();
         resources.set_max_capacity(MAX_HANDLES);
         let state = State {
-            wasi: wasi::context(&program.digest, params, stdout.clone(), stderr.clone()),
+            wasi: wasi::context(&program.digest, params),
             resources,
-            memory: Memory { limit: limits.memory_bytes, peak: 0 },
-            stdout,
-            stderr,
+            memory: Memory {
+                limit: limits.memory_bytes,
+                peak: 0,
+            },
+            stdout: Console::default(),
+            stderr: Console::default(),
             session: Session::new(unit, data, limits),
         };
         let mut store = Store::new(self.engine(), state);
         store.limiter(|state| &mut state.memory);
         store.set_fuel(limits.fuel).map_err(host)?;
-        store.fuel_async_yield_interval(Some(YIELD_FUEL)).map_err(host)?;
-        store.set_hostcall_fuel(CALL_BYTES.min(usize::try_from(limits.output_bytes).unwrap_or(CALL_BYTES)));
+        store
+            .fuel_async_yield_interval(Some(YIELD_FUEL))
+            .map_err(host)?;
+        store.set_hostcall_fuel(
+            CALL_BYTES.min(usize::try_from(limits.output_bytes).unwrap_or(CALL_BYTES)),
+        );
         let made = wait(program.pre.instantiate_async(&mut store), cancel)?;
         let instance = made.map_err(|error| failure(&error, Vec::new()))?;
-        Ok(Guest { store, instance, cancel, limits })
+        Ok(Guest {
+            store,
+            instance,
+            cancel,
+            limits,
+        })
     }
 }
 
@@ -179,11 +252,22 @@ impl Guest<'_> {
         R: ComponentNamedList + Lift + Send + Sync + 'static,
     {
         let missing = || StepError::BadOutput(format!("it does not export `{interface}#{name}`"));
-        let at = self.instance.get_export_index(&mut self.store, None, interface).ok_or_else(missing)?;
-        let at = self.instance.get_export_index(&mut self.store, Some(&at), name).ok_or_else(missing)?;
-        let function = self.instance.get_typed_func::<P, R>(&mut self.store, at).map_err(|error| {
-            StepError::BadOutput(format!("its `{name}` is not that of the contract: {error:#}"))
-        })?;
+        let at = self
+            .instance
+            .get_export_index(&mut self.store, None, interface)
+            .ok_or_else(missing)?;
+        let at = self
+            .instance
+            .get_export_index(&mut self.store, Some(&at), name)
+            .ok_or_else(missing)?;
+        let function = self
+            .instance
+            .get_typed_func::<P, R>(&mut self.store, at)
+            .map_err(|error| {
+                StepError::BadOutput(format!(
+                    "its `{name}` is not that of the contract: {error:#}"
+                ))
+            })?;
         match wait(function.call_async(&mut self.store, params), self.cancel)? {
             Ok(value) => Ok(value),
             Err(error) => Err(self.failure(&error)),
@@ -192,22 +276,40 @@ impl Guest<'_> {
 
     fn failure(&mut self, error: &wasmtime::Error) -> StepError {
         if error.downcast_ref::<Trap>() == Some(&Trap::OutOfFuel) {
-            return StepError::LimitReached(LimitReached { what: "fuel", limit: self.limits.fuel });
+            return StepError::LimitReached(LimitReached {
+                what: "fuel",
+                limit: self.limits.fuel,
+            });
         }
         failure(error, last_lines(&self.store.data().stderr.contents()))
     }
 
     fn push<T: Send + 'static>(&mut self, value: T) -> Result<Resource<T>, StepError> {
-        self.store.data_mut().resources.push(value).map_err(|error| StepError::Host(error.to_string()))
+        self.store
+            .data_mut()
+            .resources
+            .push(value)
+            .map_err(|error| StepError::Host(error.to_string()))
     }
 
     fn observe(&mut self, question: Question) -> Result<(), StepError> {
-        self.store.data_mut().session.observe(question).map_err(|error| failure(&error, Vec::new()))
+        self.store
+            .data_mut()
+            .session
+            .observe(question)
+            .map_err(|error| failure(&error, Vec::new()))
     }
 
     /// Handles for every input but the main one, in port order.
-    fn inputs<'a>(&mut self, unit: &Unit, chosen: impl Iterator<Item = (usize, &'a Input)>) -> Result<wire::Inputs, StepError> {
-        let mut inputs = wire::Inputs { tables: Vec::new(), blobs: Vec::new() };
+    fn inputs<'a>(
+        &mut self,
+        unit: &Unit,
+        chosen: impl Iterator<Item = (usize, &'a Input)>,
+    ) -> Result<wire::Inputs, StepError> {
+        let mut inputs = wire::Inputs {
+            tables: Vec::new(),
+            blobs: Vec::new(),
+        };
         for (at, input) in chosen {
             let port = input.port.to_string();
             match &input.content {
@@ -225,19 +327,40 @@ impl Guest<'_> {
     }
 
     fn side_inputs(&mut self, unit: &Unit) -> Result<wire::Inputs, StepError> {
-        self.inputs(unit, unit.inputs.iter().enumerate().filter(|(_, input)| !input.main))
+        self.inputs(
+            unit,
+            unit.inputs
+                .iter()
+                .enumerate()
+                .filter(|(_, input)| !input.main),
+        )
     }
 
     fn table(&mut self, unit: &Unit, input: usize) -> Result<Resource<Table>, StepError> {
-        let Some(Input { port, content: InputContent::Table(table), .. }) = unit.inputs.get(input) else {
+        let Some(Input {
+            port,
+            content: InputContent::Table(table),
+            ..
+        }) = unit.inputs.get(input)
+        else {
             return Err(StepError::Host("an input is no table".to_owned()));
         };
-        let cuts = cuts(table.partitions.iter().map(|partition| partition.rows), unit.batch_rows);
-        self.push(Table::Input { port: Arc::clone(port), input, cuts })
+        let cuts = cuts(
+            table.partitions.iter().map(|partition| partition.rows),
+            unit.batch_rows,
+        );
+        self.push(Table::Input {
+            port: Arc::clone(port),
+            input,
+            cuts,
+        })
     }
 
     /// The main input: its position and its batches.
-    fn main(&self, unit: &Unit) -> Result<(usize, Arc<str>, Arc<[crate::arrow::rows::Rows]>), StepError> {
+    fn main(
+        &self,
+        unit: &Unit,
+    ) -> Result<(usize, Arc<str>, Arc<[crate::arrow::rows::Rows]>), StepError> {
         for (at, input) in unit.inputs.iter().enumerate() {
             if let (true, InputContent::Table(table)) = (input.main, &input.content) {
                 let rows = table.partitions.iter().map(|partition| partition.rows);
@@ -249,7 +372,10 @@ impl Guest<'_> {
 
     /// Writers for every output port, in port order.
     fn writers(&mut self, unit: &Unit) -> Result<wire::Outputs, StepError> {
-        let mut outputs = wire::Outputs { tables: Vec::new(), blobs: Vec::new() };
+        let mut outputs = wire::Outputs {
+            tables: Vec::new(),
+            blobs: Vec::new(),
+        };
         for (at, shape) in unit.outputs.iter().enumerate() {
             let port = shape.port.to_string();
             match &shape.content {
@@ -281,18 +407,35 @@ impl Guest<'_> {
 
     fn read(&mut self, unit: &Unit, params: String, range: &Range) -> Result<Vec<Made>, StepError> {
         let mut writers = self.writers(unit)?;
-        let (Some(writer), Some(Shape { content: ShapeContent::Table(fields), .. })) =
-            (writers.tables.pop(), unit.outputs.first())
+        let (
+            Some(writer),
+            Some(Shape {
+                content: ShapeContent::Table(fields),
+                ..
+            }),
+        ) = (writers.tables.pop(), unit.outputs.first())
         else {
-            return Err(StepError::Host("a source must have one output table".to_owned()));
+            return Err(StepError::Host(
+                "a source must have one output table".to_owned(),
+            ));
         };
         let columns: Vec<String> = fields.iter().map(|field| field.name().clone()).collect();
         let bytes = self.push(Blob(0))?;
-        let range = wire::Range { offset: range.offset, len: range.len, hint: range.hint.clone() };
+        let range = wire::Range {
+            offset: range.offset,
+            len: range.len,
+            hint: range.hint.clone(),
+        };
         let (read,): (Result<(), wire::Error>,) = self.call(
             "pinion:step/source@0.1.0",
             "read",
-            (params, bytes, range, columns, Resource::<TableWriter>::new_borrow(writer.writer.rep())),
+            (
+                params,
+                bytes,
+                range,
+                columns,
+                Resource::<TableWriter>::new_borrow(writer.writer.rep()),
+            ),
         )?;
         read.map_err(refused)?;
         self.outputs(unit)
@@ -301,10 +444,13 @@ impl Guest<'_> {
     fn row_map(&mut self, unit: &Unit, params: String) -> Result<Vec<Made>, StepError> {
         let (input, port, cuts) = self.main(unit)?;
         // How often `apply` is called is something a guest can count.
-        self.observe(Question::Rows { port: port.to_string() })?;
+        self.observe(Question::Rows {
+            port: port.to_string(),
+        })?;
         self.observe(Question::BatchRows)?;
         let side = self.side_inputs(unit)?;
-        let (open,): (Result<(), wire::Error>,) = self.call("pinion:step/row-map@0.1.0", "open", (params, side))?;
+        let (open,): (Result<(), wire::Error>,) =
+            self.call("pinion:step/row-map@0.1.0", "open", (params, side))?;
         open.map_err(refused)?;
         let mut made: Vec<Vec<Batch>> = unit.outputs.iter().map(|_| Vec::new()).collect();
         for rows in cuts.iter() {
@@ -313,33 +459,55 @@ impl Guest<'_> {
                 .and_then(|batch| imports::push_batch(state, batch))
                 .map_err(|error| failure(&error, Vec::new()))?;
             let rep = batch.rep();
-            let (outputs,): (Result<Vec<wire::OutputBatch>, wire::Error>,) =
-                self.call("pinion:step/row-map@0.1.0", "apply", (Resource::<Batch>::new_borrow(rep),))?;
+            let (outputs,): (Result<Vec<wire::OutputBatch>, wire::Error>,) = self.call(
+                "pinion:step/row-map@0.1.0",
+                "apply",
+                (Resource::<Batch>::new_borrow(rep),),
+            )?;
             self.collect(unit, outputs.map_err(refused)?, &mut made)?;
             let resources = &mut self.store.data_mut().resources;
-            resources.delete(Resource::<Batch>::new_own(rep)).map_err(|error| StepError::Host(error.to_string()))?;
+            resources
+                .delete(Resource::<Batch>::new_own(rep))
+                .map_err(|error| StepError::Host(error.to_string()))?;
         }
         let session = &mut self.store.data_mut().session;
         unit.outputs
             .iter()
             .zip(made)
             .map(|(shape, batches)| match &shape.content {
-                ShapeContent::Table(fields) => {
-                    Ok(Made::Table(vec![outcome::row_map_partition(session, unit, fields, batches)?]))
-                }
-                ShapeContent::Blob(_) => Err(StepError::BadOutput("a row-map cannot make a blob".to_owned())),
+                ShapeContent::Table(fields) => Ok(Made::Table(vec![outcome::row_map_partition(
+                    session, unit, fields, batches,
+                )?])),
+                ShapeContent::Blob(_) => Err(StepError::BadOutput(
+                    "a row-map cannot make a blob".to_owned(),
+                )),
             })
             .collect()
     }
 
-    fn collect(&mut self, unit: &Unit, outputs: Vec<wire::OutputBatch>, made: &mut [Vec<Batch>]) -> Result<(), StepError> {
+    fn collect(
+        &mut self,
+        unit: &Unit,
+        outputs: Vec<wire::OutputBatch>,
+        made: &mut [Vec<Batch>],
+    ) -> Result<(), StepError> {
         let mut seen = vec![false; made.len()];
         for output in outputs {
-            let at = unit.outputs.iter().position(|shape| *shape.port == *output.port).ok_or_else(|| {
-                StepError::BadOutput(format!("it returned rows for port `{}`, which it did not describe", output.port))
-            })?;
+            let at = unit
+                .outputs
+                .iter()
+                .position(|shape| *shape.port == *output.port)
+                .ok_or_else(|| {
+                    StepError::BadOutput(format!(
+                        "it returned rows for port `{}`, which it did not describe",
+                        output.port
+                    ))
+                })?;
             if std::mem::replace(&mut seen[at], true) {
-                return Err(StepError::BadOutput(format!("it returned two batches for port `{}` at once", output.port)));
+                return Err(StepError::BadOutput(format!(
+                    "it returned two batches for port `{}` at once",
+                    output.port
+                )));
             }
             let batch = self.store.data_mut().resources.delete(output.rows);
             made[at].push(batch.map_err(|error| StepError::BadOutput(error.to_string()))?);
@@ -349,36 +517,64 @@ impl Guest<'_> {
 
     fn init(&mut self, unit: &Unit, params: String) -> Result<Returned, StepError> {
         let side = self.side_inputs(unit)?;
-        let (state,): (Result<Bytes, wire::Error>,) = self.call("pinion:step/reduce@0.1.0", "init", (params, side))?;
+        let (state,): (Result<Bytes, wire::Error>,) =
+            self.call("pinion:step/reduce@0.1.0", "init", (params, side))?;
         let state = state.map_err(refused)?;
         self.charge(&state)?;
         Ok(Returned::Bytes(state))
     }
 
-    fn partial(&mut self, unit: &Unit, params: String, round: u32, state: &Arc<[u8]>, carry: &Arc<[u8]>) -> Result<Returned, StepError> {
+    fn partial(
+        &mut self,
+        unit: &Unit,
+        params: String,
+        round: u32,
+        state: &Arc<[u8]>,
+        carry: &Arc<[u8]>,
+    ) -> Result<Returned, StepError> {
         let (input, port, _) = self.main(unit)?;
-        self.observe(Question::Rows { port: port.to_string() })?;
+        self.observe(Question::Rows {
+            port: port.to_string(),
+        })?;
         let table = self.table(unit, input)?;
         let borrowed = Resource::<Table>::new_borrow(table.rep());
         let params = (params, round, lend(state), lend(carry), borrowed);
-        let (share,): (Result<wire::Share, wire::Error>,) = self.call("pinion:step/reduce@0.1.0", "partial", params)?;
+        let (share,): (Result<wire::Share, wire::Error>,) =
+            self.call("pinion:step/reduce@0.1.0", "partial", params)?;
         let wire::Share { partial, carry } = share.map_err(refused)?;
         self.charge(&partial)?;
         self.charge(&carry)?;
         Ok(Returned::Share { partial, carry })
     }
 
-    fn merge(&mut self, params: String, left: &Arc<[u8]>, right: &Arc<[u8]>) -> Result<Returned, StepError> {
-        let (merged,): (Result<Bytes, wire::Error>,) =
-            self.call("pinion:step/reduce@0.1.0", "merge", (params, lend(left), lend(right)))?;
+    fn merge(
+        &mut self,
+        params: String,
+        left: &Arc<[u8]>,
+        right: &Arc<[u8]>,
+    ) -> Result<Returned, StepError> {
+        let (merged,): (Result<Bytes, wire::Error>,) = self.call(
+            "pinion:step/reduce@0.1.0",
+            "merge",
+            (params, lend(left), lend(right)),
+        )?;
         let merged = merged.map_err(refused)?;
         self.charge(&merged)?;
         Ok(Returned::Bytes(merged))
     }
 
-    fn update(&mut self, params: String, round: u32, state: &Arc<[u8]>, merged: Option<&Arc<[u8]>>) -> Result<Returned, StepError> {
-        let (end,): (Result<wire::Round, wire::Error>,) =
-            self.call("pinion:step/reduce@0.1.0", "update", (params, round, lend(state), merged.map(lend)))?;
+    fn update(
+        &mut self,
+        params: String,
+        round: u32,
+        state: &Arc<[u8]>,
+        merged: Option<&Arc<[u8]>>,
+    ) -> Result<Returned, StepError> {
+        let (end,): (Result<wire::Round, wire::Error>,) = self.call(
+            "pinion:step/reduce@0.1.0",
+            "update",
+            (params, round, lend(state), merged.map(lend)),
+        )?;
         Ok(match end.map_err(refused)? {
             wire::Round::Next(state) => {
                 self.charge(&state)?;
@@ -391,10 +587,18 @@ impl Guest<'_> {
         })
     }
 
-    fn finish(&mut self, unit: &Unit, params: String, state: &Arc<[u8]>) -> Result<Vec<Made>, StepError> {
+    fn finish(
+        &mut self,
+        unit: &Unit,
+        params: String,
+        state: &Arc<[u8]>,
+    ) -> Result<Vec<Made>, StepError> {
         let writers = self.writers(unit)?;
-        let (done,): (Result<(), wire::Error>,) =
-            self.call("pinion:step/reduce@0.1.0", "finish", (params, lend(state), writers))?;
+        let (done,): (Result<(), wire::Error>,) = self.call(
+            "pinion:step/reduce@0.1.0",
+            "finish",
+            (params, lend(state), writers),
+        )?;
         done.map_err(refused)?;
         self.outputs(unit)
     }
@@ -402,8 +606,11 @@ impl Guest<'_> {
     fn run(&mut self, unit: &Unit, params: String) -> Result<Vec<Made>, StepError> {
         let given = self.inputs(unit, unit.inputs.iter().enumerate())?;
         let writers = self.writers(unit)?;
-        let (done,): (Result<(), wire::Error>,) =
-            self.call("pinion:step/whole-table@0.1.0", "run", (params, given, writers))?;
+        let (done,): (Result<(), wire::Error>,) = self.call(
+            "pinion:step/whole-table@0.1.0",
+            "run",
+            (params, given, writers),
+        )?;
         done.map_err(refused)?;
         self.outputs(unit)
     }
@@ -413,9 +620,19 @@ impl Guest<'_> {
         charged.map_err(|error| failure(&error, Vec::new()))
     }
 
-    fn done(mut self, outputs: Vec<Made>, returned: Returned) -> Done {
+    fn done(mut self, outputs: Vec<Made>, returned: Returned) -> Result<Done, StepError> {
         let left = self.store.get_fuel().unwrap_or_default();
-        let usage = Usage { fuel: self.limits.fuel - left.min(self.limits.fuel), memory_bytes: self.store.data().memory.peak };
+        if left == 0 {
+            // The engine looks at the fuel now and then: a guest may end a little beyond the limit.
+            return Err(StepError::LimitReached(LimitReached {
+                what: "fuel",
+                limit: self.limits.fuel,
+            }));
+        }
+        let usage = Usage {
+            fuel: self.limits.fuel - left.min(self.limits.fuel),
+            memory_bytes: self.store.data().memory.peak,
+        };
         let state = self.store.data_mut();
         for (level, pipe) in [("info", &state.stdout), ("warn", &state.stderr)] {
             for line in String::from_utf8_lossy(&pipe.contents()).lines() {
@@ -423,7 +640,7 @@ impl Guest<'_> {
             }
         }
         let session = self.store.into_data().session;
-        Done {
+        Ok(Done {
             outputs,
             returned,
             observations: session.observations,
@@ -431,7 +648,7 @@ impl Guest<'_> {
             log: session.log,
             read_bytes: session.read_bytes,
             copied_bytes: session.copied_bytes,
-        }
+        })
     }
 }
 
@@ -455,7 +672,11 @@ fn lend(bytes: &Arc<[u8]>) -> Bytes {
 }
 
 fn refused(error: wire::Error) -> StepError {
-    StepError::Refused { code: error.code, message: error.message, details: error.details }
+    StepError::Refused {
+        code: error.code,
+        message: error.message,
+        details: error.details,
+    }
 }
 
 /// What went wrong, from the error that wasmtime handed through.
@@ -470,7 +691,18 @@ pub(super) fn failure(error: &wasmtime::Error, stderr: Vec<String>) -> StepError
         return StepError::Data(source.to_string().into());
     }
     let message = match error.downcast_ref::<Trap>() {
-        Some(trap) => trap.to_string(),
+        // How deep a guest may call is the machine's to say, so it is no result of the step.
+        Some(Trap::StackOverflow) => {
+            return StepError::Host(format!(
+                "its calls are nested deeper than {} bytes of stack",
+                super::STACK_BYTES
+            ));
+        }
+        Some(trap) => trap
+            .to_string()
+            .trim_start_matches("wasm trap: ")
+            .to_owned(),
+        None if error.downcast_ref::<I32Exit>().is_some() => "it called `exit`".to_owned(),
         None => error.root_cause().to_string(),
     };
     StepError::Trapped { message, stderr }
@@ -482,13 +714,24 @@ const STDERR_LINES: usize = 12;
 fn last_lines(bytes: &[u8]) -> Vec<String> {
     let text = String::from_utf8_lossy(bytes);
     let lines: Vec<&str> = text.lines().collect();
-    let clean = |line: &&str| line.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
-    lines[lines.len().saturating_sub(STDERR_LINES)..].iter().map(clean).collect()
+    let clean = |line: &&str| {
+        line.chars()
+            .map(|c| if c.is_control() { '\u{fffd}' } else { c })
+            .collect()
+    };
+    lines[lines.len().saturating_sub(STDERR_LINES)..]
+        .iter()
+        .map(clean)
+        .collect()
 }
 
 fn wire_shape(shape: &Shape) -> wire::PortShape {
     let (kind, fields, media_type) = match &shape.content {
-        ShapeContent::Table(fields) => ("table", fields.iter().flat_map(|field| to_wire(field)).collect(), String::new()),
+        ShapeContent::Table(fields) => (
+            "table",
+            fields.iter().flat_map(|field| to_wire(field)).collect(),
+            String::new(),
+        ),
         ShapeContent::Blob(media_type) => ("blob", Vec::new(), media_type.clone()),
     };
     wire::PortShape {
@@ -499,9 +742,16 @@ fn wire_shape(shape: &Shape) -> wire::PortShape {
     }
 }
 
-fn checked_shapes(descriptor: &Descriptor, shapes: Vec<wire::PortShape>) -> Result<Vec<Shape>, StepError> {
+fn checked_shapes(
+    descriptor: &Descriptor,
+    shapes: Vec<wire::PortShape>,
+) -> Result<Vec<Shape>, StepError> {
     let names: Vec<&str> = shapes.iter().map(|shape| shape.port.as_str()).collect();
-    let expected: Vec<&str> = descriptor.outputs.iter().map(|port| port.name.as_str()).collect();
+    let expected: Vec<&str> = descriptor
+        .outputs
+        .iter()
+        .map(|port| port.name.as_str())
+        .collect();
     if names != expected {
         return Err(StepError::BadOutput(format!(
             "`check` gave shapes for other ports than it describes\n  expected {}\n  found    {}",
@@ -513,27 +763,47 @@ fn checked_shapes(descriptor: &Descriptor, shapes: Vec<wire::PortShape>) -> Resu
         let content = match (shape.kind.as_str(), port.blob) {
             ("table", false) => {
                 let fields = super::batch::fields(shape.fields).map_err(|error| {
-                    StepError::BadOutput(format!("the schema of port `{}` is not valid: {error}", port.name))
+                    StepError::BadOutput(format!(
+                        "the schema of port `{}` is not valid: {error}",
+                        port.name
+                    ))
                 })?;
-                ShapeContent::Table(fields.iter().map(|field| Arc::new(canonical_field(field))).collect())
+                ShapeContent::Table(
+                    fields
+                        .iter()
+                        .map(|field| Arc::new(canonical_field(field)))
+                        .collect(),
+                )
             }
             ("blob", true) => ShapeContent::Blob(shape.media_type),
             (kind, _) => {
-                return Err(StepError::BadOutput(format!("`check` says that port `{}` carries a `{kind}`", port.name)));
+                return Err(StepError::BadOutput(format!(
+                    "`check` says that port `{}` carries a `{kind}`",
+                    port.name
+                )));
             }
         };
-        Ok(Shape { port: port.name.as_str().into(), content })
+        Ok(Shape {
+            port: port.name.as_str().into(),
+            content,
+        })
     };
     descriptor.outputs.iter().zip(shapes).map(shape).collect()
 }
 
 fn checked_ranges(ranges: Vec<wire::Range>, len: u64) -> Result<Vec<Range>, StepError> {
     if ranges.len() > MAX_RANGES {
-        return Err(StepError::BadOutput(format!("it cut a file into {} ranges, and {MAX_RANGES} are enough", ranges.len())));
+        return Err(StepError::BadOutput(format!(
+            "it cut a file into {} ranges, and {MAX_RANGES} are enough",
+            ranges.len()
+        )));
     }
     let mut start = 0;
     for range in &ranges {
-        let end = range.offset.checked_add(range.len).filter(|end| *end <= len);
+        let end = range
+            .offset
+            .checked_add(range.len)
+            .filter(|end| *end <= len);
         let Some(end) = end.filter(|_| range.offset >= start) else {
             return Err(StepError::BadOutput(format!(
                 "its ranges overlap, run backwards or run beyond the file\n  found {} bytes from {}\n  in    a file of {len} bytes",
@@ -541,15 +811,30 @@ fn checked_ranges(ranges: Vec<wire::Range>, len: u64) -> Result<Vec<Range>, Step
             )));
         };
         // Ranges that share bytes but not rows, as row groups split by rows, are told apart by their hints.
-        start = if range.hint.is_empty() { end } else { range.offset };
+        start = if range.hint.is_empty() {
+            end
+        } else {
+            range.offset
+        };
     }
-    Ok(ranges.into_iter().map(|range| Range { offset: range.offset, len: range.len, hint: range.hint }).collect())
+    Ok(ranges
+        .into_iter()
+        .map(|range| Range {
+            offset: range.offset,
+            len: range.len,
+            hint: range.hint,
+        })
+        .collect())
 }
 
 fn checked_descriptor(kind: Kind, descriptor: wire::Descriptor) -> Result<Descriptor, StepError> {
     let bad = |message: String| Err(StepError::BadOutput(message));
     if descriptor.kind != kind.name() {
-        return bad(format!("it describes itself as `{}` and exports `{}`", descriptor.kind, kind.name()));
+        return bad(format!(
+            "it describes itself as `{}` and exports `{}`",
+            descriptor.kind,
+            kind.name()
+        ));
     }
     let port = |port: wire::Port| Port {
         main: port.role == "main",
@@ -565,30 +850,50 @@ fn checked_descriptor(kind: Kind, descriptor: wire::Descriptor) -> Result<Descri
         for (at, port) in ports.iter().enumerate() {
             let plain = !port.name.is_empty()
                 && port.name.len() <= 64
-                && port.name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-_".contains(&byte));
+                && port.name.bytes().all(|byte| {
+                    byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-_".contains(&byte)
+                });
             if !plain || ports[..at].iter().any(|other| other.name == port.name) {
-                return bad(format!("its port name `{}` is not plain or stands twice", port.name.escape_debug()));
+                return bad(format!(
+                    "its port name `{}` is not plain or stands twice",
+                    port.name.escape_debug()
+                ));
             }
         }
     }
     let mains = inputs.iter().filter(|port| port.main && !port.blob).count();
     match kind {
         Kind::RowMap | Kind::Reduce if mains != 1 => {
-            return bad(format!("a {} has exactly one main table, and it describes {mains}", kind.name()));
+            return bad(format!(
+                "a {} has exactly one main table, and it describes {mains}",
+                kind.name()
+            ));
         }
-        Kind::Source if inputs.len() != 1 || outputs.len() != 1 || outputs.iter().any(|port| port.blob) => {
+        Kind::Source
+            if inputs.len() != 1 || outputs.len() != 1 || outputs.iter().any(|port| port.blob) =>
+        {
             return bad("a source has one input and one output table".to_owned());
         }
         _ => {}
     }
-    Ok(Descriptor { kind, summary: descriptor.summary, inputs, outputs, params_schema: descriptor.params_schema })
+    Ok(Descriptor {
+        kind,
+        summary: descriptor.summary,
+        inputs,
+        outputs,
+        params_schema: descriptor.params_schema,
+    })
 }
 
 /// `describe` and `check` see no data.
 struct NoData;
 
 impl Data for NoData {
-    fn column(&self, _field: &arrow_schema::Field, _chunk: &Chunk) -> Result<arrow_array::ArrayRef, DataError> {
+    fn column(
+        &self,
+        _field: &arrow_schema::Field,
+        _chunk: &Chunk,
+    ) -> Result<arrow_array::ArrayRef, DataError> {
         Err("there is no data".into())
     }
 
@@ -596,4 +901,3 @@ impl Data for NoData {
         Err("there is no data".into())
     }
 }
-

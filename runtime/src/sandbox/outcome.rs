@@ -78,7 +78,12 @@ pub struct MadePartition {
 
 impl MadePartition {
     fn empty() -> Self {
-        Self { rows: 0, expression: None, inputs: Vec::new(), made: Vec::new() }
+        Self {
+            rows: 0,
+            expression: None,
+            inputs: Vec::new(),
+            made: Vec::new(),
+        }
     }
 }
 
@@ -90,11 +95,17 @@ pub(super) fn outputs(session: &mut Session, unit: &Unit) -> Result<Vec<Made>, S
         .zip(written)
         .map(|(shape, written)| match (&shape.content, written) {
             (ShapeContent::Table(fields), Written::Table(rowset)) => {
-                let partitions = rowset.partitions.into_iter().map(|batches| partition(session, unit, fields, batches));
+                let partitions = rowset
+                    .partitions
+                    .into_iter()
+                    .map(|batches| partition(session, unit, fields, batches));
                 Ok(Made::Table(partitions.collect::<Result<_, _>>()?))
             }
             (ShapeContent::Blob(_), Written::Blob(bytes)) => Ok(Made::Blob(bytes)),
-            _ => Err(StepError::Host(format!("output port `{}` has the wrong writer", shape.port))),
+            _ => Err(StepError::Host(format!(
+                "output port `{}` has the wrong writer",
+                shape.port
+            ))),
         })
         .collect()
 }
@@ -109,23 +120,36 @@ pub(super) fn row_map_partition(
     partition(session, unit, fields, batches)
 }
 
-fn partition(session: &mut Session, unit: &Unit, fields: &[FieldRef], batches: Vec<Batch>) -> Result<MadePartition, StepError> {
+fn partition(
+    session: &mut Session,
+    unit: &Unit,
+    fields: &[FieldRef],
+    batches: Vec<Batch>,
+) -> Result<MadePartition, StepError> {
     for batch in &batches {
         check_schema(fields, &batch.columns)?;
     }
     if batches.iter().all(|batch| batch.rows == 0) {
         return Ok(MadePartition::empty());
     }
-    let alike = batches.windows(2).all(|pair| pair[0].expression == pair[1].expression);
+    let alike = batches
+        .windows(2)
+        .all(|pair| pair[0].expression == pair[1].expression);
     let batches = if alike {
         batches
     } else {
-        let flat = batches.iter().map(|batch| flatten(session, batch)).collect::<wasmtime::Result<Vec<_>>>();
+        let flat = batches
+            .iter()
+            .map(|batch| flatten(session, batch))
+            .collect::<wasmtime::Result<Vec<_>>>();
         flat.map_err(|error| super::call::failure(&error, Vec::new()))?
     };
     let first = &batches[0];
     let inputs = (0..first.inputs.len()).map(|input| {
-        let parts: Vec<Rows> = batches.iter().map(|batch| (*batch.inputs[input]).clone()).collect();
+        let parts: Vec<Rows> = batches
+            .iter()
+            .map(|batch| (*batch.inputs[input]).clone())
+            .collect();
         Rows::concat(&parts).canonical(input_rows(unit, first, input))
     });
     let inputs: Vec<Rows> = inputs.collect();
@@ -133,8 +157,12 @@ fn partition(session: &mut Session, unit: &Unit, fields: &[FieldRef], batches: V
     for (field, column) in fields.iter().zip(&first.columns) {
         match &column.source {
             Source::Made(number) => {
-                let pieces: Vec<ArrayRef> = batches.iter().map(|batch| Arc::clone(&batch.made[*number])).collect();
-                let chunk = chunk::canonical(field, &pieces).map_err(|error| StepError::BadOutput(error.to_string()))?;
+                let pieces: Vec<ArrayRef> = batches
+                    .iter()
+                    .map(|batch| Arc::clone(&batch.made[*number]))
+                    .collect();
+                let chunk = chunk::canonical(field, &pieces)
+                    .map_err(|error| StepError::BadOutput(error.to_string()))?;
                 made[*number] = Some((Arc::clone(field), chunk));
             }
             Source::Passed { input, .. } => {
@@ -162,7 +190,9 @@ fn partition(session: &mut Session, unit: &Unit, fields: &[FieldRef], batches: V
 /// Rows of the input that the batch's input of this number takes from.
 fn input_rows(unit: &Unit, batch: &Batch, input: usize) -> u64 {
     let ports = batch.expression.ports();
-    let table = ports.get(input).and_then(|port| unit.inputs.iter().find(|input| *input.port == **port));
+    let table = ports
+        .get(input)
+        .and_then(|port| unit.inputs.iter().find(|input| *input.port == **port));
     match table.map(|input| &input.content) {
         Some(InputContent::Table(table)) => table.rows(),
         _ => 0,
@@ -175,15 +205,23 @@ fn check_schema(promised: &[FieldRef], columns: &[Column]) -> Result<(), StepErr
     let fits = |promised: &FieldRef, found: &Field| {
         promised.name() == found.name() && promised.data_type().equals_datatype(found.data_type())
     };
-    if promised.len() == found.len() && promised.iter().zip(&found).all(|(promised, found)| fits(promised, found)) {
+    if promised.len() == found.len()
+        && promised
+            .iter()
+            .zip(&found)
+            .all(|(promised, found)| fits(promised, found))
+    {
         return Ok(());
     }
-    let at = promised.iter().zip(&found).position(|(promised, found)| !fits(promised, found));
+    let at = promised
+        .iter()
+        .zip(&found)
+        .position(|(promised, found)| !fits(promised, found));
     Err(StepError::BadOutput(match at {
         Some(at) => format!(
-            "its output differs from what `check` promised\n  expected {} as column {}\n  found    {}",
-            describe(&promised[at]),
+            "its output differs from what `check` promised\n  expected column {} to be {}\n  found    {}",
             at + 1,
+            describe(&promised[at]),
             describe(found[at])
         ),
         None => format!(

@@ -7,13 +7,13 @@ use arrow_array::ArrayRef;
 use bytes::Bytes;
 use wasmtime::ResourceLimiter;
 use wasmtime::component::ResourceTable;
-use wasmtime_wasi::p2::pipe::MemoryOutputPipe;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
 use super::batch::Batch;
+use super::console::Console;
 use super::{Data, DataError, Line};
 use crate::arrow::rows::{self, Rows};
-use crate::expression::Source;
+use crate::expression::{Expression, Source};
 use crate::unit::{InputContent, Limits, Observation, Question, Unit};
 
 /// Everything behind one instance.
@@ -21,8 +21,8 @@ pub(super) struct State {
     pub(super) wasi: WasiCtx,
     pub(super) resources: ResourceTable,
     pub(super) memory: Memory,
-    pub(super) stdout: MemoryOutputPipe,
-    pub(super) stderr: MemoryOutputPipe,
+    pub(super) stdout: Console,
+    pub(super) stderr: Console,
     pub(super) session: Session,
 }
 
@@ -87,14 +87,20 @@ impl Session {
     }
 
     pub(super) fn unit(&self) -> wasmtime::Result<&Arc<Unit>> {
-        self.unit.as_ref().ok_or_else(|| misuse("`describe` and `check` may not ask for anything"))
+        self.unit
+            .as_ref()
+            .ok_or_else(|| misuse("`describe` and `check` may not ask for anything"))
     }
 
     /// Records a question with its answer, the first time it is asked.
     pub(super) fn observe(&mut self, question: Question) -> wasmtime::Result<()> {
         if !self.asked.contains(&question) {
             let answer = self.unit()?.answer(&question);
-            self.observations.push(Observation { question: question.clone(), answer });
+            self.occupy(QUESTION_BYTES + question_bytes(&question))?;
+            self.observations.push(Observation {
+                question: question.clone(),
+                answer,
+            });
             self.asked.insert(question);
         }
         Ok(())
@@ -102,11 +108,17 @@ impl Session {
 
     /// The values of one column of a batch. Observes a passed one.
     pub(super) fn values(&mut self, batch: &Batch, position: usize) -> wasmtime::Result<ArrayRef> {
-        let column = batch.columns.get(position).ok_or_else(|| misuse("a column that is not there"))?;
+        let column = batch
+            .columns
+            .get(position)
+            .ok_or_else(|| misuse("a column that is not there"))?;
         match &column.source {
             Source::Made(made) => Ok(Arc::clone(&batch.made[*made])),
             Source::Passed { input, port, name } => {
-                self.observe(Question::Column { port: port.to_string(), name: name.to_string() })?;
+                self.observe(Question::Column {
+                    port: port.to_string(),
+                    name: name.to_string(),
+                })?;
                 let rows = Arc::clone(&batch.inputs[*input]);
                 self.fetch(port, name, &rows)
             }
@@ -121,7 +133,9 @@ impl Session {
         let InputContent::Table(table) = &unit.inputs[input].content else {
             return Err(misuse(format!("input `{port}` is no table")));
         };
-        let column = table.position(name).ok_or_else(|| misuse(format!("there is no column `{name}`")))?;
+        let column = table
+            .position(name)
+            .ok_or_else(|| misuse(format!("there is no column `{name}`")))?;
         let mut pieces = Vec::with_capacity(table.partitions.len());
         for (position, partition) in table.partitions.iter().enumerate() {
             let piece = match self.loaded.get(&(input, position, column)) {
@@ -132,14 +146,17 @@ impl Session {
                         .column(&table.fields[column], &partition.columns[column])
                         .map_err(|error| wasmtime::Error::new(Unavailable(error)))?;
                     self.read_bytes += piece.get_array_memory_size() as u64;
-                    self.loaded.insert((input, position, column), Arc::clone(&piece));
+                    self.loaded
+                        .insert((input, position, column), Arc::clone(&piece));
                     piece
                 }
             };
             pieces.push(piece);
         }
         if pieces.is_empty() {
-            return Ok(arrow_array::new_empty_array(table.fields[column].data_type()));
+            return Ok(arrow_array::new_empty_array(
+                table.fields[column].data_type(),
+            ));
         }
         rows::take(&pieces, rows).map_err(|error| misuse(error.to_string()))
     }
@@ -150,10 +167,14 @@ impl Session {
             return Ok(bytes.clone());
         }
         let unit = Arc::clone(self.unit()?);
-        let Some(InputContent::Blob(blob)) = unit.inputs.get(port).map(|input| &input.content) else {
+        let Some(InputContent::Blob(blob)) = unit.inputs.get(port).map(|input| &input.content)
+        else {
             return Err(misuse("a blob that is not there"));
         };
-        let bytes = self.data.blob(&blob.digest).map_err(|error| wasmtime::Error::new(Unavailable(error)))?;
+        let bytes = self
+            .data
+            .blob(&blob.digest)
+            .map_err(|error| wasmtime::Error::new(Unavailable(error)))?;
         self.blobs.insert(port, bytes.clone());
         Ok(bytes)
     }
@@ -161,9 +182,17 @@ impl Session {
     /// Counts bytes that a guest hands over to be kept.
     pub(super) fn charge(&mut self, bytes: u64) -> wasmtime::Result<()> {
         self.copied_bytes += bytes;
+        self.occupy(bytes)
+    }
+
+    /// Counts bytes that the host keeps because of something a guest asked for.
+    pub(super) fn occupy(&mut self, bytes: u64) -> wasmtime::Result<()> {
         self.output_bytes = self.output_bytes.saturating_add(bytes);
         if self.output_bytes > self.limits.output_bytes {
-            return Err(wasmtime::Error::new(LimitReached { what: "output", limit: self.limits.output_bytes }));
+            return Err(wasmtime::Error::new(LimitReached {
+                what: "output",
+                limit: self.limits.output_bytes,
+            }));
         }
         Ok(())
     }
@@ -187,14 +216,50 @@ impl Session {
         }
         self.log_bytes = self.log_bytes.saturating_add(message.len() as u64 + 1);
         if self.log_bytes >= self.limits.log_bytes {
-            let message = format!("the log ends here: its limit of {} bytes is reached", self.limits.log_bytes);
-            self.log.push(Line { level: "warn".to_owned(), message });
+            let message = format!(
+                "the log ends here: its limit of {} bytes is reached",
+                self.limits.log_bytes
+            );
+            self.log.push(Line {
+                level: "warn".to_owned(),
+                message,
+            });
             return;
         }
         // A guest's text goes to terminals: nothing in it may move a cursor.
-        let message = message.chars().map(|c| if c.is_control() && c != '\t' { '\u{fffd}' } else { c }).collect();
-        self.log.push(Line { level: level.to_owned(), message });
+        let message = message
+            .chars()
+            .map(|c| {
+                if c.is_control() && c != '\t' {
+                    '\u{fffd}'
+                } else {
+                    c
+                }
+            })
+            .collect();
+        self.log.push(Line {
+            level: level.to_owned(),
+            message,
+        });
     }
+}
+
+/// What a question takes besides its names, roughly.
+const QUESTION_BYTES: u64 = 256;
+
+/// Bytes of the names in a question that a guest chose.
+fn question_bytes(question: &Question) -> u64 {
+    let bytes = match question {
+        Question::Field { name, .. } | Question::Column { name, .. } => name.len(),
+        Question::Valid { expression } => match expression {
+            Expression::Select(_, names) => names.iter().map(String::len).sum(),
+            Expression::With(_, fields) => fields.iter().map(|field| field.name.len()).sum(),
+            Expression::Rename(_, name, to) => name.len() + to.len(),
+            _ => 0,
+        },
+        _ => 0,
+    };
+    bytes as u64
 }
 
 pub(super) fn misuse(message: impl Into<String>) -> wasmtime::Error {
@@ -212,18 +277,36 @@ const MAX_TABLE_ELEMENTS: usize = 1 << 17;
 
 impl ResourceLimiter for Memory {
     /// A growth beyond the limit traps: whether a guest survives it must not depend on how it reacts.
-    fn memory_growing(&mut self, current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
-        let total = self.peak.saturating_add((desired as u64).saturating_sub(current as u64));
+    fn memory_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        _maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        let total = self
+            .peak
+            .saturating_add((desired as u64).saturating_sub(current as u64));
         if total > self.limit {
-            return Err(wasmtime::Error::new(LimitReached { what: "memory", limit: self.limit }));
+            return Err(wasmtime::Error::new(LimitReached {
+                what: "memory",
+                limit: self.limit,
+            }));
         }
         self.peak = total;
         Ok(true)
     }
 
-    fn table_growing(&mut self, _current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
+    fn table_growing(
+        &mut self,
+        _current: usize,
+        desired: usize,
+        _maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
         if desired > MAX_TABLE_ELEMENTS {
-            return Err(wasmtime::Error::new(LimitReached { what: "table", limit: MAX_TABLE_ELEMENTS as u64 }));
+            return Err(wasmtime::Error::new(LimitReached {
+                what: "table",
+                limit: MAX_TABLE_ELEMENTS as u64,
+            }));
         }
         Ok(true)
     }
@@ -231,14 +314,21 @@ impl ResourceLimiter for Memory {
 
 impl WasiView for State {
     fn ctx(&mut self) -> WasiCtxView<'_> {
-        WasiCtxView { ctx: &mut self.wasi, table: &mut self.resources }
+        WasiCtxView {
+            ctx: &mut self.wasi,
+            table: &mut self.resources,
+        }
     }
 }
 
 /// `arrow.table`: a whole input, one partition of it, or sealed scratch.
 pub(super) enum Table {
     /// The input of this position, cut into batches.
-    Input { port: Arc<str>, input: usize, cuts: Arc<[Rows]> },
+    Input {
+        port: Arc<str>,
+        input: usize,
+        cuts: Arc<[Rows]>,
+    },
     /// What a guest kept for itself.
     Scratch(Arc<[Batch]>),
 }
@@ -267,7 +357,11 @@ pub(super) struct Rowset {
 
 impl Rowset {
     pub(super) fn new(partition_rows: u64) -> Self {
-        Self { partitions: Vec::new(), open_rows: 0, partition_rows }
+        Self {
+            partitions: Vec::new(),
+            open_rows: 0,
+            partition_rows,
+        }
     }
 
     /// Appends rows, cutting partitions at the locked size.
@@ -280,7 +374,11 @@ impl Rowset {
                 self.open_rows = 0;
             }
             let len = (batch.rows - start).min(self.partition_rows - self.open_rows);
-            let piece = if len == batch.rows { batch.clone() } else { batch.slice(start, len)? };
+            let piece = if len == batch.rows {
+                batch.clone()
+            } else {
+                batch.slice(start, len)?
+            };
             if let Some(open) = self.partitions.last_mut() {
                 open.push(piece);
             }
@@ -312,7 +410,10 @@ pub(super) fn cuts(partitions: impl Iterator<Item = u64>, batch_rows: u32) -> Ar
         let mut start = 0;
         while start < rows {
             let len = (rows - start).min(u64::from(batch_rows));
-            cuts.push(Rows::Range { start: first + start, len });
+            cuts.push(Rows::Range {
+                start: first + start,
+                len,
+            });
             start += len;
         }
         first += rows;

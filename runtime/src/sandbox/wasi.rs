@@ -10,11 +10,11 @@ use wasmtime_wasi::cli::{WasiCli, WasiCliView};
 use wasmtime_wasi::filesystem::{WasiFilesystem, WasiFilesystemView};
 use wasmtime_wasi::p2::bindings::clocks::{monotonic_clock, wall_clock};
 use wasmtime_wasi::p2::bindings::{cli, filesystem, random, sync};
-use wasmtime_wasi::p2::pipe::MemoryOutputPipe;
-use wasmtime_wasi::p2::{DynPollable, Pollable, subscribe};
+use wasmtime_wasi::p2::{DynOutputStream, DynPollable, Pollable, subscribe};
 use wasmtime_wasi::random::{WasiRandom, WasiRandomView};
 use wasmtime_wasi::{Deterministic, WasiCtx, WasiCtxBuilder};
 
+use super::console::Console;
 use super::state::State;
 use crate::digest::{ComponentDigest, StructuredHasher};
 
@@ -31,8 +31,12 @@ pub(super) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> 
     cli::exit::add_to_linker::<State, WasiCli>(linker, State::cli)?;
     cli::environment::add_to_linker::<State, WasiCli>(linker, State::cli)?;
     cli::stdin::add_to_linker::<State, WasiCli>(linker, State::cli)?;
-    cli::stdout::add_to_linker::<State, WasiCli>(linker, State::cli)?;
-    cli::stderr::add_to_linker::<State, WasiCli>(linker, State::cli)?;
+    cli::stdout::add_to_linker::<State, Printing>(linker, |state| {
+        Print(&mut state.resources, &state.stdout)
+    })?;
+    cli::stderr::add_to_linker::<State, Printing>(linker, |state| {
+        Print(&mut state.resources, &state.stderr)
+    })?;
     cli::terminal_input::add_to_linker::<State, WasiCli>(linker, State::cli)?;
     cli::terminal_output::add_to_linker::<State, WasiCli>(linker, State::cli)?;
     cli::terminal_stdin::add_to_linker::<State, WasiCli>(linker, State::cli)?;
@@ -54,20 +58,18 @@ fn frozen(state: &mut State) -> Frozen<'_> {
 const RANDOM_BYTES: usize = 4096;
 
 /// An empty world whose random bytes follow from `component` and `params`.
-pub(super) fn context(
-    component: &ComponentDigest,
-    params: &str,
-    stdout: MemoryOutputPipe,
-    stderr: MemoryOutputPipe,
-) -> WasiCtx {
+pub(super) fn context(component: &ComponentDigest, params: &str) -> WasiCtx {
     let mut hasher = StructuredHasher::new("pinion random v1");
     let seed = hasher.component(component).text(params).finish();
     let mut bytes = vec![0; RANDOM_BYTES];
-    blake3::Hasher::new_keyed(seed.as_bytes()).finalize_xof().fill(&mut bytes);
-    let hash_seed = bytes.iter().take(16).fold(0, |seed: u128, byte| seed << 8 | u128::from(*byte));
+    blake3::Hasher::new_keyed(seed.as_bytes())
+        .finalize_xof()
+        .fill(&mut bytes);
+    let hash_seed = bytes
+        .iter()
+        .take(16)
+        .fold(0, |seed: u128, byte| seed << 8 | u128::from(*byte));
     WasiCtxBuilder::new()
-        .stdout(stdout)
-        .stderr(stderr)
         .secure_random(Deterministic::new(bytes.clone()))
         .insecure_random(Deterministic::new(bytes))
         .insecure_random_seed(hash_seed)
@@ -78,6 +80,34 @@ struct Io;
 
 impl HasData for Io {
     type Data<'a> = &'a mut ResourceTable;
+}
+
+/// Standard output and error.
+struct Printing;
+
+impl HasData for Printing {
+    type Data<'a> = Print<'a>;
+}
+
+struct Print<'a>(&'a mut ResourceTable, &'a Console);
+
+impl Print<'_> {
+    fn stream(&mut self) -> wasmtime::Result<Resource<DynOutputStream>> {
+        let stream: DynOutputStream = Box::new(self.1.clone());
+        Ok(self.0.push(stream)?)
+    }
+}
+
+impl cli::stdout::Host for Print<'_> {
+    fn get_stdout(&mut self) -> wasmtime::Result<Resource<DynOutputStream>> {
+        self.stream()
+    }
+}
+
+impl cli::stderr::Host for Print<'_> {
+    fn get_stderr(&mut self) -> wasmtime::Result<Resource<DynOutputStream>> {
+        self.stream()
+    }
 }
 
 /// Clocks that stand still.
@@ -98,11 +128,17 @@ impl Frozen<'_> {
 
 impl wall_clock::Host for Frozen<'_> {
     fn now(&mut self) -> wasmtime::Result<wall_clock::Datetime> {
-        Ok(wall_clock::Datetime { seconds: 0, nanoseconds: 0 })
+        Ok(wall_clock::Datetime {
+            seconds: 0,
+            nanoseconds: 0,
+        })
     }
 
     fn resolution(&mut self) -> wasmtime::Result<wall_clock::Datetime> {
-        Ok(wall_clock::Datetime { seconds: 1, nanoseconds: 0 })
+        Ok(wall_clock::Datetime {
+            seconds: 1,
+            nanoseconds: 0,
+        })
     }
 }
 

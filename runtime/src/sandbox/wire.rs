@@ -23,7 +23,11 @@ pub(super) struct Error {
 
 impl Error {
     pub(super) fn new(code: &str, error: impl std::fmt::Display) -> Self {
-        Self { code: code.to_owned(), message: error.to_string(), details: Vec::new() }
+        Self {
+            code: code.to_owned(),
+            message: error.to_string(),
+            details: Vec::new(),
+        }
     }
 }
 
@@ -38,17 +42,53 @@ pub(super) struct Field {
     metadata: Vec<(String, String)>,
 }
 
+impl Field {
+    /// Bytes of the texts.
+    pub(super) fn bytes(&self) -> u64 {
+        let metadata: usize = self
+            .metadata
+            .iter()
+            .map(|(key, value)| key.len() + value.len())
+            .sum();
+        (self.name.len() + self.format.len() + metadata) as u64
+    }
+}
+
 impl From<WireField> for Field {
     fn from(field: WireField) -> Self {
-        let WireField { name, format, nullable, children, metadata } = field;
-        Self { name, format, nullable, children, metadata }
+        let WireField {
+            name,
+            format,
+            nullable,
+            children,
+            metadata,
+        } = field;
+        Self {
+            name,
+            format,
+            nullable,
+            children,
+            metadata,
+        }
     }
 }
 
 impl From<Field> for WireField {
     fn from(field: Field) -> Self {
-        let Field { name, format, nullable, children, metadata } = field;
-        Self { name, format, nullable, children, metadata }
+        let Field {
+            name,
+            format,
+            nullable,
+            children,
+            metadata,
+        } = field;
+        Self {
+            name,
+            format,
+            nullable,
+            children,
+            metadata,
+        }
     }
 }
 
@@ -75,7 +115,9 @@ impl Node {
 
     /// Whether the values of a primitive column are four bytes wide rather than eight.
     pub(super) fn is_narrow(&self) -> bool {
-        self.buffers.get(1).is_some_and(|values| (values.len() as u64) < self.length.saturating_mul(8))
+        self.buffers
+            .get(1)
+            .is_some_and(|values| (values.len() as u64) < self.length.saturating_mul(8))
     }
 }
 
@@ -90,15 +132,27 @@ impl AsRef<[u8]> for Lent {
 
 impl From<node::Node> for Node {
     fn from(node: node::Node) -> Self {
-        let buffers = node.buffers.into_iter().map(|buffer| Bytes::from_owner(Lent(buffer))).collect();
-        Self { length: node.length, null_count: node.null_count, buffers }
+        let buffers = node
+            .buffers
+            .into_iter()
+            .map(|buffer| Bytes::from_owner(Lent(buffer)))
+            .collect();
+        Self {
+            length: node.length,
+            null_count: node.null_count,
+            buffers,
+        }
     }
 }
 
 impl From<Node> for node::Node {
     fn from(node: Node) -> Self {
         let buffers = node.buffers.into_iter().map(Buffer::from).collect();
-        Self { length: node.length, null_count: node.null_count, buffers }
+        Self {
+            length: node.length,
+            null_count: node.null_count,
+            buffers,
+        }
     }
 }
 
