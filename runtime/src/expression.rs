@@ -100,7 +100,10 @@ impl Expression {
     /// # Errors
     /// - [`BadExpression::Port`], [`BadExpression::Missing`], [`BadExpression::Duplicate`]: it does not fit.
     /// - [`BadExpression::Fields`], [`BadExpression::Depth`]: a stored expression that is none.
-    pub fn columns<'a>(&self, fields: &dyn Fn(&str) -> Option<&'a [FieldRef]>) -> Result<Vec<Column>, BadExpression> {
+    pub fn columns<'a>(
+        &self,
+        fields: &dyn Fn(&str) -> Option<&'a [FieldRef]>,
+    ) -> Result<Vec<Column>, BadExpression> {
         self.read(fields, &mut Reading::default(), 0)
     }
 
@@ -115,7 +118,8 @@ impl Expression {
         }
         match self {
             Self::Input(port) => {
-                let fields = fields(port).ok_or_else(|| BadExpression::Port { port: port.clone() })?;
+                let fields =
+                    fields(port).ok_or_else(|| BadExpression::Port { port: port.clone() })?;
                 reading.inputs += 1;
                 Ok(input_columns(fields, port, reading.inputs - 1))
             }
@@ -194,7 +198,11 @@ impl Expression {
 fn hash_fields(hasher: &mut StructuredHasher, fields: &[WireField]) {
     hasher.list(fields.len());
     for field in fields {
-        hasher.text(&field.name).text(&field.format).u64(u64::from(field.nullable)).u64(u64::from(field.children));
+        hasher
+            .text(&field.name)
+            .text(&field.format)
+            .u64(u64::from(field.nullable))
+            .u64(u64::from(field.children));
         hasher.list(field.metadata.len());
         for (key, value) in &field.metadata {
             hasher.text(key).text(value);
@@ -207,7 +215,11 @@ pub fn input_columns(fields: &[FieldRef], port: &str, input: usize) -> Vec<Colum
     let port: Arc<str> = port.into();
     let column = |field: &FieldRef| Column {
         field: Arc::clone(field),
-        source: Source::Passed { input, port: Arc::clone(&port), name: field.name().as_str().into() },
+        source: Source::Passed {
+            input,
+            port: Arc::clone(&port),
+            name: field.name().as_str().into(),
+        },
     };
     fields.iter().map(column).collect()
 }
@@ -222,7 +234,10 @@ fn made_columns(wire: &[WireField], made: &mut usize) -> Result<Vec<Column>, Bad
 pub fn number(fields: Vec<Field>, made: &mut usize) -> Vec<Column> {
     let column = |field: Field| {
         *made += 1;
-        Column { field: Arc::new(field), source: Source::Made(*made - 1) }
+        Column {
+            field: Arc::new(field),
+            source: Source::Made(*made - 1),
+        }
     };
     fields.into_iter().map(column).collect()
 }
@@ -238,7 +253,11 @@ pub fn select(columns: &[Column], names: &[String]) -> Result<Vec<Column>, BadEx
             return Err(BadExpression::Duplicate { name: name.clone() });
         }
         let found = columns.iter().find(|column| column.field.name() == name);
-        selected.push(found.ok_or_else(|| BadExpression::Missing { name: name.clone() })?.clone());
+        selected.push(
+            found
+                .ok_or_else(|| BadExpression::Missing { name: name.clone() })?
+                .clone(),
+        );
     }
     Ok(selected)
 }
@@ -246,7 +265,10 @@ pub fn select(columns: &[Column], names: &[String]) -> Result<Vec<Column>, BadEx
 /// Adds columns at the end; one of an existing name replaces it in place.
 pub fn with(mut columns: Vec<Column>, added: Vec<Column>) -> Vec<Column> {
     for column in added {
-        match columns.iter_mut().find(|old| old.field.name() == column.field.name()) {
+        match columns
+            .iter_mut()
+            .find(|old| old.field.name() == column.field.name())
+        {
             Some(old) => *old = column,
             None => columns.push(column),
         }
@@ -258,12 +280,22 @@ pub fn with(mut columns: Vec<Column>, added: Vec<Column>) -> Vec<Column> {
 ///
 /// # Errors
 /// [`BadExpression::Missing`] and [`BadExpression::Duplicate`].
-pub fn rename(mut columns: Vec<Column>, name: &str, to: &str) -> Result<Vec<Column>, BadExpression> {
+pub fn rename(
+    mut columns: Vec<Column>,
+    name: &str,
+    to: &str,
+) -> Result<Vec<Column>, BadExpression> {
     if name != to && columns.iter().any(|column| column.field.name() == to) {
-        return Err(BadExpression::Duplicate { name: to.to_owned() });
+        return Err(BadExpression::Duplicate {
+            name: to.to_owned(),
+        });
     }
-    let column = columns.iter_mut().find(|column| column.field.name() == name);
-    let column = column.ok_or_else(|| BadExpression::Missing { name: name.to_owned() })?;
+    let column = columns
+        .iter_mut()
+        .find(|column| column.field.name() == name);
+    let column = column.ok_or_else(|| BadExpression::Missing {
+        name: name.to_owned(),
+    })?;
     column.field = Arc::new(column.field.as_ref().clone().with_name(to));
     Ok(columns)
 }
@@ -274,8 +306,13 @@ pub fn rename(mut columns: Vec<Column>, name: &str, to: &str) -> Result<Vec<Colu
 /// [`BadExpression::Duplicate`].
 pub fn zip(mut left: Vec<Column>, right: Vec<Column>) -> Result<Vec<Column>, BadExpression> {
     for column in &right {
-        if left.iter().any(|other| other.field.name() == column.field.name()) {
-            return Err(BadExpression::Duplicate { name: column.field.name().clone() });
+        if left
+            .iter()
+            .any(|other| other.field.name() == column.field.name())
+        {
+            return Err(BadExpression::Duplicate {
+                name: column.field.name().clone(),
+            });
         }
     }
     left.extend(right);

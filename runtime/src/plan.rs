@@ -131,16 +131,25 @@ impl Plan {
         }
         for (name, files) in &self.sources {
             let locked = |file: &SourceFile| {
-                (file.path.clone(), LockedFile { digest: file.digest, size_bytes: file.size_bytes })
+                (
+                    file.path.clone(),
+                    LockedFile {
+                        digest: file.digest,
+                        size_bytes: file.size_bytes,
+                    },
+                )
             };
-            lock.sources.insert(name.clone(), files.iter().map(locked).collect());
+            lock.sources
+                .insert(name.clone(), files.iter().map(locked).collect());
         }
         lock
     }
 
     /// Position of a step.
     pub fn position(&self, name: &str) -> Option<usize> {
-        self.steps.iter().position(|step| step.name.as_str() == name)
+        self.steps
+            .iter()
+            .position(|step| step.name.as_str() == name)
     }
 
     /// What an origin is called in the pipeline: `sources.flights`, `split.after`.
@@ -166,7 +175,11 @@ impl Plan {
         for name in names {
             let at = self.position(name).ok_or_else(|| PlanError::UnknownStep {
                 name: name.clone(),
-                known: self.steps.iter().map(|step| step.name.to_string()).collect(),
+                known: self
+                    .steps
+                    .iter()
+                    .map(|step| step.name.to_string())
+                    .collect(),
             })?;
             needed[at] = true;
         }
@@ -230,8 +243,16 @@ impl PlannedStep {
 
 /// A source's file as the input of a unit.
 pub fn file_input(file: &SourceFile, port: &str) -> Input {
-    let blob = Blob { digest: file.digest, len: file.size_bytes, media_type: media_type(&file.path).to_owned() };
-    Input { port: port.into(), main: false, content: InputContent::Blob(blob) }
+    let blob = Blob {
+        digest: file.digest,
+        len: file.size_bytes,
+        media_type: media_type(&file.path).to_owned(),
+    };
+    Input {
+        port: port.into(),
+        main: false,
+        content: InputContent::Blob(blob),
+    }
 }
 
 /// Binds and checks every step.
@@ -255,16 +276,24 @@ pub fn resolve(
         steps: Vec::with_capacity(pipeline.steps.len()),
     };
     for declared in &pipeline.steps {
-        let component = components
-            .remove(&declared.name)
-            .ok_or_else(|| PlanError::NoComponent { step: declared.name.to_string() })?;
+        let component =
+            components
+                .remove(&declared.name)
+                .ok_or_else(|| PlanError::NoComponent {
+                    step: declared.name.to_string(),
+                })?;
         let step = resolve_step(&plan, declared, component, tools)?;
         plan.steps.push(step);
     }
     Ok(plan)
 }
 
-fn resolve_step(plan: &Plan, declared: &StepDecl, component: Component, tools: Tools<'_>) -> Result<PlannedStep, PlanError> {
+fn resolve_step(
+    plan: &Plan,
+    declared: &StepDecl,
+    component: Component,
+    tools: Tools<'_>,
+) -> Result<PlannedStep, PlanError> {
     let failed = |error| PlanError::Component {
         step: declared.name.to_string(),
         reference: declared.component.to_string(),
@@ -272,7 +301,9 @@ fn resolve_step(plan: &Plan, declared: &StepDecl, component: Component, tools: T
         error,
     };
     let descriptor = shapes::describe(&component, tools).map_err(failed)?;
-    declared.check_params(&descriptor.params_schema).map_err(PlanError::Params)?;
+    declared
+        .check_params(&descriptor.params_schema)
+        .map_err(PlanError::Params)?;
     let params = canonical_json(&declared.params);
     let inputs = bind(plan, declared, &descriptor)?;
     let mut step = PlannedStep {
@@ -291,11 +322,19 @@ fn resolve_step(plan: &Plan, declared: &StepDecl, component: Component, tools: T
         Kind::Source => {
             let fields = probe(plan, declared, &step, tools)?;
             step.probed = Some(fields.clone());
-            vec![Shape { port: "probe".into(), content: ShapeContent::Table(fields) }]
+            vec![Shape {
+                port: "probe".into(),
+                content: ShapeContent::Table(fields),
+            }]
         }
-        _ => step.inputs.iter().map(|input| shape_of(plan, input)).collect(),
+        _ => step
+            .inputs
+            .iter()
+            .map(|input| shape_of(plan, input))
+            .collect(),
     };
-    step.outputs = shapes::check(&step, &given, tools).map_err(|error| error::refusal(plan, declared, &step, &given, error))?;
+    step.outputs = shapes::check(&step, &given, tools)
+        .map_err(|error| error::refusal(plan, declared, &step, &given, error))?;
     Ok(step)
 }
 
@@ -310,7 +349,11 @@ fn limits(declared: &StepDecl) -> Limits {
 }
 
 /// Binds the declared inputs to the described ports, in port order.
-fn bind(plan: &Plan, declared: &StepDecl, descriptor: &Descriptor) -> Result<Vec<PlannedInput>, PlanError> {
+fn bind(
+    plan: &Plan,
+    declared: &StepDecl,
+    descriptor: &Descriptor,
+) -> Result<Vec<PlannedInput>, PlanError> {
     let step = declared.name.to_string();
     let mut bound: BTreeMap<usize, PlannedInput> = BTreeMap::new();
     for input in &declared.inputs {
@@ -327,20 +370,33 @@ fn bind(plan: &Plan, declared: &StepDecl, descriptor: &Descriptor) -> Result<Vec
             return Err(PlanError::UnknownPort {
                 step,
                 port: input.port.clone(),
-                known: descriptor.inputs.iter().map(|port| port.name.clone()).collect(),
+                known: descriptor
+                    .inputs
+                    .iter()
+                    .map(|port| port.name.clone())
+                    .collect(),
                 place: input.place.clone(),
             });
         };
         let port = &descriptor.inputs[at];
         let from = origin(plan, &step, input)?;
-        let planned =
-            PlannedInput { port: port.name.as_str().into(), main: port.main && !port.blob, from, place: input.place.clone() };
+        let planned = PlannedInput {
+            port: port.name.as_str().into(),
+            main: port.main && !port.blob,
+            from,
+            place: input.place.clone(),
+        };
         check_kind(plan, &step, descriptor, port, &planned)?;
         bound.insert(at, planned);
     }
     for (at, port) in descriptor.inputs.iter().enumerate() {
         if !port.optional && !bound.contains_key(&at) {
-            return Err(PlanError::Unbound { step, port: port.name.clone(), doc: port.doc.clone(), place: declared.place.clone() });
+            return Err(PlanError::Unbound {
+                step,
+                port: port.name.clone(),
+                doc: port.doc.clone(),
+                place: declared.place.clone(),
+            });
         }
     }
     Ok(bound.into_values().collect())
@@ -350,10 +406,16 @@ fn origin(plan: &Plan, step: &str, input: &crate::pipeline::InputRef) -> Result<
     match &input.from {
         From::Source(name) => Ok(Origin::Source(name.clone())),
         From::Step { name, port } => {
-            let upstream = plan.position(name.as_str()).ok_or_else(|| PlanError::UnknownStep {
-                name: name.to_string(),
-                known: plan.steps.iter().map(|step| step.name.to_string()).collect(),
-            })?;
+            let upstream = plan
+                .position(name.as_str())
+                .ok_or_else(|| PlanError::UnknownStep {
+                    name: name.to_string(),
+                    known: plan
+                        .steps
+                        .iter()
+                        .map(|step| step.name.to_string())
+                        .collect(),
+                })?;
             let outputs = &plan.steps[upstream].outputs;
             let output = match port {
                 Some(port) => outputs.iter().position(|shape| *shape.port == **port),
@@ -366,19 +428,32 @@ fn origin(plan: &Plan, step: &str, input: &crate::pipeline::InputRef) -> Result<
                 known: outputs.iter().map(|shape| shape.port.to_string()).collect(),
                 place: input.place.clone(),
             })?;
-            Ok(Origin::Step { step: upstream, output })
+            Ok(Origin::Step {
+                step: upstream,
+                output,
+            })
         }
     }
 }
 
 /// Tables go to table ports, blobs to blob ports that accept them, and files to sources and blob ports.
-fn check_kind(plan: &Plan, step: &str, descriptor: &Descriptor, port: &Port, input: &PlannedInput) -> Result<(), PlanError> {
+fn check_kind(
+    plan: &Plan,
+    step: &str,
+    descriptor: &Descriptor,
+    port: &Port,
+    input: &PlannedInput,
+) -> Result<(), PlanError> {
     let found = match &input.from {
         Origin::Source(name) => {
             if descriptor.kind == Kind::Source {
                 return Ok(());
             }
-            let files = plan.sources.get(name).map(Vec::as_slice).unwrap_or_default();
+            let files = plan
+                .sources
+                .get(name)
+                .map(Vec::as_slice)
+                .unwrap_or_default();
             match files {
                 [file] if port.blob => media_type(&file.path).to_owned(),
                 _ if port.blob => format!("{} files", files.len()),
@@ -386,7 +461,9 @@ fn check_kind(plan: &Plan, step: &str, descriptor: &Descriptor, port: &Port, inp
             }
         }
         Origin::Step { step, output } => match &plan.steps[*step].outputs[*output].content {
-            ShapeContent::Table(_) if port.blob || descriptor.kind == Kind::Source => "a table".to_owned(),
+            ShapeContent::Table(_) if port.blob || descriptor.kind == Kind::Source => {
+                "a table".to_owned()
+            }
             ShapeContent::Table(_) => return Ok(()),
             ShapeContent::Blob(media_type) => media_type.clone(),
         },
@@ -414,19 +491,36 @@ fn shape_of(plan: &Plan, input: &PlannedInput) -> Shape {
     let content = match &input.from {
         Origin::Source(name) => {
             let file = plan.sources.get(name).and_then(|files| files.first());
-            ShapeContent::Blob(file.map_or("application/octet-stream", |file| media_type(&file.path)).to_owned())
+            ShapeContent::Blob(
+                file.map_or("application/octet-stream", |file| media_type(&file.path))
+                    .to_owned(),
+            )
         }
         Origin::Step { step, output } => plan.steps[*step].outputs[*output].content.clone(),
     };
-    Shape { port: Arc::clone(&input.port), content }
+    Shape {
+        port: Arc::clone(&input.port),
+        content,
+    }
 }
 
 /// The fields of a source's files, which must agree.
-fn probe(plan: &Plan, declared: &StepDecl, step: &PlannedStep, tools: Tools<'_>) -> Result<Vec<FieldRef>, PlanError> {
+fn probe(
+    plan: &Plan,
+    declared: &StepDecl,
+    step: &PlannedStep,
+    tools: Tools<'_>,
+) -> Result<Vec<FieldRef>, PlanError> {
     let Some(Origin::Source(name)) = step.inputs.first().map(|input| &input.from) else {
-        return Err(PlanError::NoComponent { step: step.name.to_string() });
+        return Err(PlanError::NoComponent {
+            step: step.name.to_string(),
+        });
     };
-    let files = plan.sources.get(name).map(Vec::as_slice).unwrap_or_default();
+    let files = plan
+        .sources
+        .get(name)
+        .map(Vec::as_slice)
+        .unwrap_or_default();
     let mut first: Option<(&SourceFile, Vec<FieldRef>)> = None;
     for file in files {
         let fields = shapes::probe(plan, step, file, tools).map_err(|error| PlanError::Probe {
@@ -439,7 +533,11 @@ fn probe(plan: &Plan, declared: &StepDecl, step: &PlannedStep, tools: Tools<'_>)
             None => first = Some((file, fields)),
             Some((_, expected)) if *expected == fields => {}
             Some((other, expected)) => {
-                return Err(error::files_differ(declared, (other, expected), (file, &fields)));
+                return Err(error::files_differ(
+                    declared,
+                    (other, expected),
+                    (file, &fields),
+                ));
             }
         }
     }

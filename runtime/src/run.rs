@@ -15,8 +15,8 @@ use schedule::{Order, Queue, Report};
 
 use crate::plan::{Origin, Plan, PlannedStep, Tools};
 use crate::record::{
-    Artifact, InputRecord, Line, LogLine, OutputRecord, RunEnd, RunOutcome, RunStart, Size, StepFailure, StepOutcome, StepRecord,
-    TableSummary, Totals, run_digest, source_digest,
+    Artifact, InputRecord, Line, LogLine, OutputRecord, RunEnd, RunOutcome, RunStart, Size,
+    StepFailure, StepOutcome, StepRecord, TableSummary, Totals, run_digest, source_digest,
 };
 use crate::sandbox::StepError;
 use crate::store::{RunWriter, StoreError};
@@ -91,7 +91,14 @@ pub enum Prediction {
 ///
 /// # Errors
 /// [`StoreError`] if the record cannot be written.
-pub fn execute(plan: &Plan, tools: Tools<'_>, options: Options<'_>, start: RunStart, record: &mut RunWriter, now: &dyn Fn() -> String) -> Result<Ended, StoreError> {
+pub fn execute(
+    plan: &Plan,
+    tools: Tools<'_>,
+    options: Options<'_>,
+    start: RunStart,
+    record: &mut RunWriter,
+    now: &dyn Fn() -> String,
+) -> Result<Ended, StoreError> {
     let started = (options.clock)();
     record.append(&Line::Run(Box::new(start.clone())))?;
     let mut run = Run::new(plan, tools, options);
@@ -124,14 +131,24 @@ pub fn execute(plan: &Plan, tools: Tools<'_>, options: Options<'_>, start: RunSt
 ///
 /// # Errors
 /// [`StoreError`].
-pub fn predict(plan: &Plan, tools: Tools<'_>, options: Options<'_>) -> Result<Vec<Prediction>, StoreError> {
-    let options = Options { mode: Mode::Lookup, keep_going: true, ..options };
+pub fn predict(
+    plan: &Plan,
+    tools: Tools<'_>,
+    options: Options<'_>,
+) -> Result<Vec<Prediction>, StoreError> {
+    let options = Options {
+        mode: Mode::Lookup,
+        keep_going: true,
+        ..options
+    };
     let mut run = Run::new(plan, tools, options);
     run.go(&mut |_| Ok(()))?;
     let mut predictions = Vec::with_capacity(plan.steps.len());
     for at in 0..plan.steps.len() {
         predictions.push(match (run.records.remove(&at), run.unknown.remove(&at)) {
-            (Some(record), _) if record.outcome == StepOutcome::Cached => Prediction::Cached(Box::new(record)),
+            (Some(record), _) if record.outcome == StepOutcome::Cached => {
+                Prediction::Cached(Box::new(record))
+            }
             (_, Some(inputs)) => Prediction::Runs(inputs),
             _ => Prediction::Depends,
         });
@@ -182,8 +199,14 @@ impl<'a> Run<'a> {
         let (sender, reports) = mpsc::channel();
         std::thread::scope(|scope| {
             for _ in 0..self.options.threads.max(1) {
-                let (queue, sender, plan, mode, tools, clock) =
-                    (&queue, sender.clone(), self.plan, self.options.mode, self.tools, self.options.clock);
+                let (queue, sender, plan, mode, tools, clock) = (
+                    &queue,
+                    sender.clone(),
+                    self.plan,
+                    self.options.mode,
+                    self.tools,
+                    self.options.clock,
+                );
                 scope.spawn(move || schedule::work(queue, plan, mode, tools, clock, &sender));
             }
             drop(sender);
@@ -196,7 +219,12 @@ impl<'a> Run<'a> {
         })
     }
 
-    fn coordinate(&mut self, queue: &Queue, reports: &mpsc::Receiver<Report>, write: Write<'_>) -> Result<(), StoreError> {
+    fn coordinate(
+        &mut self,
+        queue: &Queue,
+        reports: &mpsc::Receiver<Report>,
+        write: Write<'_>,
+    ) -> Result<(), StoreError> {
         loop {
             self.start_ready(queue, write)?;
             if self.out == 0 {
@@ -219,7 +247,10 @@ impl<'a> Run<'a> {
             if self.drivers[at].is_some() || self.ended[at] || self.tools.cancel.is_cancelled() {
                 continue;
             }
-            let stopped = self.failure.as_ref().is_some_and(|((step, _), _)| !self.options.keep_going && at > *step);
+            let stopped = self
+                .failure
+                .as_ref()
+                .is_some_and(|((step, _), _)| !self.options.keep_going && at > *step);
             let step = &self.plan.steps[at];
             let ready = step.inputs.iter().all(|input| match &input.from {
                 Origin::Source(_) => true,
@@ -241,28 +272,43 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    fn follow(&mut self, queue: &Queue, at: usize, next: Next, write: Write<'_>) -> Result<(), StoreError> {
+    fn follow(
+        &mut self,
+        queue: &Queue,
+        at: usize,
+        next: Next,
+        write: Write<'_>,
+    ) -> Result<(), StoreError> {
         match next {
             Next::Work(work) => {
                 if self.failed.contains_key(&at) {
                     return Ok(());
                 }
                 self.out += work.len();
-                self.options.observer.wanted(&self.plan.steps[at], work.len() as u64);
+                self.options
+                    .observer
+                    .wanted(&self.plan.steps[at], work.len() as u64);
                 queue.add(at, work);
                 Ok(())
             }
             Next::Finished(finished) => self.finish(at, *finished, write),
             Next::Unknown => {
                 self.out -= queue.drop_if(|(step, _)| *step == at).len();
-                self.unknown.entry(at).or_insert_with(|| input_records(self.plan, at, self.drivers[at].as_ref()));
+                self.unknown
+                    .entry(at)
+                    .or_insert_with(|| input_records(self.plan, at, self.drivers[at].as_ref()));
                 self.ended[at] = true;
                 Ok(())
             }
         }
     }
 
-    fn report(&mut self, queue: &Queue, report: Report, write: Write<'_>) -> Result<(), StoreError> {
+    fn report(
+        &mut self,
+        queue: &Queue,
+        report: Report,
+        write: Write<'_>,
+    ) -> Result<(), StoreError> {
         self.out -= 1;
         let at = report.order.0;
         self.unit_ms.insert(report.order, report.duration_ms);
@@ -282,8 +328,16 @@ impl<'a> Run<'a> {
         if let drive::Answer::Unit(Some(obtained)) = &answer {
             self.options.observer.obtained(step, obtained.cached);
         }
-        let Some(driver) = self.drivers[at].as_mut() else { return Ok(()) };
-        match driver.answered(self.plan, step, report.order.1, report.unit.as_deref(), answer) {
+        let Some(driver) = self.drivers[at].as_mut() else {
+            return Ok(());
+        };
+        match driver.answered(
+            self.plan,
+            step,
+            report.order.1,
+            report.unit.as_deref(),
+            answer,
+        ) {
             Ok(next) => self.follow(queue, at, next, write),
             Err(error) => {
                 self.fail(queue, report.order, position, error);
@@ -299,22 +353,47 @@ impl<'a> Run<'a> {
         if lowest_of_step {
             self.failed.insert(order.0, order);
             let step = &self.plan.steps[order.0];
-            let record = self.step_record(order.0, StepOutcome::Failed, None, Some(failure_record(step, &error)));
+            let record = self.step_record(
+                order.0,
+                StepOutcome::Failed,
+                None,
+                Some(failure_record(step, &error)),
+            );
             self.records.insert(order.0, record);
         }
-        if self.failure.as_ref().is_none_or(|(other, _)| order < *other) {
-            self.failure = Some((order, Failure { step: order.0, position, error }));
+        if self
+            .failure
+            .as_ref()
+            .is_none_or(|(other, _)| order < *other)
+        {
+            self.failure = Some((
+                order,
+                Failure {
+                    step: order.0,
+                    position,
+                    error,
+                },
+            ));
         }
         let keep_going = self.options.keep_going;
         let dropped = queue.drop_if(|other| *other > order && (!keep_going || other.0 == order.0));
         self.out -= dropped.len();
     }
 
-    fn finish(&mut self, at: usize, finished: Finished, write: Write<'_>) -> Result<(), StoreError> {
+    fn finish(
+        &mut self,
+        at: usize,
+        finished: Finished,
+        write: Write<'_>,
+    ) -> Result<(), StoreError> {
         if self.failed.contains_key(&at) {
             return Ok(());
         }
-        let outcome = if finished.totals.cached == finished.totals.units { StepOutcome::Cached } else { StepOutcome::Succeeded };
+        let outcome = if finished.totals.cached == finished.totals.units {
+            StepOutcome::Cached
+        } else {
+            StepOutcome::Succeeded
+        };
         for value in &finished.outputs {
             if let Value::Table(table) = value {
                 self.tools.store.put_table(table)?;
@@ -330,12 +409,22 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    fn step_record(&self, at: usize, outcome: StepOutcome, finished: Option<&Finished>, error: Option<StepFailure>) -> StepRecord {
+    fn step_record(
+        &self,
+        at: usize,
+        outcome: StepOutcome,
+        finished: Option<&Finished>,
+        error: Option<StepFailure>,
+    ) -> StepRecord {
         let step = &self.plan.steps[at];
-        let mut units = finished.map(|finished| finished.units.clone()).unwrap_or_default();
+        let mut units = finished
+            .map(|finished| finished.units.clone())
+            .unwrap_or_default();
         let durations = self.unit_ms.range((at, 0)..=(at, u64::MAX));
         // A reduce step has one entry for all its units, a source's files come between its ranges.
-        let by_number: BTreeMap<u64, u64> = durations.map(|((_, number), duration)| (*number, *duration)).collect();
+        let by_number: BTreeMap<u64, u64> = durations
+            .map(|((_, number), duration)| (*number, *duration))
+            .collect();
         match units.as_mut_slice() {
             [only] => only.duration_ms = by_number.values().sum(),
             many => {
@@ -345,7 +434,9 @@ impl<'a> Run<'a> {
                 }
             }
         }
-        let log = finished.map(|finished| finished.log.as_slice()).unwrap_or_default();
+        let log = finished
+            .map(|finished| finished.log.as_slice())
+            .unwrap_or_default();
         StepRecord {
             name: step.name.clone(),
             component: step.reference.clone(),
@@ -358,7 +449,13 @@ impl<'a> Run<'a> {
             units,
             totals: finished.map_or_else(Totals::default, |finished| finished.totals),
             duration_ms: (self.options.clock)().saturating_sub(self.started_ms[at]),
-            log: log.iter().map(|line| LogLine { level: line.level.clone(), message: line.message.clone() }).collect(),
+            log: log
+                .iter()
+                .map(|line| LogLine {
+                    level: line.level.clone(),
+                    message: line.message.clone(),
+                })
+                .collect(),
             error,
         }
     }
@@ -376,7 +473,11 @@ impl<'a> Run<'a> {
             let record = match self.records.remove(&at) {
                 Some(failed) => failed,
                 None => {
-                    let outcome = if cancelled { StepOutcome::Cancelled } else { StepOutcome::Skipped };
+                    let outcome = if cancelled {
+                        StepOutcome::Cancelled
+                    } else {
+                        StepOutcome::Skipped
+                    };
                     self.step_record(at, outcome, None, None)
                 }
             };
@@ -395,7 +496,9 @@ const CANCEL_INTERVAL: Duration = Duration::from_millis(50);
 fn failure_record(step: &PlannedStep, error: &StepError) -> StepFailure {
     let details = match error {
         StepError::Refused { details, .. } => details.clone(),
-        StepError::Trapped { stderr, .. } if !stderr.is_empty() => vec![("stderr".to_owned(), stderr.join("\n"))],
+        StepError::Trapped { stderr, .. } if !stderr.is_empty() => {
+            vec![("stderr".to_owned(), stderr.join("\n"))]
+        }
         _ => Vec::new(),
     };
     let mut message = error.to_string();
@@ -405,7 +508,11 @@ fn failure_record(step: &PlannedStep, error: &StepError) -> StepFailure {
         source = cause.source();
     }
     debug_assert!(!step.name.as_str().is_empty(), "a step has a name");
-    StepFailure { code: error.code().to_owned(), message, details }
+    StepFailure {
+        code: error.code().to_owned(),
+        message,
+        details,
+    }
 }
 
 fn input_records(plan: &Plan, at: usize, driver: Option<&Driver>) -> Vec<InputRecord> {
@@ -416,17 +523,38 @@ fn input_records(plan: &Plan, at: usize, driver: Option<&Driver>) -> Vec<InputRe
         .filter_map(|input| {
             let from = plan.origin_name(&input.from);
             let port = input.port.to_string();
-            match (&input.from, bound.iter().find(|bound| bound.port == input.port).map(|bound| &bound.content)) {
-                (_, Some(InputContent::Table(table))) => {
-                    Some(InputRecord { port, from, digest: table.digest(), size: Size::Rows(table.rows()) })
-                }
-                (_, Some(InputContent::Blob(blob))) => {
-                    Some(InputRecord { port, from, digest: blob.digest, size: Size::Bytes(blob.len) })
-                }
+            match (
+                &input.from,
+                bound
+                    .iter()
+                    .find(|bound| bound.port == input.port)
+                    .map(|bound| &bound.content),
+            ) {
+                (_, Some(InputContent::Table(table))) => Some(InputRecord {
+                    port,
+                    from,
+                    digest: table.digest(),
+                    size: Size::Rows(table.rows()),
+                }),
+                (_, Some(InputContent::Blob(blob))) => Some(InputRecord {
+                    port,
+                    from,
+                    digest: blob.digest,
+                    size: Size::Bytes(blob.len),
+                }),
                 (Origin::Source(name), None) => {
-                    let files = plan.sources.get(name).map(Vec::as_slice).unwrap_or_default();
+                    let files = plan
+                        .sources
+                        .get(name)
+                        .map(Vec::as_slice)
+                        .unwrap_or_default();
                     let bytes = files.iter().map(|file| file.size_bytes).sum();
-                    Some(InputRecord { port, from, digest: source_digest(files), size: Size::Bytes(bytes) })
+                    Some(InputRecord {
+                        port,
+                        from,
+                        digest: source_digest(files),
+                        size: Size::Bytes(bytes),
+                    })
                 }
                 (Origin::Step { .. }, None) => None,
             }
@@ -442,7 +570,11 @@ fn output_records(step: &PlannedStep, outputs: &[Value]) -> Vec<OutputRecord> {
                 digest: table.digest(),
                 rows: table.rows(),
                 partitions: table.partitions.len() as u64,
-                fields: table.fields.iter().map(|field| field.name().clone()).collect(),
+                fields: table
+                    .fields
+                    .iter()
+                    .map(|field| field.name().clone())
+                    .collect(),
             }),
             Value::Blob(blob) => Artifact::Blob(blob.clone()),
         },
@@ -459,17 +591,32 @@ pub struct StoreData {
 
 impl StoreData {
     /// Columns and blobs of `store`; blobs that it does not have are the files of `sources` under `project`.
-    pub fn new(store: Arc<crate::store::Store>, project: Option<cap_std::fs::Dir>, sources: BTreeMap<crate::digest::Digest, String>) -> Self {
-        Self { store, project, sources }
+    pub fn new(
+        store: Arc<crate::store::Store>,
+        project: Option<cap_std::fs::Dir>,
+        sources: BTreeMap<crate::digest::Digest, String>,
+    ) -> Self {
+        Self {
+            store,
+            project,
+            sources,
+        }
     }
 }
 
 impl crate::sandbox::Data for StoreData {
-    fn column(&self, field: &arrow_schema::Field, chunk: &crate::table::Chunk) -> Result<arrow_array::ArrayRef, crate::sandbox::DataError> {
+    fn column(
+        &self,
+        field: &arrow_schema::Field,
+        chunk: &crate::table::Chunk,
+    ) -> Result<arrow_array::ArrayRef, crate::sandbox::DataError> {
         Ok(self.store.load(field, chunk)?)
     }
 
-    fn blob(&self, digest: &crate::digest::Digest) -> Result<bytes::Bytes, crate::sandbox::DataError> {
+    fn blob(
+        &self,
+        digest: &crate::digest::Digest,
+    ) -> Result<bytes::Bytes, crate::sandbox::DataError> {
         let missing = match self.store.blob(digest) {
             Ok(bytes) => return Ok(bytes),
             Err(error) => error,
@@ -480,7 +627,10 @@ impl crate::sandbox::Data for StoreData {
         let bytes = project.read(path)?;
         let found = crate::digest::Digest::of(&bytes);
         if found != *digest {
-            return Err(format!("`{path}` changed while it was read\n  expected {digest}\n  found    {found}").into());
+            return Err(format!(
+                "`{path}` changed while it was read\n  expected {digest}\n  found    {found}"
+            )
+            .into());
         }
         Ok(bytes.into())
     }

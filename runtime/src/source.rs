@@ -27,7 +27,9 @@ pub enum SourceError {
         place: Place,
     },
     /// A glob that is none.
-    #[error("source `{source_name}` has a path that is no pattern: {problem}\n  found `{path}`\n  in    {place}")]
+    #[error(
+        "source `{source_name}` has a path that is no pattern: {problem}\n  found `{path}`\n  in    {place}"
+    )]
     Pattern {
         /// The source.
         source_name: String,
@@ -63,7 +65,9 @@ pub enum SourceError {
 impl Hint for SourceError {
     fn hint(&self) -> Option<String> {
         match self {
-            Self::Missing { .. } => Some("paths are relative to the directory of `pinion.toml`".to_owned()),
+            Self::Missing { .. } => {
+                Some("paths are relative to the directory of `pinion.toml`".to_owned())
+            }
             _ => None,
         }
     }
@@ -74,7 +78,11 @@ impl Hint for SourceError {
 ///
 /// # Errors
 /// [`SourceError`].
-pub fn scan(project: &Dir, source: &SourceDecl, store: &Store) -> Result<Vec<SourceFile>, SourceError> {
+pub fn scan(
+    project: &Dir,
+    source: &SourceDecl,
+    store: &Store,
+) -> Result<Vec<SourceFile>, SourceError> {
     let source_name = source.name.to_string();
     let unreadable = |path: &str, error| SourceError::Unreadable {
         source_name: source_name.clone(),
@@ -86,17 +94,31 @@ pub fn scan(project: &Dir, source: &SourceDecl, store: &Store) -> Result<Vec<Sou
     paths.sort_unstable();
     let mut files = Vec::with_capacity(paths.len());
     for path in paths {
-        let (digest, size_bytes) = hash(project, &path).map_err(|error| unreadable(&path, error))?;
+        let (digest, size_bytes) =
+            hash(project, &path).map_err(|error| unreadable(&path, error))?;
         if source.keep && !store.has_blob(&digest) {
-            let mut file = project.open(&path).map_err(|error| unreadable(&path, error))?;
+            let mut file = project
+                .open(&path)
+                .map_err(|error| unreadable(&path, error))?;
             let kept = store.put_blob_from(&mut file);
-            kept.map_err(|error| SourceError::Store { source_name: source_name.clone(), error })?;
+            kept.map_err(|error| SourceError::Store {
+                source_name: source_name.clone(),
+                error,
+            })?;
         }
-        files.push(SourceFile { path, digest, size_bytes });
+        files.push(SourceFile {
+            path,
+            digest,
+            size_bytes,
+        });
     }
     if files.is_empty() {
         let place = source.place.clone();
-        return Err(SourceError::Missing { source_name, path: source.path.clone(), place });
+        return Err(SourceError::Missing {
+            source_name,
+            path: source.path.clone(),
+            place,
+        });
     }
     Ok(files)
 }
@@ -126,15 +148,21 @@ fn paths(project: &Dir, source: &SourceDecl) -> Result<Vec<String>, SourceError>
             problem: error.to_string(),
             place: source.place.clone(),
         })?;
-        let fixed: Vec<&str> = path.split('/').take_while(|part| !part.contains(['*', '?', '['])).collect();
+        let fixed: Vec<&str> = path
+            .split('/')
+            .take_while(|part| !part.contains(['*', '?', '[']))
+            .collect();
         let options = MatchOptions {
             case_sensitive: true,
             require_literal_separator: true,
             require_literal_leading_dot: true,
         };
         let mut files = Vec::new();
-        walk(project, &fixed.join("/"), &mut files)
-            .map_err(|error| SourceError::Unreadable { source_name, path: path.to_owned(), error })?;
+        walk(project, &fixed.join("/"), &mut files).map_err(|error| SourceError::Unreadable {
+            source_name,
+            path: path.to_owned(),
+            error,
+        })?;
         files.retain(|file| pattern.matches_with(file, options));
         return Ok(files);
     }
@@ -144,7 +172,11 @@ fn paths(project: &Dir, source: &SourceDecl) -> Result<Vec<String>, SourceError>
             path: path.to_owned(),
             place: source.place.clone(),
         },
-        _ => SourceError::Unreadable { source_name: source_name.clone(), path: path.to_owned(), error },
+        _ => SourceError::Unreadable {
+            source_name: source_name.clone(),
+            path: path.to_owned(),
+            error,
+        },
     };
     if project.metadata(path).map_err(unreadable)?.is_dir() {
         let mut files = Vec::new();
@@ -156,17 +188,28 @@ fn paths(project: &Dir, source: &SourceDecl) -> Result<Vec<String>, SourceError>
 
 /// Every file below `directory`, but for hidden ones.
 fn walk(project: &Dir, directory: &str, files: &mut Vec<String>) -> io::Result<()> {
-    let entries = if directory.is_empty() { project.entries()? } else { project.read_dir(directory)? };
+    let entries = if directory.is_empty() {
+        project.entries()?
+    } else {
+        project.read_dir(directory)?
+    };
     for entry in entries {
         let entry = entry?;
         let name = entry.file_name();
         let name = name.to_str().ok_or_else(|| {
-            io::Error::new(io::ErrorKind::InvalidData, format!("the name of a file in `{directory}` is not UTF-8"))
+            io::Error::new(
+                io::ErrorKind::InvalidData,
+                format!("the name of a file in `{directory}` is not UTF-8"),
+            )
         })?;
         if name.starts_with('.') {
             continue;
         }
-        let path = if directory.is_empty() { name.to_owned() } else { format!("{directory}/{name}") };
+        let path = if directory.is_empty() {
+            name.to_owned()
+        } else {
+            format!("{directory}/{name}")
+        };
         // Through `metadata` of the directory, which follows links as far as they stay inside.
         let metadata = project.metadata(&path)?;
         if metadata.is_dir() {

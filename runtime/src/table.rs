@@ -99,7 +99,10 @@ impl Table {
     /// The partition at `position`, as a table of its own.
     pub fn partition(&self, position: usize) -> Option<Self> {
         let partition = self.partitions.get(position)?;
-        Some(Self { fields: self.fields.clone(), partitions: vec![Arc::clone(partition)] })
+        Some(Self {
+            fields: self.fields.clone(),
+            partitions: vec![Arc::clone(partition)],
+        })
     }
 
     /// Digest of the schema and of every chunk, partition by partition.
@@ -168,7 +171,11 @@ pub struct Manifest {
 impl From<&Table> for Manifest {
     fn from(table: &Table) -> Self {
         Self {
-            fields: table.fields.iter().flat_map(|field| format::to_wire(field)).collect(),
+            fields: table
+                .fields
+                .iter()
+                .flat_map(|field| format::to_wire(field))
+                .collect(),
             partitions: table.partitions.clone(),
         }
     }
@@ -180,6 +187,9 @@ impl TryFrom<Manifest> for Table {
     fn try_from(manifest: Manifest) -> Result<Self, BadFields> {
         let fields = format::from_wire(&manifest.fields)?;
         format::check_names(&fields)?;
-        Ok(Self { fields: fields.into_iter().map(Arc::new).collect(), partitions: manifest.partitions })
+        Ok(Self {
+            fields: fields.into_iter().map(Arc::new).collect(),
+            partitions: manifest.partitions,
+        })
     }
 }

@@ -173,7 +173,12 @@ impl Default for Limits {
     /// - `output_bytes`: 4 GiB.
     /// - `log_bytes`: 64 KiB.
     fn default() -> Self {
-        Self { fuel: 200_000_000_000, memory_bytes: 1 << 30, output_bytes: 4 << 30, log_bytes: 64 << 10 }
+        Self {
+            fuel: 200_000_000_000,
+            memory_bytes: 1 << 30,
+            output_bytes: 4 << 30,
+            log_bytes: 64 << 10,
+        }
     }
 }
 
@@ -266,10 +271,17 @@ impl Unit {
     /// bytes, canonical params.
     pub fn first_key(&self) -> Digest {
         let mut hasher = StructuredHasher::new("pinion unit v1");
-        hasher.u64(KEY_VERSION).text(SEMANTICS).component(&self.component);
+        hasher
+            .u64(KEY_VERSION)
+            .text(SEMANTICS)
+            .component(&self.component);
         match &self.call {
             Call::Read(range) => {
-                hasher.text("read").u64(range.offset).u64(range.len).text(&range.hint);
+                hasher
+                    .text("read")
+                    .u64(range.offset)
+                    .u64(range.len)
+                    .text(&range.hint);
             }
             Call::RowMap => {
                 hasher.text("row-map");
@@ -277,14 +289,30 @@ impl Unit {
             Call::Init => {
                 hasher.text("init");
             }
-            Call::Partial { round, state, carry } => {
-                hasher.text("partial").u64(u64::from(*round)).bytes(state).bytes(carry);
+            Call::Partial {
+                round,
+                state,
+                carry,
+            } => {
+                hasher
+                    .text("partial")
+                    .u64(u64::from(*round))
+                    .bytes(state)
+                    .bytes(carry);
             }
             Call::Merge { left, right } => {
                 hasher.text("merge").bytes(left).bytes(right);
             }
-            Call::Update { round, state, merged } => {
-                hasher.text("update").u64(u64::from(*round)).bytes(state).option_tag(merged.is_some());
+            Call::Update {
+                round,
+                state,
+                merged,
+            } => {
+                hasher
+                    .text("update")
+                    .u64(u64::from(*round))
+                    .bytes(state)
+                    .option_tag(merged.is_some());
                 if let Some(merged) = merged {
                     hasher.bytes(merged);
                 }
@@ -315,14 +343,19 @@ impl Unit {
                 }
             }
             Question::Layout { port } => {
-                let partitions = self.table(port).map(|table| table.partitions.as_slice()).unwrap_or_default();
+                let partitions = self
+                    .table(port)
+                    .map(|table| table.partitions.as_slice())
+                    .unwrap_or_default();
                 hasher.list(partitions.len());
                 for partition in partitions {
                     hasher.u64(partition.rows);
                 }
             }
             Question::Field { port, name } => {
-                let field = self.table(port).and_then(|table| table.position(name).map(|at| &table.fields[at]));
+                let field = self
+                    .table(port)
+                    .and_then(|table| table.position(name).map(|at| &table.fields[at]));
                 hasher.option_tag(field.is_some());
                 if let Some(field) = field {
                     hasher.digest(&format::field_digest(field));
@@ -336,7 +369,9 @@ impl Unit {
                 }
             }
             Question::Column { port, name } => {
-                let column = self.table(port).and_then(|table| Some((table, table.position(name)?)));
+                let column = self
+                    .table(port)
+                    .and_then(|table| Some((table, table.position(name)?)));
                 hasher.option_tag(column.is_some());
                 if let Some((table, position)) = column {
                     hasher.digest(&format::field_digest(&table.fields[position]));
@@ -350,7 +385,10 @@ impl Unit {
                 let blob = self.blob(port);
                 hasher.option_tag(blob.is_some());
                 if let Some(blob) = blob {
-                    hasher.digest(&blob.digest).u64(blob.len).text(&blob.media_type);
+                    hasher
+                        .digest(&blob.digest)
+                        .u64(blob.len)
+                        .text(&blob.media_type);
                 }
             }
             Question::Seed { substream } => {
@@ -376,7 +414,10 @@ impl Unit {
 
     /// Every question answered as of today.
     pub fn observe(&self, questions: &[Question]) -> Vec<Observation> {
-        let observe = |question: &Question| Observation { question: question.clone(), answer: self.answer(question) };
+        let observe = |question: &Question| Observation {
+            question: question.clone(),
+            answer: self.answer(question),
+        };
         questions.iter().map(observe).collect()
     }
 
@@ -384,29 +425,43 @@ impl Unit {
     /// of one partition, its position.
     pub fn seed_bits(&self, substream: u64) -> u64 {
         let mut hasher = StructuredHasher::new("pinion seed v1");
-        hasher.u64(self.seed).component(&self.component).text(&self.params).u64(substream);
+        hasher
+            .u64(self.seed)
+            .component(&self.component)
+            .text(&self.params)
+            .u64(substream);
         hasher.option_tag(self.position.is_some());
         if let Some(position) = self.position {
             hasher.u64(position);
         }
         let digest = hasher.finish();
-        digest.as_bytes().iter().take(8).fold(0, |bits, byte| bits << 8 | u64::from(*byte))
+        digest
+            .as_bytes()
+            .iter()
+            .take(8)
+            .fold(0, |bits, byte| bits << 8 | u64::from(*byte))
     }
 
     /// The table at an input port.
     pub fn table(&self, port: &str) -> Option<&Arc<Table>> {
-        self.inputs.iter().find(|input| &*input.port == port).and_then(|input| match &input.content {
-            InputContent::Table(table) => Some(table),
-            InputContent::Blob(_) => None,
-        })
+        self.inputs
+            .iter()
+            .find(|input| &*input.port == port)
+            .and_then(|input| match &input.content {
+                InputContent::Table(table) => Some(table),
+                InputContent::Blob(_) => None,
+            })
     }
 
     /// The blob at an input port.
     pub fn blob(&self, port: &str) -> Option<&Blob> {
-        self.inputs.iter().find(|input| &*input.port == port).and_then(|input| match &input.content {
-            InputContent::Blob(blob) => Some(blob),
-            InputContent::Table(_) => None,
-        })
+        self.inputs
+            .iter()
+            .find(|input| &*input.port == port)
+            .and_then(|input| match &input.content {
+                InputContent::Blob(blob) => Some(blob),
+                InputContent::Table(_) => None,
+            })
     }
 
     /// The fields of the table at an input port.
@@ -487,5 +542,8 @@ pub struct MadeChunk {
 
 /// Fields in their stored form.
 pub fn wire(fields: &[FieldRef]) -> Vec<WireField> {
-    fields.iter().flat_map(|field| format::to_wire(field)).collect()
+    fields
+        .iter()
+        .flat_map(|field| format::to_wire(field))
+        .collect()
 }

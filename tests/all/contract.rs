@@ -14,7 +14,12 @@ use pinion_tests::memory::Memory;
 use pinion_tests::step::{NEVER, Step, blob, program, rows, sandbox, table};
 
 fn batch(columns: &[(&str, ArrayRef)]) -> RecordBatch {
-    RecordBatch::try_from_iter_with_nullable(columns.iter().map(|(name, values)| (*name, Arc::clone(values), true))).unwrap()
+    RecordBatch::try_from_iter_with_nullable(
+        columns
+            .iter()
+            .map(|(name, values)| (*name, Arc::clone(values), true)),
+    )
+    .unwrap()
 }
 
 fn ints(values: &[Option<i64>]) -> ArrayRef {
@@ -30,12 +35,18 @@ fn floats(values: &[f64]) -> ArrayRef {
 }
 
 fn questions(observations: &[Observation]) -> Vec<&Question> {
-    observations.iter().map(|observation| &observation.question).collect()
+    observations
+        .iter()
+        .map(|observation| &observation.question)
+        .collect()
 }
 
 /// The questions in one line each, as the key reads them.
 fn asked(done: &Done) -> Vec<String> {
-    questions(&done.observations).iter().map(|question| format!("{question:?}")).collect()
+    questions(&done.observations)
+        .iter()
+        .map(|question| format!("{question:?}"))
+        .collect()
 }
 
 fn same(left: &Done, right: &Done) {
@@ -43,14 +54,23 @@ fn same(left: &Done, right: &Done) {
     assert_eq!(left.usage, right.usage);
     assert_eq!(left.returned, right.returned);
     assert_eq!(left.log, right.log);
-    assert_eq!((left.read_bytes, left.copied_bytes), (right.read_bytes, right.copied_bytes));
-    assert_eq!(format!("{:?}", left.outputs), format!("{:?}", right.outputs));
+    assert_eq!(
+        (left.read_bytes, left.copied_bytes),
+        (right.read_bytes, right.copied_bytes)
+    );
+    assert_eq!(
+        format!("{:?}", left.outputs),
+        format!("{:?}", right.outputs)
+    );
 }
 
 /// Seven rows; `a` is what steps ask for.
 fn flights(data: &mut Memory) -> Arc<Table> {
     data.table(&[batch(&[
-        ("a", ints(&[Some(1), Some(5), None, Some(3), Some(9), Some(-2), Some(4)])),
+        (
+            "a",
+            ints(&[Some(1), Some(5), None, Some(3), Some(9), Some(-2), Some(4)]),
+        ),
         ("b", words(&["p", "q", "r", "s", "t", "u", "v"])),
         ("c", floats(&[0.5, 1.5, 2.5, 3.5, 4.5, 5.5, 6.5])),
     ])])
@@ -65,7 +85,15 @@ fn fixtures_describe_themselves_as_what_they_export() {
     let kinds: Vec<(&str, Kind)> = fixtures::names()
         .into_iter()
         .filter(|name| *name != "sockets")
-        .map(|name| (name, sandbox().describe(&program(fixtures::component(name)).unwrap(), &NEVER).unwrap().kind))
+        .map(|name| {
+            (
+                name,
+                sandbox()
+                    .describe(&program(fixtures::component(name)).unwrap(), &NEVER)
+                    .unwrap()
+                    .kind,
+            )
+        })
         .collect();
     let expected = [
         ("add-one", Kind::RowMap),
@@ -86,19 +114,34 @@ fn row_map_reads_one_column_and_passes_the_others() {
     let flights = flights(&mut data);
     let data = Arc::new(data);
     let step = add_one();
-    let unit = step.unit(Call::RowMap, &[("rows", table(&flights))]).unwrap();
+    let unit = step
+        .unit(Call::RowMap, &[("rows", table(&flights))])
+        .unwrap();
     let done = step.execute(&unit, &data).unwrap();
 
-    assert_eq!(data.fetched(), ["a"], "two batches, one fetch, no other column");
+    assert_eq!(
+        data.fetched(),
+        ["a"],
+        "two batches, one fetch, no other column"
+    );
     insta::assert_snapshot!(asked(&done).join("\n"), @"");
 
     // What was passed stays a reference to the input; what was made is there once.
-    let Made::Table(kept) = &done.outputs[0] else { panic!("a table") };
-    let Some(Expression::With(of, _)) = &kept[0].expression else { panic!("{:?}", kept[0].expression) };
+    let Made::Table(kept) = &done.outputs[0] else {
+        panic!("a table")
+    };
+    let Some(Expression::With(of, _)) = &kept[0].expression else {
+        panic!("{:?}", kept[0].expression)
+    };
     assert_eq!(**of, Expression::Input("rows".to_owned()));
     assert_eq!(kept[0].made.len(), 1);
-    let Made::Table(rest) = &done.outputs[1] else { panic!("a table") };
-    assert_eq!(rest[0].expression, Some(Expression::Input("rows".to_owned())));
+    let Made::Table(rest) = &done.outputs[1] else {
+        panic!("a table")
+    };
+    assert_eq!(
+        rest[0].expression,
+        Some(Expression::Input("rows".to_owned()))
+    );
     assert_eq!(rest[0].made.len(), 0);
 
     let expected = batch(&[
@@ -123,10 +166,19 @@ fn row_map_does_not_notice_where_batches_are_cut() {
     let results: Vec<_> = [1, 2, 3, 7, 1000]
         .into_iter()
         .map(|batch_rows| {
-            let step = Step { batch_rows, ..add_one() };
-            let unit = step.unit(Call::RowMap, &[("rows", table(&flights))]).unwrap();
+            let step = Step {
+                batch_rows,
+                ..add_one()
+            };
+            let unit = step
+                .unit(Call::RowMap, &[("rows", table(&flights))])
+                .unwrap();
             let done = step.execute(&unit, &data).unwrap();
-            (rows(&done, &unit, 0, &data), rows(&done, &unit, 1, &data), format!("{:?}", done.outputs))
+            (
+                rows(&done, &unit, 0, &data),
+                rows(&done, &unit, 1, &data),
+                format!("{:?}", done.outputs),
+            )
         })
         .collect();
     for other in &results[1..] {
@@ -150,15 +202,39 @@ fn row_map_of_no_rows_is_never_applied() {
 fn check_refuses_what_apply_would() {
     let mut data = Memory::default();
     let flights = flights(&mut data);
-    let step = Step { params: r#"{"at_least":4,"column":"d"}"#.into(), ..add_one() };
-    let error = step.unit(Call::RowMap, &[("rows", table(&flights))]).unwrap_err();
-    assert!(matches!(&error, StepError::Refused { code, .. } if code == "missing-column"), "{error:?}");
-    let step = Step { params: r#"{"at_least":4,"column":"b"}"#.into(), ..add_one() };
-    let error = step.unit(Call::RowMap, &[("rows", table(&flights))]).unwrap_err();
-    assert!(matches!(&error, StepError::Refused { code, .. } if code == "wrong-type"), "{error:?}");
-    let step = Step { params: r#"{"at_most":4}"#.into(), ..add_one() };
-    let error = step.unit(Call::RowMap, &[("rows", table(&flights))]).unwrap_err();
-    assert!(matches!(&error, StepError::Refused { code, .. } if code == "bad-params"), "{error:?}");
+    let step = Step {
+        params: r#"{"at_least":4,"column":"d"}"#.into(),
+        ..add_one()
+    };
+    let error = step
+        .unit(Call::RowMap, &[("rows", table(&flights))])
+        .unwrap_err();
+    assert!(
+        matches!(&error, StepError::Refused { code, .. } if code == "missing-column"),
+        "{error:?}"
+    );
+    let step = Step {
+        params: r#"{"at_least":4,"column":"b"}"#.into(),
+        ..add_one()
+    };
+    let error = step
+        .unit(Call::RowMap, &[("rows", table(&flights))])
+        .unwrap_err();
+    assert!(
+        matches!(&error, StepError::Refused { code, .. } if code == "wrong-type"),
+        "{error:?}"
+    );
+    let step = Step {
+        params: r#"{"at_most":4}"#.into(),
+        ..add_one()
+    };
+    let error = step
+        .unit(Call::RowMap, &[("rows", table(&flights))])
+        .unwrap_err();
+    assert!(
+        matches!(&error, StepError::Refused { code, .. } if code == "bad-params"),
+        "{error:?}"
+    );
 }
 
 #[test]
@@ -167,7 +243,9 @@ fn guest_in_c_scales_a_column() {
     let flights = flights(&mut data);
     let data = Arc::new(data);
     let step = Step::new("c-scale", r#"{"column":"c","factor":-3}"#);
-    let unit = step.unit(Call::RowMap, &[("rows", table(&flights))]).unwrap();
+    let unit = step
+        .unit(Call::RowMap, &[("rows", table(&flights))])
+        .unwrap();
     let done = step.execute(&unit, &data).unwrap();
     assert_eq!(data.fetched(), ["c"]);
     insta::assert_snapshot!(asked(&done).join("\n"), @"");
@@ -183,7 +261,9 @@ fn guest_in_c_scales_a_column() {
         (r#"{"column":"c","factor":"2"}"#, "bad-params"),
     ] {
         let step = Step::new("c-scale", params);
-        let error = step.unit(Call::RowMap, &[("rows", table(&flights))]).unwrap_err();
+        let error = step
+            .unit(Call::RowMap, &[("rows", table(&flights))])
+            .unwrap_err();
         assert_eq!(error.code(), expected, "{params}");
     }
 }
@@ -196,11 +276,25 @@ fn count_lines(text: &[u8], rows: u64) -> (Step, Arc<Memory>, Vec<Arc<Unit>>) {
     let step = Step::new("count-lines", "{}");
     let inputs = step.bind(&[("source", blob(&bytes))]);
     let unit = Arc::new(step.unchecked(Call::Run, inputs.clone(), Vec::new()));
-    let fields = sandbox().probe(&step.program, Arc::clone(&unit), Arc::clone(&data) as _, &NEVER).unwrap();
-    let probed = pinion_runtime::unit::Shape { port: "probe".into(), content: ShapeContent::Table(fields) };
+    let fields = sandbox()
+        .probe(
+            &step.program,
+            Arc::clone(&unit),
+            Arc::clone(&data) as _,
+            &NEVER,
+        )
+        .unwrap();
+    let probed = pinion_runtime::unit::Shape {
+        port: "probe".into(),
+        content: ShapeContent::Table(fields),
+    };
     let outputs = step.check(&[probed]).unwrap();
-    let ranges = sandbox().partition(&step.program, unit, Arc::clone(&data) as _, rows, &NEVER).unwrap();
-    let units = ranges.into_iter().map(|range| Arc::new(step.unchecked(Call::Read(range), inputs.clone(), outputs.clone())));
+    let ranges = sandbox()
+        .partition(&step.program, unit, Arc::clone(&data) as _, rows, &NEVER)
+        .unwrap();
+    let units = ranges
+        .into_iter()
+        .map(|range| Arc::new(step.unchecked(Call::Read(range), inputs.clone(), outputs.clone())));
     let units = units.collect();
     (step, data, units)
 }
@@ -216,12 +310,24 @@ fn source_reads_range_by_range() {
             insta::assert_snapshot!(asked(&done).join("\n"), @"");
         }
         for batch in rows(&done, unit, 0, &data) {
-            let length = batch["length"].as_primitive::<UInt64Type>().values().to_vec();
-            lines.extend(batch["line"].as_string::<i32>().iter().map(|line| line.unwrap().to_owned()).zip(length));
+            let length = batch["length"]
+                .as_primitive::<UInt64Type>()
+                .values()
+                .to_vec();
+            lines.extend(
+                batch["line"]
+                    .as_string::<i32>()
+                    .iter()
+                    .map(|line| line.unwrap().to_owned())
+                    .zip(length),
+            );
         }
     }
     let expected = [("one", 3), ("three", 5), ("", 0), ("ünf", 4), ("last", 4)];
-    assert_eq!(lines, expected.map(|(line, length)| (line.to_owned(), length)));
+    assert_eq!(
+        lines,
+        expected.map(|(line, length)| (line.to_owned(), length))
+    );
 }
 
 #[test]
@@ -235,34 +341,62 @@ fn source_is_asked_only_for_the_columns_that_are_wanted() {
     let done = step.execute(&unit, &data).unwrap();
     let result = rows(&done, &unit, 0, &data).remove(0);
     assert_eq!(result.num_columns(), 1);
-    assert_eq!(result["length"].as_primitive::<UInt64Type>().values().to_vec(), [3, 5]);
+    assert_eq!(
+        result["length"]
+            .as_primitive::<UInt64Type>()
+            .values()
+            .to_vec(),
+        [3, 5]
+    );
 }
 
 #[test]
 fn source_refuses_bytes_that_are_not_its_own() {
     let (step, data, units) = count_lines(b"\xff\n", 10);
     let error = step.execute(&units[0], &data).unwrap_err();
-    assert_eq!((error.code(), error.to_string()), ("bad-file", "the text is not UTF-8".to_owned()));
+    assert_eq!(
+        (error.code(), error.to_string()),
+        ("bad-file", "the text is not UTF-8".to_owned())
+    );
 }
 
 /// All calls of a reduce step, as a run makes them; two partitions.
 fn moments(with_origin: bool) -> (Vec<Done>, RecordBatch, Vec<u8>) {
     let mut data = Memory::default();
-    let parts = [batch(&[("x", floats(&[1.0, 2.0, 3.0]))]), batch(&[("x", floats(&[4.0, 10.0]))])];
+    let parts = [
+        batch(&[("x", floats(&[1.0, 2.0, 3.0]))]),
+        batch(&[("x", floats(&[4.0, 10.0]))]),
+    ];
     let whole = data.table(&parts);
-    let origin = data.table(&[batch(&[("value", floats(&[1.0])), ("note", words(&["unread"]))])]);
+    let origin = data.table(&[batch(&[
+        ("value", floats(&[1.0])),
+        ("note", words(&["unread"])),
+    ])]);
     let data = Arc::new(data);
     let step = Step::new("moments", r#"{"column":"x"}"#);
-    let main = |partition: usize| ("rows", table(&Arc::new(whole.partition(partition).unwrap())));
+    let main = |partition: usize| {
+        (
+            "rows",
+            table(&Arc::new(whole.partition(partition).unwrap())),
+        )
+    };
     let mut inputs = vec![main(0)];
     if with_origin {
         inputs.push(("origin", table(&origin)));
     }
     let outputs = step.unit(Call::Init, &inputs).unwrap().outputs.clone();
-    let run = |call: Call, inputs: &[_]| step.execute(&Arc::new(step.unchecked(call, step.bind(inputs), outputs.clone())), &data).unwrap();
+    let run = |call: Call, inputs: &[_]| {
+        step.execute(
+            &Arc::new(step.unchecked(call, step.bind(inputs), outputs.clone())),
+            &data,
+        )
+        .unwrap()
+    };
     let bytes = |done: &Done| -> Arc<[u8]> {
         match &done.returned {
-            Returned::Bytes(bytes) | Returned::Next(bytes) | Returned::Done(bytes) => bytes.to_vec().into(),
+            Returned::Bytes(bytes) | Returned::Next(bytes) | Returned::Done(bytes) => {
+                bytes.to_vec().into()
+            }
             other => panic!("{other:?}"),
         }
     };
@@ -273,15 +407,34 @@ fn moments(with_origin: bool) -> (Vec<Done>, RecordBatch, Vec<u8>) {
     for round in 0..2 {
         let mut partials: Vec<Arc<[u8]>> = Vec::new();
         for partition in 0..2 {
-            let call = Call::Partial { round, state: Arc::clone(&state), carry: Arc::clone(&carries[partition]) };
+            let call = Call::Partial {
+                round,
+                state: Arc::clone(&state),
+                carry: Arc::clone(&carries[partition]),
+            };
             let done = run(call, &[main(partition)]);
-            let Returned::Share { partial, carry } = &done.returned else { panic!("{done:?}") };
+            let Returned::Share { partial, carry } = &done.returned else {
+                panic!("{done:?}")
+            };
             carries[partition] = carry.to_vec().into();
             partials.push(partial.to_vec().into());
             all.push(done);
         }
-        let merged = run(Call::Merge { left: Arc::clone(&partials[0]), right: Arc::clone(&partials[1]) }, &[]);
-        let updated = run(Call::Update { round, state, merged: Some(bytes(&merged)) }, &[]);
+        let merged = run(
+            Call::Merge {
+                left: Arc::clone(&partials[0]),
+                right: Arc::clone(&partials[1]),
+            },
+            &[],
+        );
+        let updated = run(
+            Call::Update {
+                round,
+                state,
+                merged: Some(bytes(&merged)),
+            },
+            &[],
+        );
         assert_eq!(matches!(updated.returned, Returned::Done(_)), round == 1);
         state = bytes(&updated);
         all.extend([merged, updated]);
@@ -289,11 +442,19 @@ fn moments(with_origin: bool) -> (Vec<Done>, RecordBatch, Vec<u8>) {
     let unit = Arc::new(step.unchecked(Call::Finish { state }, Vec::new(), outputs.clone()));
     let done = step.execute(&unit, &data).unwrap();
     let summary = rows(&done, &unit, 0, &data).remove(0);
-    let Made::Blob(model) = &done.outputs[1] else { panic!("a blob") };
+    let Made::Blob(model) = &done.outputs[1] else {
+        panic!("a blob")
+    };
     let model = model.clone();
     all.push(done);
     let seed = unit.seed_bits(7);
-    assert_eq!(summary["seed"].as_primitive::<UInt64Type>().values().to_vec(), [seed]);
+    assert_eq!(
+        summary["seed"]
+            .as_primitive::<UInt64Type>()
+            .values()
+            .to_vec(),
+        [seed]
+    );
     (all, summary, model)
 }
 
@@ -316,10 +477,18 @@ fn reduce_lives_without_an_optional_input() {
 }
 
 fn sort(data: &mut Memory) -> (Step, Arc<Unit>) {
-    let part = |keys: &[Option<i64>], names: &[&str]| batch(&[("key", ints(keys)), ("name", words(names))]);
+    let part = |keys: &[Option<i64>], names: &[&str]| {
+        batch(&[("key", ints(keys)), ("name", words(names))])
+    };
     let unsorted = data.table(&[
-        part(&[Some(5), Some(1), None, Some(4), Some(2)], &["five", "one", "none", "four", "two"]),
-        part(&[Some(3), Some(1), Some(9), Some(0), Some(7)], &["three", "uno", "nine", "zero", "seven"]),
+        part(
+            &[Some(5), Some(1), None, Some(4), Some(2)],
+            &["five", "one", "none", "four", "two"],
+        ),
+        part(
+            &[Some(3), Some(1), Some(9), Some(0), Some(7)],
+            &["three", "uno", "nine", "zero", "seven"],
+        ),
     ]);
     let step = Step::new("sort-rows", r#"{"by":"key"}"#);
     let unit = step.unit(Call::Run, &[("rows", table(&unsorted))]).unwrap();
@@ -332,19 +501,47 @@ fn whole_table_makes_two_passes_and_two_outputs() {
     let (step, unit) = sort(&mut data);
     let data = Arc::new(data);
     let done = step.execute(&unit, &data).unwrap();
-    assert_eq!(data.fetched(), ["key", "key"], "one chunk of each partition, once");
+    assert_eq!(
+        data.fetched(),
+        ["key", "key"],
+        "one chunk of each partition, once"
+    );
     insta::assert_snapshot!(asked(&done).join("\n"), @"");
 
     // Nothing was made: sorted rows are row numbers over the input. Partitions have two batches of four.
-    let Made::Table(sorted) = &done.outputs[0] else { panic!("a table") };
-    assert_eq!(sorted.iter().map(|partition| (partition.rows, partition.made.len())).collect::<Vec<_>>(), [(8, 0), (2, 0)]);
+    let Made::Table(sorted) = &done.outputs[0] else {
+        panic!("a table")
+    };
+    assert_eq!(
+        sorted
+            .iter()
+            .map(|partition| (partition.rows, partition.made.len()))
+            .collect::<Vec<_>>(),
+        [(8, 0), (2, 0)]
+    );
     let names: Vec<String> = rows(&done, &unit, 0, &data)
         .iter()
-        .flat_map(|batch| batch["name"].as_string::<i32>().iter().map(|name| name.unwrap().to_owned()).collect::<Vec<_>>())
+        .flat_map(|batch| {
+            batch["name"]
+                .as_string::<i32>()
+                .iter()
+                .map(|name| name.unwrap().to_owned())
+                .collect::<Vec<_>>()
+        })
         .collect();
-    assert_eq!(names, ["zero", "one", "uno", "two", "three", "four", "five", "seven", "nine", "none"]);
-    let Made::Blob(order) = &done.outputs[1] else { panic!("a blob") };
-    assert_eq!(String::from_utf8_lossy(order), "8\n1\n6\n4\n5\n3\n0\n9\n7\n2\n");
+    assert_eq!(
+        names,
+        [
+            "zero", "one", "uno", "two", "three", "four", "five", "seven", "nine", "none"
+        ]
+    );
+    let Made::Blob(order) = &done.outputs[1] else {
+        panic!("a blob")
+    };
+    assert_eq!(
+        String::from_utf8_lossy(order),
+        "8\n1\n6\n4\n5\n3\n0\n9\n7\n2\n"
+    );
 }
 
 #[test]
@@ -354,13 +551,17 @@ fn equal_units_give_equal_results_on_every_thread() {
     let (sort, sorting) = sort(&mut data);
     let data = Arc::new(data);
     let add = add_one();
-    let adding = add.unit(Call::RowMap, &[("rows", table(&flights))]).unwrap();
+    let adding = add
+        .unit(Call::RowMap, &[("rows", table(&flights))])
+        .unwrap();
     for (step, unit) in [(&add, &adding), (&sort, &sorting)] {
         let first = step.execute(unit, &data).unwrap();
         assert!(first.usage.fuel > 0 && first.usage.memory_bytes > 0);
         assert!(first.usage.memory_bytes <= step.limits.memory_bytes);
         std::thread::scope(|scope| {
-            let runs: Vec<_> = (0..4).map(|_| scope.spawn(|| step.execute(unit, &data).unwrap())).collect();
+            let runs: Vec<_> = (0..4)
+                .map(|_| scope.spawn(|| step.execute(unit, &data).unwrap()))
+                .collect();
             for run in runs {
                 same(&first, &run.join().unwrap());
             }
@@ -373,8 +574,12 @@ fn data_that_is_gone_is_said_to_be() {
     let mut data = Memory::default();
     let flights = flights(&mut data);
     let step = add_one();
-    let unit = step.unit(Call::RowMap, &[("rows", table(&flights))]).unwrap();
-    let error = step.execute(&unit, &Arc::new(Memory::default())).unwrap_err();
+    let unit = step
+        .unit(Call::RowMap, &[("rows", table(&flights))])
+        .unwrap();
+    let error = step
+        .execute(&unit, &Arc::new(Memory::default()))
+        .unwrap_err();
     insta::assert_snapshot!(pinion_tests::step::chain(&error), @"");
 }
 
@@ -383,9 +588,13 @@ fn nobody_waits_for_what_is_cancelled() {
     let mut data = Memory::default();
     let flights = flights(&mut data);
     let step = add_one();
-    let unit = step.unit(Call::RowMap, &[("rows", table(&flights))]).unwrap();
+    let unit = step
+        .unit(Call::RowMap, &[("rows", table(&flights))])
+        .unwrap();
     let cancelled = std::sync::atomic::AtomicBool::new(true);
-    let error = sandbox().execute(&step.program, &unit, Arc::new(data), &cancelled).unwrap_err();
+    let error = sandbox()
+        .execute(&step.program, &unit, Arc::new(data), &cancelled)
+        .unwrap_err();
     assert!(matches!(error, StepError::Cancelled));
 }
 
@@ -394,11 +603,20 @@ fn row_map_of_uint64_survives_the_wall_unchanged() {
     // The largest values and a bitmap that ends in the middle of a byte.
     let mut data = Memory::default();
     let values: ArrayRef = Arc::new(UInt64Array::from(vec![Some(u64::MAX), None, Some(0)]));
-    let given = data.table(&[batch(&[("a", ints(&[Some(i64::MAX), None, Some(i64::MIN)])), ("u", values)])]);
+    let given = data.table(&[batch(&[
+        ("a", ints(&[Some(i64::MAX), None, Some(i64::MIN)])),
+        ("u", values),
+    ])]);
     let data = Arc::new(data);
-    let step = Step { params: format!(r#"{{"at_least":{},"column":"a"}}"#, i64::MIN).into(), ..add_one() };
+    let step = Step {
+        params: format!(r#"{{"at_least":{},"column":"a"}}"#, i64::MIN).into(),
+        ..add_one()
+    };
     let unit = step.unit(Call::RowMap, &[("rows", table(&given))]).unwrap();
     let done = step.execute(&unit, &data).unwrap();
-    let expected = batch(&[("a", ints(&[Some(i64::MIN), Some(i64::MIN + 1)])), ("u", Arc::new(UInt64Array::from(vec![u64::MAX, 0])))]);
+    let expected = batch(&[
+        ("a", ints(&[Some(i64::MIN), Some(i64::MIN + 1)])),
+        ("u", Arc::new(UInt64Array::from(vec![u64::MAX, 0]))),
+    ]);
     assert_eq!(rows(&done, &unit, 0, &data), [expected]);
 }

@@ -9,9 +9,15 @@ use pinion_tests::project::Project;
 fn a_new_project_runs_and_runs_again_from_the_store() {
     let place = Project::new();
     place.pinion(&["new", "churn"]).succeeded();
-    let first = place.pinion(&["run", "-C", "churn", "--json"]).succeeded().json();
+    let first = place
+        .pinion(&["run", "-C", "churn", "--json"])
+        .succeeded()
+        .json();
     assert_eq!(first["outcome"], "succeeded");
-    let second = place.pinion(&["run", "-C", "churn", "--locked", "--json"]).succeeded().json();
+    let second = place
+        .pinion(&["run", "-C", "churn", "--locked", "--json"])
+        .succeeded()
+        .json();
     assert_eq!(second["run_digest"], first["run_digest"]);
     for step in second["steps"].as_array().into_iter().flatten() {
         assert_eq!(step["outcome"], "cached", "{step}");
@@ -26,7 +32,9 @@ fn a_new_step_of_every_kind_passes_its_own_test() {
     place.pinion(&["new", "churn"]).succeeded();
     for kind in ["source", "row-map", "reduce", "whole-table"] {
         let name = format!("a-{kind}");
-        place.pinion(&["step", "new", &name, "--kind", kind, "-C", "churn"]).succeeded();
+        place
+            .pinion(&["step", "new", &name, "--kind", kind, "-C", "churn"])
+            .succeeded();
         let mut cargo = Command::new("cargo");
         cargo
             .args(["test", "--offline", "--target-dir"])
@@ -42,19 +50,27 @@ fn a_new_step_of_every_kind_passes_its_own_test() {
 fn a_new_step_is_built_and_run_with_the_pipeline_and_again_when_it_is_edited() {
     let place = Project::new();
     place.pinion(&["new", "churn"]).succeeded();
-    place.pinion(&["step", "new", "mark-fast", "-C", "churn"]).succeeded();
+    place
+        .pinion(&["step", "new", "mark-fast", "-C", "churn"])
+        .succeeded();
     let mut pipeline = String::from_utf8_lossy(&place.read("churn/pinion.toml")).into_owned();
     pipeline.push_str(
         "\n[steps.fast]\nuse = \"./steps/mark-fast\"\ninput = \"speed\"\nparams = { column = \"km_per_hour\", threshold = 20.0 }\n",
     );
     place.write("churn/pinion.toml", pipeline.as_bytes());
-    let run = || place.pinion(&["run", "-C", "churn", "--json"]).succeeded().json();
+    let run = || {
+        place
+            .pinion(&["run", "-C", "churn", "--json"])
+            .succeeded()
+            .json()
+    };
     let first = run();
     let built = place.read("churn/components/mark-fast.wasm");
     assert_eq!(run()["run_digest"], first["run_digest"]);
 
     let source = "churn/steps/mark-fast/src/lib.rs";
-    let edited = String::from_utf8_lossy(&place.read(source)).replace("value > self", "value >= self");
+    let edited =
+        String::from_utf8_lossy(&place.read(source)).replace("value > self", "value >= self");
     place.write(source, edited.as_bytes());
     let second = run();
     assert_ne!(place.read("churn/components/mark-fast.wasm"), built);

@@ -17,7 +17,10 @@ use crate::cargo::Build;
 
 /// The workspace.
 pub fn workspace() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().map(Path::to_owned).unwrap_or_default()
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .map(Path::to_owned)
+        .unwrap_or_default()
 }
 
 /// The bytes of a fixture.
@@ -25,8 +28,12 @@ pub fn workspace() -> PathBuf {
 /// # Panics
 /// If the fixtures cannot be built or there is none of this name.
 pub fn component(name: &str) -> &'static [u8] {
-    let fixtures = FIXTURES.as_ref().unwrap_or_else(|error| panic!("the fixtures cannot be built: {error}"));
-    fixtures.get(name).unwrap_or_else(|| panic!("there is no fixture `{name}`"))
+    let fixtures = FIXTURES
+        .as_ref()
+        .unwrap_or_else(|error| panic!("the fixtures cannot be built: {error}"));
+    fixtures
+        .get(name)
+        .unwrap_or_else(|| panic!("there is no fixture `{name}`"))
 }
 
 /// Names of all fixtures.
@@ -34,56 +41,67 @@ pub fn component(name: &str) -> &'static [u8] {
 /// # Panics
 /// If the fixtures cannot be built.
 pub fn names() -> Vec<&'static str> {
-    let fixtures = FIXTURES.as_ref().unwrap_or_else(|error| panic!("the fixtures cannot be built: {error}"));
+    let fixtures = FIXTURES
+        .as_ref()
+        .unwrap_or_else(|error| panic!("the fixtures cannot be built: {error}"));
     fixtures.keys().map(String::as_str).collect()
 }
 
 type Built = BTreeMap<String, Vec<u8>>;
 
-static FIXTURES: LazyLock<Result<Built, Box<dyn std::error::Error + Send + Sync>>> = LazyLock::new(|| {
-    let workspace = workspace();
-    let components = workspace.join("tests/components");
-    let mut packages = Vec::new();
-    let mut built = Built::new();
-    for entry in fs::read_dir(components)? {
-        let entry = entry?;
-        let name = entry.file_name().to_string_lossy().into_owned();
-        if entry.path().join("Cargo.toml").is_file() {
-            packages.push(format!("fixture-{name}"));
-        } else {
-            let core = fs::read(entry.path().join(&name).with_extension("wasm"))?;
-            built.insert(name, encode(&workspace, core)?);
+static FIXTURES: LazyLock<Result<Built, Box<dyn std::error::Error + Send + Sync>>> =
+    LazyLock::new(|| {
+        let workspace = workspace();
+        let components = workspace.join("tests/components");
+        let mut packages = Vec::new();
+        let mut built = Built::new();
+        for entry in fs::read_dir(components)? {
+            let entry = entry?;
+            let name = entry.file_name().to_string_lossy().into_owned();
+            if entry.path().join("Cargo.toml").is_file() {
+                packages.push(format!("fixture-{name}"));
+            } else {
+                let core = fs::read(entry.path().join(&name).with_extension("wasm"))?;
+                built.insert(name, encode(&workspace, core)?);
+            }
         }
-    }
-    packages.sort();
-    let build = Build {
-        cargo: OsStr::new("cargo"),
-        directory: &workspace,
-        packages: &packages,
-        profile: "component",
-        target_dir: &target_dir(&workspace).join("wasm"),
-        locked: false,
-        root: &workspace,
-    };
-    for artifact in build.run()? {
-        let name = artifact.name.trim_start_matches("fixture-").to_owned();
-        built.insert(name, fs::read(artifact.file)?);
-    }
-    Ok(built)
-});
+        packages.sort();
+        let build = Build {
+            cargo: OsStr::new("cargo"),
+            directory: &workspace,
+            packages: &packages,
+            profile: "component",
+            target_dir: &target_dir(&workspace).join("wasm"),
+            locked: false,
+            root: &workspace,
+        };
+        for artifact in build.run()? {
+            let name = artifact.name.trim_start_matches("fixture-").to_owned();
+            built.insert(name, fs::read(artifact.file)?);
+        }
+        Ok(built)
+    });
 
 /// The target directory that this process was built in: `<target>/[<triple>/]<profile>/deps/<test>`.
 pub fn target_dir(workspace: &Path) -> PathBuf {
     let test = std::env::current_exe().unwrap_or_default();
-    let tagged = test.ancestors().find(|path| path.join("CACHEDIR.TAG").is_file());
+    let tagged = test
+        .ancestors()
+        .find(|path| path.join("CACHEDIR.TAG").is_file());
     tagged.map_or_else(|| workspace.join("target"), Path::to_owned)
 }
 
 /// A component of a core module that was compiled against the world `row-map-step` by hand.
-fn encode(workspace: &Path, mut core: Vec<u8>) -> Result<Vec<u8>, Box<dyn std::error::Error + Send + Sync>> {
+fn encode(
+    workspace: &Path,
+    mut core: Vec<u8>,
+) -> Result<Vec<u8>, Box<dyn std::error::Error + Send + Sync>> {
     let mut resolve = Resolve::default();
     let package = resolve.push_file(workspace.join("wit/step.wit"))?;
     let world = resolve.select_world(&[package], Some("row-map-step"))?;
     embed_component_metadata(&mut core, &resolve, world, StringEncoding::UTF8)?;
-    Ok(ComponentEncoder::default().module(&core)?.validate(true).encode()?)
+    Ok(ComponentEncoder::default()
+        .module(&core)?
+        .validate(true)
+        .encode()?)
 }

@@ -27,37 +27,57 @@ impl Memory {
     /// If there is no batch or one is not valid.
     pub fn table(&mut self, batches: &[RecordBatch]) -> Arc<Table> {
         let fields: Vec<FieldRef> = batches[0].schema().fields().to_vec();
-        let partitions = batches.iter().map(|batch| Arc::new(self.partition(&fields, batch))).collect();
+        let partitions = batches
+            .iter()
+            .map(|batch| Arc::new(self.partition(&fields, batch)))
+            .collect();
         Arc::new(Table { fields, partitions })
     }
 
     fn partition(&mut self, fields: &[FieldRef], batch: &RecordBatch) -> Partition {
         let canonical = fields.iter().zip(batch.columns()).map(|(field, column)| {
-            let column = chunk::canonical(field, &[Arc::clone(column)]).unwrap_or_else(|error| panic!("{error}"));
+            let column = chunk::canonical(field, &[Arc::clone(column)])
+                .unwrap_or_else(|error| panic!("{error}"));
             let digest = chunk::digest(&*column).unwrap_or_else(|error| panic!("{error}"));
             self.columns.insert(digest, column);
             digest
         });
         let digests: Vec<Digest> = canonical.collect();
         let file = file_digest(&digests);
-        let chunk = |(column, digest): (u32, &Digest)| Chunk { digest: *digest, place: Place::Stored { file, column } };
-        Partition { rows: batch.num_rows() as u64, columns: (0..).zip(&digests).map(chunk).collect() }
+        let chunk = |(column, digest): (u32, &Digest)| Chunk {
+            digest: *digest,
+            place: Place::Stored { file, column },
+        };
+        Partition {
+            rows: batch.num_rows() as u64,
+            columns: (0..).zip(&digests).map(chunk).collect(),
+        }
     }
 
     /// Keeps a blob.
     pub fn blob(&mut self, media_type: &str, bytes: &[u8]) -> Blob {
         let digest = Digest::of(bytes);
         self.blobs.insert(digest, Bytes::copy_from_slice(bytes));
-        Blob { digest, len: bytes.len() as u64, media_type: media_type.to_owned() }
+        Blob {
+            digest,
+            len: bytes.len() as u64,
+            media_type: media_type.to_owned(),
+        }
     }
 
     /// Names of the columns that were fetched so far, one for each chunk, in order; `blob` for a blob.
     pub fn fetched(&self) -> Vec<String> {
-        self.fetched.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.fetched
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     fn note(&self, what: &str) {
-        self.fetched.lock().unwrap_or_else(PoisonError::into_inner).push(what.to_owned());
+        self.fetched
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(what.to_owned());
     }
 }
 
@@ -70,6 +90,9 @@ impl Data for Memory {
 
     fn blob(&self, digest: &Digest) -> Result<Bytes, DataError> {
         self.note("blob");
-        self.blobs.get(digest).cloned().ok_or_else(|| "a blob is gone".into())
+        self.blobs
+            .get(digest)
+            .cloned()
+            .ok_or_else(|| "a blob is gone".into())
     }
 }

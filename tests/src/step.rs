@@ -8,7 +8,9 @@ use arrow_schema::{FieldRef, Schema};
 use pinion_runtime::arrow::rows::take;
 use pinion_runtime::digest::ComponentDigest;
 use pinion_runtime::expression::Source;
-use pinion_runtime::sandbox::{Data, Descriptor, Done, Made, MadePartition, Program, Sandbox, StepError};
+use pinion_runtime::sandbox::{
+    Data, Descriptor, Done, Made, MadePartition, Program, Sandbox, StepError,
+};
 use pinion_runtime::table::Table;
 use pinion_runtime::unit::{Blob, Call, Input, InputContent, Limits, Shape, ShapeContent, Unit};
 
@@ -23,7 +25,8 @@ pub static NEVER: AtomicBool = AtomicBool::new(false);
 /// # Panics
 /// If the machine cannot make one.
 pub fn sandbox() -> &'static Sandbox {
-    static SANDBOX: LazyLock<Sandbox> = LazyLock::new(|| Sandbox::new(16, None).unwrap_or_else(|error| panic!("{error}")));
+    static SANDBOX: LazyLock<Sandbox> =
+        LazyLock::new(|| Sandbox::new(16, None).unwrap_or_else(|error| panic!("{error}")));
     &SANDBOX
 }
 
@@ -55,11 +58,25 @@ impl Step {
     /// # Panics
     /// If it cannot.
     pub fn new(fixture: &str, params: &str) -> Self {
-        let program = program(fixtures::component(fixture)).unwrap_or_else(|error| panic!("{}", chain(&error)));
-        let descriptor = sandbox().describe(&program, &NEVER).unwrap_or_else(|error| panic!("{}", chain(&error)));
+        let program = program(fixtures::component(fixture))
+            .unwrap_or_else(|error| panic!("{}", chain(&error)));
+        let descriptor = sandbox()
+            .describe(&program, &NEVER)
+            .unwrap_or_else(|error| panic!("{}", chain(&error)));
         // What runs away must be stopped soon.
-        let limits = Limits { fuel: 2_000_000_000, memory_bytes: 64 << 20, output_bytes: 64 << 20, log_bytes: 4096 };
-        Self { program, descriptor, params: params.into(), limits, batch_rows: 4 }
+        let limits = Limits {
+            fuel: 2_000_000_000,
+            memory_bytes: 64 << 20,
+            output_bytes: 64 << 20,
+            log_bytes: 4096,
+        };
+        Self {
+            program,
+            descriptor,
+            params: params.into(),
+            limits,
+            batch_rows: 4,
+        }
     }
 
     /// The shapes of the outputs for these inputs.
@@ -67,7 +84,13 @@ impl Step {
     /// # Errors
     /// [`StepError`].
     pub fn check(&self, inputs: &[Shape]) -> Result<Vec<Shape>, StepError> {
-        sandbox().check(&self.program, &self.descriptor, &self.params, inputs, &NEVER)
+        sandbox().check(
+            &self.program,
+            &self.descriptor,
+            &self.params,
+            inputs,
+            &NEVER,
+        )
     }
 
     /// Binds inputs to ports.
@@ -76,9 +99,17 @@ impl Step {
     /// If there is no such port.
     pub fn bind(&self, inputs: &[(&str, InputContent)]) -> Vec<Input> {
         let bind = |(port, content): &(&str, InputContent)| {
-            let described = self.descriptor.inputs.iter().find(|described| described.name == *port);
+            let described = self
+                .descriptor
+                .inputs
+                .iter()
+                .find(|described| described.name == *port);
             let described = described.unwrap_or_else(|| panic!("there is no port `{port}`"));
-            Input { port: (*port).into(), main: described.main, content: content.clone() }
+            Input {
+                port: (*port).into(),
+                main: described.main,
+                content: content.clone(),
+            }
         };
         inputs.iter().map(bind).collect()
     }
@@ -87,7 +118,11 @@ impl Step {
     ///
     /// # Errors
     /// [`StepError`] of `check`.
-    pub fn unit(&self, call: Call, inputs: &[(&str, InputContent)]) -> Result<Arc<Unit>, StepError> {
+    pub fn unit(
+        &self,
+        call: Call,
+        inputs: &[(&str, InputContent)],
+    ) -> Result<Arc<Unit>, StepError> {
         let inputs = self.bind(inputs);
         let shapes: Vec<Shape> = inputs.iter().map(shape).collect();
         let outputs = self.check(&shapes)?;
@@ -136,7 +171,10 @@ pub fn shape(input: &Input) -> Shape {
         InputContent::Table(table) => ShapeContent::Table(table.fields.clone()),
         InputContent::Blob(blob) => ShapeContent::Blob(blob.media_type.clone()),
     };
-    Shape { port: Arc::clone(&input.port), content }
+    Shape {
+        port: Arc::clone(&input.port),
+        content,
+    }
 }
 
 /// An error and what caused it, as people are shown.
@@ -155,16 +193,25 @@ pub fn chain(error: &dyn std::error::Error) -> String {
 /// # Panics
 /// If the port has a blob or a recipe does not fit.
 pub fn rows(done: &Done, unit: &Unit, port: usize, data: &Memory) -> Vec<RecordBatch> {
-    let (Made::Table(partitions), ShapeContent::Table(fields)) = (&done.outputs[port], &unit.outputs[port].content) else {
+    let (Made::Table(partitions), ShapeContent::Table(fields)) =
+        (&done.outputs[port], &unit.outputs[port].content)
+    else {
         panic!("port {port} has a blob");
     };
-    partitions.iter().map(|made| partition(made, unit, fields, data)).collect()
+    partitions
+        .iter()
+        .map(|made| partition(made, unit, fields, data))
+        .collect()
 }
 
 fn partition(made: &MadePartition, unit: &Unit, fields: &[FieldRef], data: &Memory) -> RecordBatch {
     let schema = Arc::new(Schema::new(fields.to_vec()));
-    let Some(expression) = &made.expression else { return RecordBatch::new_empty(schema) };
-    let columns = expression.columns(&|port| unit.fields(port)).unwrap_or_else(|error| panic!("{error}"));
+    let Some(expression) = &made.expression else {
+        return RecordBatch::new_empty(schema);
+    };
+    let columns = expression
+        .columns(&|port| unit.fields(port))
+        .unwrap_or_else(|error| panic!("{error}"));
     let columns = columns.iter().map(|column| match &column.source {
         Source::Made(number) => match &made.made[*number] {
             Some((_, array)) => Arc::clone(array),
@@ -177,14 +224,20 @@ fn partition(made: &MadePartition, unit: &Unit, fields: &[FieldRef], data: &Memo
     });
     let options = RecordBatchOptions::new().with_row_count(Some(made.rows as usize));
     let columns = columns.collect();
-    RecordBatch::try_new_with_options(schema, columns, &options).unwrap_or_else(|error| panic!("{error}"))
+    RecordBatch::try_new_with_options(schema, columns, &options)
+        .unwrap_or_else(|error| panic!("{error}"))
 }
 
 fn pieces(unit: &Unit, port: &str, name: &str, data: &Memory) -> Vec<ArrayRef> {
-    let table = unit.table(port).unwrap_or_else(|| panic!("there is no table at `{port}`"));
-    let at = table.position(name).unwrap_or_else(|| panic!("there is no column `{name}`"));
+    let table = unit
+        .table(port)
+        .unwrap_or_else(|| panic!("there is no table at `{port}`"));
+    let at = table
+        .position(name)
+        .unwrap_or_else(|| panic!("there is no column `{name}`"));
     let piece = |partition: &Arc<pinion_runtime::table::Partition>| {
-        data.column(&table.fields[at], &partition.columns[at]).unwrap_or_else(|error| panic!("{error}"))
+        data.column(&table.fields[at], &partition.columns[at])
+            .unwrap_or_else(|error| panic!("{error}"))
     };
     table.partitions.iter().map(piece).collect()
 }

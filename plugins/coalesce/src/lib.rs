@@ -28,12 +28,18 @@ impl WholeTable for Coalesce {
     }
 
     fn check(_params: Params, inputs: &Shapes) -> Result<Vec<Shape>> {
-        Ok(vec![Shape::table("rows", inputs.table("rows")?.fields().to_vec())])
+        Ok(vec![Shape::table(
+            "rows",
+            inputs.table("rows")?.fields().to_vec(),
+        )])
     }
 
     fn run(_params: &Params, inputs: &Inputs, outputs: &mut Outputs) -> Result<()> {
         let writer = outputs.table("rows")?;
-        inputs.table("rows")?.batches().try_for_each(|batch| writer.write(&batch))
+        inputs
+            .table("rows")?
+            .batches()
+            .try_for_each(|batch| writer.write(&batch))
     }
 }
 
@@ -52,10 +58,14 @@ mod tests {
 
     #[test]
     fn passes_every_batch_on_in_order() {
-        let batch = |values: Vec<i64>| RecordBatch::try_from_iter([("x", Arc::new(Int64Array::from(values)) as _)]).unwrap();
+        let batch = |values: Vec<i64>| {
+            RecordBatch::try_from_iter([("x", Arc::new(Int64Array::from(values)) as _)]).unwrap()
+        };
         let batches = vec![batch(vec![1, 2]), batch(vec![]), batch(vec![3])];
         let table = Table::local(batches[0].schema().fields().to_vec(), batches.clone());
-        let outputs = testing::whole_table::<Coalesce>("{}", &Inputs::default().with_table("rows", table)).unwrap();
+        let outputs =
+            testing::whole_table::<Coalesce>("{}", &Inputs::default().with_table("rows", table))
+                .unwrap();
         assert_eq!(outputs.into_table("rows"), [batches]);
     }
 }

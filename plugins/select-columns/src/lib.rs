@@ -43,7 +43,9 @@ impl RowMap for SelectColumns {
             return Err(Error::bad_params("`keep` and `drop` are given together"));
         }
         if params.keep.is_none() && params.drop.is_none() && params.rename.is_empty() {
-            return Err(Error::bad_params("none of `keep`, `drop` and `rename` is given"));
+            return Err(Error::bad_params(
+                "none of `keep`, `drop` and `rename` is given",
+            ));
         }
         Ok(Self(params))
     }
@@ -53,11 +55,20 @@ impl RowMap for SelectColumns {
             (Some(keep), _) => rows.select(&keep.iter().map(String::as_str).collect::<Vec<_>>())?,
             (None, Some(drop)) => {
                 let fields = rows.schema()?;
-                if let Some(missing) = drop.iter().find(|name| !fields.iter().any(|field| field.name() == *name)) {
+                if let Some(missing) = drop
+                    .iter()
+                    .find(|name| !fields.iter().any(|field| field.name() == *name))
+                {
                     return Err(Error::missing_column(missing));
                 }
                 let stays = |name: &&str| !drop.iter().any(|dropped| dropped == name);
-                rows.select(&fields.iter().map(|field| field.name().as_str()).filter(stays).collect::<Vec<_>>())?
+                rows.select(
+                    &fields
+                        .iter()
+                        .map(|field| field.name().as_str())
+                        .filter(stays)
+                        .collect::<Vec<_>>(),
+                )?
             }
             (None, None) => rows.duplicate()?,
         };
@@ -83,9 +94,16 @@ mod tests {
 
     fn select(params: &str) -> Result<Vec<String>> {
         let column = |value| Arc::new(Int64Array::from(vec![value])) as _;
-        let batch = RecordBatch::try_from_iter([("a", column(1)), ("b", column(2)), ("c", column(3))]).unwrap();
+        let batch =
+            RecordBatch::try_from_iter([("a", column(1)), ("b", column(2)), ("c", column(3))])
+                .unwrap();
         let out = testing::row_map::<SelectColumns>(params, Inputs::default(), &[batch], "rows")?;
-        Ok(out[0].schema().fields().iter().map(|field| field.name().clone()).collect())
+        Ok(out[0]
+            .schema()
+            .fields()
+            .iter()
+            .map(|field| field.name().clone())
+            .collect())
     }
 
     #[test]
@@ -95,19 +113,34 @@ mod tests {
 
     #[test]
     fn drops_and_renames() {
-        assert_eq!(select(r#"{"drop": ["b"], "rename": {"c": "z"}}"#).unwrap(), ["a", "z"]);
+        assert_eq!(
+            select(r#"{"drop": ["b"], "rename": {"c": "z"}}"#).unwrap(),
+            ["a", "z"]
+        );
     }
 
     #[test]
     fn refuses_what_is_not_there() {
-        for params in [r#"{"keep": ["x"]}"#, r#"{"drop": ["x"]}"#, r#"{"rename": {"x": "y"}}"#] {
-            assert_eq!(select(params).unwrap_err().code, "missing-column", "{params}");
+        for params in [
+            r#"{"keep": ["x"]}"#,
+            r#"{"drop": ["x"]}"#,
+            r#"{"rename": {"x": "y"}}"#,
+        ] {
+            assert_eq!(
+                select(params).unwrap_err().code,
+                "missing-column",
+                "{params}"
+            );
         }
     }
 
     #[test]
     fn refuses_params_that_contradict_or_say_nothing() {
-        for params in [r#"{"keep": ["a"], "drop": ["b"]}"#, "{}", r#"{"kep": ["a"]}"#] {
+        for params in [
+            r#"{"keep": ["a"], "drop": ["b"]}"#,
+            "{}",
+            r#"{"kep": ["a"]}"#,
+        ] {
             assert_eq!(select(params).unwrap_err().code, "bad-params", "{params}");
         }
     }

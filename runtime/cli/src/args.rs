@@ -21,31 +21,45 @@ pub(crate) enum Verb {
     #[command(subcommand)]
     Step(Step),
     /// Pin every component and every source in pinion.lock
-    #[command(after_help = "Examples:\n  pinion lock\n  pinion lock --locked   # fail if pinion.lock is out of date")]
+    #[command(
+        after_help = "Examples:\n  pinion lock\n  pinion lock --locked   # fail if pinion.lock is out of date"
+    )]
     Lock(Lock),
     /// Accept other bytes for locked components
-    #[command(after_help = "Examples:\n  pinion update                    # all of them\n  pinion update std:read-csv")]
+    #[command(
+        after_help = "Examples:\n  pinion update                    # all of them\n  pinion update std:read-csv"
+    )]
     Update(Update),
     /// Show what would run, what is cached, and why
     #[command(after_help = "Examples:\n  pinion plan\n  pinion plan --set late_minutes=30 --json")]
     Plan(Plan),
     /// Run the pipeline, or some of its steps and what they need
-    #[command(after_help = "Examples:\n  pinion run\n  pinion run fit evaluate --set late_minutes=30\n  pinion run --frozen --json")]
+    #[command(
+        after_help = "Examples:\n  pinion run\n  pinion run fit evaluate --set late_minutes=30\n  pinion run --frozen --json"
+    )]
     Run(Run),
     /// Run again in a fresh store and compare every digest
-    #[command(after_help = "Examples:\n  pinion verify                        # against the last run\n  pinion verify 20261123-061530-4f2a\n  pinion verify --expect expected.json # against a committed file\n\nExit codes: 0 every digest is equal, 1 one differs, 2 there is nothing to compare with")]
+    #[command(
+        after_help = "Examples:\n  pinion verify                        # against the last run\n  pinion verify 20261123-061530-4f2a\n  pinion verify --expect expected.json # against a committed file\n\nExit codes: 0 every digest is equal, 1 one differs, 2 there is nothing to compare with"
+    )]
     Verify(Verify),
     /// List the runs in the store
     #[command(after_help = "Examples:\n  pinion runs\n  pinion runs --json")]
     Runs(Runs),
     /// Show a run, a step or what it made, with schema and first rows
-    #[command(after_help = "Examples:\n  pinion show                    # the last run\n  pinion show fit                # a step of it\n  pinion show split.after        # a table of it\n  pinion show 20261123-061530-4f2a fit.model")]
+    #[command(
+        after_help = "Examples:\n  pinion show                    # the last run\n  pinion show fit                # a step of it\n  pinion show split.after        # a table of it\n  pinion show 20261123-061530-4f2a fit.model"
+    )]
     Show(Show),
     /// Write a table or a blob of a run to a file
-    #[command(after_help = "Examples:\n  pinion export predict -o predictions.parquet\n  pinion export split.after -o after.csv\n  pinion export fit.model -o model.json")]
+    #[command(
+        after_help = "Examples:\n  pinion export predict -o predictions.parquet\n  pinion export split.after -o after.csv\n  pinion export fit.model -o model.json"
+    )]
     Export(Export),
     /// Check the toolchain, the lock and every byte in the store
-    #[command(after_help = "Examples:\n  pinion doctor\n  pinion doctor --repair   # move damaged objects aside, so that they are made anew")]
+    #[command(
+        after_help = "Examples:\n  pinion doctor\n  pinion doctor --repair   # move damaged objects aside, so that they are made anew"
+    )]
     Doctor(Doctor),
 }
 
@@ -97,7 +111,9 @@ pub(crate) struct New {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Step {
     /// Make a crate for a step, with the SDK beside it
-    #[command(after_help = "Examples:\n  pinion step new label-late\n  pinion step new count-rows --kind reduce")]
+    #[command(
+        after_help = "Examples:\n  pinion step new label-late\n  pinion step new count-rows --kind reduce"
+    )]
     New(StepNew),
     /// Build a crate to a component and describe it
     #[command(after_help = "Examples:\n  pinion step build steps/label-late")]

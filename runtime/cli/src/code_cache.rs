@@ -24,9 +24,10 @@ impl UserCodeCache {
         let from_environment = std::env::var_os("PINION_CACHE_DIR").map(PathBuf::from);
         let (directory, secrets) = match (from_environment, places) {
             (Some(directory), _) => (directory.join("code"), directory.join("secret")),
-            (None, Some(places)) => {
-                (places.cache_dir().join("pinion").join("code"), places.data_dir().join("pinion"))
-            }
+            (None, Some(places)) => (
+                places.cache_dir().join("pinion").join("code"),
+                places.data_dir().join("pinion"),
+            ),
             (None, None) => return None,
         };
         std::fs::create_dir_all(&directory).ok()?;
@@ -73,7 +74,9 @@ fn key(directory: &Path) -> std::io::Result<[u8; 32]> {
     let path = directory.join("code.key");
     let read = |path: &Path| -> std::io::Result<[u8; 32]> {
         let bytes = std::fs::read(path)?;
-        bytes.try_into().map_err(|_| std::io::Error::other("the key has the wrong length"))
+        bytes
+            .try_into()
+            .map_err(|_| std::io::Error::other("the key has the wrong length"))
     };
     if let Ok(key) = read(&path) {
         return Ok(key);

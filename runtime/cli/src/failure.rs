@@ -50,17 +50,36 @@ struct OnPath {
 impl Failure {
     /// A wrong request.
     pub(crate) fn wrong(message: impl Into<String>) -> Self {
-        Self { code: WRONG, error: Box::new(Plain(message.into())), hint: None }
+        Self {
+            code: WRONG,
+            error: Box::new(Plain(message.into())),
+            hint: None,
+        }
     }
 
     /// A check that did not hold.
     pub(crate) fn failed(message: impl Into<String>) -> Self {
-        Self { code: FAILED, ..Self::wrong(message) }
+        Self {
+            code: FAILED,
+            ..Self::wrong(message)
+        }
     }
 
     /// What the system says of a path.
-    pub(crate) fn on_path(action: &'static str, path: impl std::fmt::Display, source: std::io::Error) -> Self {
-        Self { code: WRONG, error: Box::new(OnPath { action, path: path.to_string(), source }), hint: None }
+    pub(crate) fn on_path(
+        action: &'static str,
+        path: impl std::fmt::Display,
+        source: std::io::Error,
+    ) -> Self {
+        Self {
+            code: WRONG,
+            error: Box::new(OnPath {
+                action,
+                path: path.to_string(),
+                source,
+            }),
+            hint: None,
+        }
     }
 
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
@@ -70,7 +89,11 @@ impl Failure {
 }
 
 fn from<E: Error + Hint + 'static>(code: u8, error: E) -> Failure {
-    Failure { code, hint: error.hint(), error: Box::new(error) }
+    Failure {
+        code,
+        hint: error.hint(),
+        error: Box::new(error),
+    }
 }
 
 impl From<PipelineError> for Failure {
@@ -99,27 +122,45 @@ impl From<StoreError> for Failure {
 
 impl From<ComponentError> for Failure {
     fn from(error: ComponentError) -> Self {
-        let code = if matches!(error, ComponentError::Changed { .. }) { REFUSED } else { WRONG };
+        let code = if matches!(error, ComponentError::Changed { .. }) {
+            REFUSED
+        } else {
+            WRONG
+        };
         from(code, error)
     }
 }
 
 impl From<PlanError> for Failure {
     fn from(error: PlanError) -> Self {
-        let wants = matches!(&error, PlanError::Component { error: StepError::BadComponent(BadComponent::Imports(_)), .. });
+        let wants = matches!(
+            &error,
+            PlanError::Component {
+                error: StepError::BadComponent(BadComponent::Imports(_)),
+                ..
+            }
+        );
         from(if wants { REFUSED } else { WRONG }, error)
     }
 }
 
 impl From<StepError> for Failure {
     fn from(error: StepError) -> Self {
-        Self { code: FAILED, error: Box::new(error), hint: None }
+        Self {
+            code: FAILED,
+            error: Box::new(error),
+            hint: None,
+        }
     }
 }
 
 impl From<CargoError> for Failure {
     fn from(error: CargoError) -> Self {
-        Self { code: WRONG, hint: error.advice(), error: Box::new(error) }
+        Self {
+            code: WRONG,
+            hint: error.advice(),
+            error: Box::new(error),
+        }
     }
 }
 
@@ -131,6 +172,10 @@ impl From<ScaffoldError> for Failure {
 
 impl From<serde_json::Error> for Failure {
     fn from(error: serde_json::Error) -> Self {
-        Self { code: WRONG, error: Box::new(error), hint: None }
+        Self {
+            code: WRONG,
+            error: Box::new(error),
+            hint: None,
+        }
     }
 }

@@ -31,7 +31,10 @@ pub(crate) fn arguments<'a>(store: &Store, what: &'a [String]) -> Result<Named<'
         [only] => (None, Some(only)),
         [named, step, ..] => (Some(named), Some(step)),
     };
-    Ok(Named { run: run(store, named.map(String::as_str))?, step: step.map(|text| StepName::parse(text)) })
+    Ok(Named {
+        run: run(store, named.map(String::as_str))?,
+        step: step.map(|text| StepName::parse(text)),
+    })
 }
 
 /// The run of this id or of this beginning of an id; without one, the last run.
@@ -51,8 +54,14 @@ impl<'a> StepName<'a> {
         // As pipelines write it, too: `steps.fit.model`.
         let text = text.strip_prefix("steps.").unwrap_or(text);
         match text.split_once('.') {
-            Some((step, port)) => Self { step, port: Some(port) },
-            None => Self { step: text, port: None },
+            Some((step, port)) => Self {
+                step,
+                port: Some(port),
+            },
+            None => Self {
+                step: text,
+                port: None,
+            },
         }
     }
 
@@ -62,31 +71,62 @@ impl<'a> StepName<'a> {
             return Ok(step);
         }
         let id = &run.start.id;
-        Err(if run.start.steps.iter().any(|name| name.as_str() == self.step) {
-            let message = format!("step `{}` has not ended in run `{id}`", self.step);
-            Failure::wrong(message).hint("to go on with a run that was interrupted, run `pinion run`")
-        } else {
-            let names = listed(run.start.steps.iter().map(ToString::to_string));
-            Failure::wrong(format!("run `{id}` has no step `{}`\n  expected one of {names}", self.step))
-        })
+        Err(
+            if run
+                .start
+                .steps
+                .iter()
+                .any(|name| name.as_str() == self.step)
+            {
+                let message = format!("step `{}` has not ended in run `{id}`", self.step);
+                Failure::wrong(message)
+                    .hint("to go on with a run that was interrupted, run `pinion run`")
+            } else {
+                let names = listed(run.start.steps.iter().map(ToString::to_string));
+                Failure::wrong(format!(
+                    "run `{id}` has no step `{}`\n  expected one of {names}",
+                    self.step
+                ))
+            },
+        )
     }
 }
 
 /// What came out of a port of a step; without a name, out of its only one.
-pub(crate) fn output<'a>(step: &'a StepRecord, port: Option<&str>) -> Result<&'a OutputRecord, Failure> {
+pub(crate) fn output<'a>(
+    step: &'a StepRecord,
+    port: Option<&str>,
+) -> Result<&'a OutputRecord, Failure> {
     let name = &step.name;
     match (step.outputs.as_slice(), port) {
-        ([], _) => Err(Failure::wrong(format!("step `{name}` {}", nothing(step.outcome)))
-            .hint("to use what an earlier run made, name that run; `pinion runs` lists them")),
+        ([], _) => Err(
+            Failure::wrong(format!("step `{name}` {}", nothing(step.outcome)))
+                .hint("to use what an earlier run made, name that run; `pinion runs` lists them"),
+        ),
         ([only], None) => Ok(only),
         (outputs, None) => {
-            let names = listed(outputs.iter().map(|output| format!("{name}.{}", output.port)));
-            Err(Failure::wrong(format!("step `{name}` has several outputs\n  expected one of {names}")))
+            let names = listed(
+                outputs
+                    .iter()
+                    .map(|output| format!("{name}.{}", output.port)),
+            );
+            Err(Failure::wrong(format!(
+                "step `{name}` has several outputs\n  expected one of {names}"
+            )))
         }
-        (outputs, Some(port)) => outputs.iter().find(|output| output.port == port).ok_or_else(|| {
-            let names = listed(outputs.iter().map(|output| format!("{name}.{}", output.port)));
-            Failure::wrong(format!("step `{name}` has no output `{port}`\n  expected one of {names}"))
-        }),
+        (outputs, Some(port)) => outputs
+            .iter()
+            .find(|output| output.port == port)
+            .ok_or_else(|| {
+                let names = listed(
+                    outputs
+                        .iter()
+                        .map(|output| format!("{name}.{}", output.port)),
+                );
+                Failure::wrong(format!(
+                    "step `{name}` has no output `{port}`\n  expected one of {names}"
+                ))
+            }),
     }
 }
 
@@ -94,7 +134,11 @@ pub(crate) fn output<'a>(step: &'a StepRecord, port: Option<&str>) -> Result<&'a
 pub(crate) fn gone(error: StoreError) -> Failure {
     let miss = error.is_miss();
     let failure = Failure::from(error);
-    if miss { failure.hint("to make it again, run `pinion run`") } else { failure }
+    if miss {
+        failure.hint("to make it again, run `pinion run`")
+    } else {
+        failure
+    }
 }
 
 fn is_run(text: &str) -> bool {
@@ -103,19 +147,29 @@ fn is_run(text: &str) -> bool {
 
 fn find<'a>(ids: &'a [RunId], text: &str) -> Result<&'a RunId, Failure> {
     if !is_run(text) {
-        return Err(Failure::wrong(format!("`{text}` is not the id of a run")).hint("to see the runs, run `pinion runs`"));
+        return Err(Failure::wrong(format!("`{text}` is not the id of a run"))
+            .hint("to see the runs, run `pinion runs`"));
     }
-    let found: Vec<&RunId> = ids.iter().filter(|id| id.as_str().starts_with(text)).collect();
+    let found: Vec<&RunId> = ids
+        .iter()
+        .filter(|id| id.as_str().starts_with(text))
+        .collect();
     match found.as_slice() {
         [only] => Ok(only),
         [] => {
             let message = match ids {
                 [] => format!("there is no run `{text}`\n  found no runs in the store"),
-                _ => format!("there is no run `{text}`\n  expected one of {}", newest(&ids.iter().collect::<Vec<_>>())),
+                _ => format!(
+                    "there is no run `{text}`\n  expected one of {}",
+                    newest(&ids.iter().collect::<Vec<_>>())
+                ),
             };
             Err(Failure::wrong(message))
         }
-        many => Err(Failure::wrong(format!("several runs begin with `{text}`\n  found {}", newest(many)))),
+        many => Err(Failure::wrong(format!(
+            "several runs begin with `{text}`\n  found {}",
+            newest(many)
+        ))),
     }
 }
 
@@ -129,7 +183,10 @@ fn newest(ids: &[&RunId]) -> String {
 }
 
 fn listed(names: impl Iterator<Item = String>) -> String {
-    names.map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+    names
+        .map(|name| format!("`{name}`"))
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 fn nothing(outcome: StepOutcome) -> &'static str {
@@ -147,7 +204,13 @@ mod tests {
     use super::*;
 
     fn ids() -> Vec<RunId> {
-        ["20261122-061530-aaaa", "20261123-061530-4f2a", "20261123-061530-4f3b"].map(|id| id.parse().unwrap()).into()
+        [
+            "20261122-061530-aaaa",
+            "20261123-061530-4f2a",
+            "20261123-061530-4f3b",
+        ]
+        .map(|id| id.parse().unwrap())
+        .into()
     }
 
     fn message(text: &str) -> String {
@@ -173,21 +236,47 @@ mod tests {
             "there is no run `2025`\n  expected one of `20261123-061530-4f3b`, `20261123-061530-4f2a`, `20261122-061530-aaaa`"
         );
         assert_eq!(message("fit"), "`fit` is not the id of a run");
-        assert_eq!(find(&[], "2025").unwrap_err().error.to_string(), "there is no run `2025`\n  found no runs in the store");
+        assert_eq!(
+            find(&[], "2025").unwrap_err().error.to_string(),
+            "there is no run `2025`\n  found no runs in the store"
+        );
     }
 
     #[test]
     fn messages_list_only_the_newest_runs() {
-        let ids: Vec<RunId> = (0..7).map(|n| format!("20261123-061530-000{n}").parse().unwrap()).collect();
+        let ids: Vec<RunId> = (0..7)
+            .map(|n| format!("20261123-061530-000{n}").parse().unwrap())
+            .collect();
         let message = find(&ids, "2025").unwrap_err().error.to_string();
         assert!(message.contains("`20261123-061530-0006`, "), "{message}");
-        assert!(message.ends_with("`20261123-061530-0002` and 2 older"), "{message}");
+        assert!(
+            message.ends_with("`20261123-061530-0002` and 2 older"),
+            "{message}"
+        );
     }
 
     #[test]
     fn a_port_follows_a_dot() {
-        assert_eq!(StepName::parse("fit"), StepName { step: "fit", port: None });
-        assert_eq!(StepName::parse("split.after"), StepName { step: "split", port: Some("after") });
-        assert_eq!(StepName::parse("steps.split.after"), StepName { step: "split", port: Some("after") });
+        assert_eq!(
+            StepName::parse("fit"),
+            StepName {
+                step: "fit",
+                port: None
+            }
+        );
+        assert_eq!(
+            StepName::parse("split.after"),
+            StepName {
+                step: "split",
+                port: Some("after")
+            }
+        );
+        assert_eq!(
+            StepName::parse("steps.split.after"),
+            StepName {
+                step: "split",
+                port: Some("after")
+            }
+        );
     }
 }

@@ -21,7 +21,10 @@ use args::{Cli, Verb};
 use failure::Failure;
 
 /// Shown by `--version`: the engine and the version of what its results mean.
-const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (engine wasmtime 48.0.8, semantics 1+wasmtime-48.0)");
+const VERSION: &str = concat!(
+    env!("CARGO_PKG_VERSION"),
+    " (engine wasmtime 48.0.8, semantics 1+wasmtime-48.0)"
+);
 
 fn main() -> ExitCode {
     let cli = Cli::parse();

@@ -49,7 +49,10 @@ pub(crate) fn on_interrupt() -> Result<(), Failure> {
 
 /// Units at once, unless somebody says otherwise.
 pub(crate) fn threads(asked: Option<u16>) -> usize {
-    asked.map_or_else(|| std::thread::available_parallelism().map_or(1, usize::from), usize::from)
+    asked.map_or_else(
+        || std::thread::available_parallelism().map_or(1, usize::from),
+        usize::from,
+    )
 }
 
 /// A project's directory with its store.
@@ -101,25 +104,40 @@ impl Project {
     /// Text of a file of the project, if it is there.
     pub(crate) fn text(&self, name: &str) -> Result<Option<String>, Failure> {
         match self.dir.read(name) {
-            Ok(bytes) => String::from_utf8(bytes)
-                .map(Some)
-                .map_err(|_| Failure::wrong(format!("`{name}` is not UTF-8\n  in {}", self.root.display()))),
+            Ok(bytes) => String::from_utf8(bytes).map(Some).map_err(|_| {
+                Failure::wrong(format!(
+                    "`{name}` is not UTF-8\n  in {}",
+                    self.root.display()
+                ))
+            }),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(Failure::on_path("read", self.root.join(name).display(), error)),
+            Err(error) => Err(Failure::on_path(
+                "read",
+                self.root.join(name).display(),
+                error,
+            )),
         }
     }
 
     /// Resolves the pipeline: components found and built, sources read and kept, every type checked.
     pub(crate) fn plan(&self, planning: &Planning, unlock: &Unlock) -> Result<Planned, Failure> {
-        let pipeline_text = self
-            .text(PIPELINE)?
-            .ok_or_else(|| Failure::wrong(format!("there is no `{PIPELINE}`\n  in {}", self.root.display())))?;
+        let pipeline_text = self.text(PIPELINE)?.ok_or_else(|| {
+            Failure::wrong(format!(
+                "there is no `{PIPELINE}`\n  in {}",
+                self.root.display()
+            ))
+        })?;
         let pipeline = Pipeline::parse(&pipeline_text, PIPELINE, &planning.set)?;
-        let old = self.text(LOCK)?.map(|text| Lockfile::parse(&text, LOCK)).transpose()?;
+        let old = self
+            .text(LOCK)?
+            .map(|text| Lockfile::parse(&text, LOCK))
+            .transpose()?;
         let frozen = planning.locked || planning.frozen;
         if frozen && old.is_none() {
-            return Err(Failure::wrong(format!("there is no `{LOCK}`, and it may not be written now"))
-                .hint("to write it, run `pinion lock`"));
+            return Err(Failure::wrong(format!(
+                "there is no `{LOCK}`, and it may not be written now"
+            ))
+            .hint("to write it, run `pinion lock`"));
         }
         let components = self.components(&pipeline, old.as_ref(), frozen, unlock)?;
         let sources = self.sources(&pipeline)?;
@@ -129,13 +147,25 @@ impl Project {
             &pipeline,
             components,
             sources,
-            Tools { store: &self.store, sandbox: &sandbox, data: &data, cancel: &CANCELLED },
+            Tools {
+                store: &self.store,
+                sandbox: &sandbox,
+                data: &data,
+                cancel: &CANCELLED,
+            },
         )?;
         let new = plan.lockfile();
         let changes = diff(old.as_ref(), &new);
         self.refuse_drift(planning, &changes)?;
         let lock_text = new.to_text();
-        Ok(Planned { plan, pipeline_text, lock_text, changes, sandbox, data })
+        Ok(Planned {
+            plan,
+            pipeline_text,
+            lock_text,
+            changes,
+            sandbox,
+            data,
+        })
     }
 
     /// Writes the lockfile if it says something new, and says what.
@@ -156,7 +186,10 @@ impl Project {
         let of_sources = |change: &&Change| {
             matches!(
                 change,
-                Change::SourceLocked { .. } | Change::SourceChanged { .. } | Change::SourceRemoved(_) | Change::SchemaChanged(_)
+                Change::SourceLocked { .. }
+                    | Change::SourceChanged { .. }
+                    | Change::SourceRemoved(_)
+                    | Change::SchemaChanged(_)
             )
         };
         let refused = match (planning.frozen, planning.locked) {
@@ -165,9 +198,15 @@ impl Project {
             (false, false) => None,
         };
         let Some(change) = refused else { return Ok(()) };
-        let flag = if planning.frozen { "--frozen" } else { "--locked" };
-        Err(Failure::wrong(format!("`{LOCK}` is out of date, and `{flag}` was given\n  found {change}"))
-            .hint("to accept it, run `pinion lock`"))
+        let flag = if planning.frozen {
+            "--frozen"
+        } else {
+            "--locked"
+        };
+        Err(Failure::wrong(format!(
+            "`{LOCK}` is out of date, and `{flag}` was given\n  found {change}"
+        ))
+        .hint("to accept it, run `pinion lock`"))
     }
 
     /// The component of every step; crates whose sources changed are built.
@@ -179,7 +218,11 @@ impl Project {
         unlock: &Unlock,
     ) -> Result<BTreeMap<StepName, Component>, Failure> {
         if let Unlock::Named(names) = unlock {
-            let known: BTreeSet<String> = pipeline.steps.iter().flat_map(|step| names_of(&step.component)).collect();
+            let known: BTreeSet<String> = pipeline
+                .steps
+                .iter()
+                .flat_map(|step| names_of(&step.component))
+                .collect();
             if let Some(unknown) = names.iter().find(|name| !known.contains(*name)) {
                 return Err(Failure::wrong(format!("no step uses `{unknown}`"))
                     .hint("name a component as the pipeline does, such as `std:read-csv`"));
@@ -187,9 +230,16 @@ impl Project {
         }
         let standard = standard();
         let kept = |digest: &pinion_runtime::digest::ComponentDigest| {
-            self.store.component(digest).map(|bytes| bytes.map(bytes::Bytes::from)).map_err(std::io::Error::other)
+            self.store
+                .component(digest)
+                .map(|bytes| bytes.map(bytes::Bytes::from))
+                .map_err(std::io::Error::other)
         };
-        let places = Places { project: &self.dir, standard, kept: &kept };
+        let places = Places {
+            project: &self.dir,
+            standard,
+            kept: &kept,
+        };
         let mut found: BTreeMap<String, Component> = BTreeMap::new();
         let mut components = BTreeMap::new();
         for step in &pipeline.steps {
@@ -216,9 +266,13 @@ impl Project {
     ) -> Result<Component, Failure> {
         let unlocked = match unlock {
             Unlock::New => false,
-            Unlock::Named(names) => names.is_empty() || names_of(reference).iter().any(|name| names.contains(name)),
+            Unlock::Named(names) => {
+                names.is_empty() || names_of(reference).iter().any(|name| names.contains(name))
+            }
         };
-        let locked = old.filter(|_| !unlocked).and_then(|lock| lock.component(reference));
+        let locked = old
+            .filter(|_| !unlocked)
+            .and_then(|lock| lock.component(reference));
         match component::resolve(reference, locked, places, freeze)? {
             Resolved::Component(component) => Ok(component),
             Resolved::Unbuilt { path, reason } => {
@@ -228,30 +282,55 @@ impl Project {
                 };
                 ui::note(&format!("  building {reference}: {why}"));
                 let directory = self.root.join(&path);
-                let bytes = cargo::build_crate(&directory, &self.root, &self.root.join(cargo::TARGET_DIR))?;
-                let sources = component::crate_sources(&self.dir, &path).map_err(component::ComponentError::from)?;
+                let bytes =
+                    cargo::build_crate(&directory, &self.root, &self.root.join(cargo::TARGET_DIR))?;
+                let sources = component::crate_sources(&self.dir, &path)
+                    .map_err(component::ComponentError::from)?;
                 let file = component::component_file(&path);
                 if let Some((parent, _)) = file.rsplit_once('/') {
-                    self.dir
-                        .create_dir_all(parent)
-                        .map_err(|error| Failure::on_path("make", self.root.join(parent).display(), error))?;
+                    self.dir.create_dir_all(parent).map_err(|error| {
+                        Failure::on_path("make", self.root.join(parent).display(), error)
+                    })?;
                 }
-                write_whole(&self.dir, &file, &bytes)
-                    .map_err(|error| Failure::on_path("write", self.root.join(&file).display(), error))?;
+                write_whole(&self.dir, &file, &bytes).map_err(|error| {
+                    Failure::on_path("write", self.root.join(&file).display(), error)
+                })?;
                 Ok(Component::built(&path, sources, bytes.into()))
             }
         }
     }
 
-    fn sources(&self, pipeline: &Pipeline) -> Result<BTreeMap<SourceName, Vec<SourceFile>>, Failure> {
-        let scan = |declared| Ok((SourceName::clone(&pinion_runtime::pipeline::SourceDecl::clone(declared).name), source::scan(&self.dir, declared, &self.store)?));
+    fn sources(
+        &self,
+        pipeline: &Pipeline,
+    ) -> Result<BTreeMap<SourceName, Vec<SourceFile>>, Failure> {
+        let scan = |declared| {
+            Ok((
+                SourceName::clone(&pinion_runtime::pipeline::SourceDecl::clone(declared).name),
+                source::scan(&self.dir, declared, &self.store)?,
+            ))
+        };
         pipeline.sources.iter().map(scan).collect()
     }
 
-    fn data(&self, sources: &BTreeMap<SourceName, Vec<SourceFile>>) -> Result<Arc<dyn Data>, Failure> {
-        let files = sources.values().flatten().map(|file| (file.digest, file.path.clone())).collect();
-        let project = self.dir.try_clone().map_err(|error| Failure::on_path("open", self.root.display(), error))?;
-        Ok(Arc::new(StoreData::new(Arc::clone(&self.store), Some(project), files)))
+    fn data(
+        &self,
+        sources: &BTreeMap<SourceName, Vec<SourceFile>>,
+    ) -> Result<Arc<dyn Data>, Failure> {
+        let files = sources
+            .values()
+            .flatten()
+            .map(|file| (file.digest, file.path.clone()))
+            .collect();
+        let project = self
+            .dir
+            .try_clone()
+            .map_err(|error| Failure::on_path("open", self.root.display(), error))?;
+        Ok(Arc::new(StoreData::new(
+            Arc::clone(&self.store),
+            Some(project),
+            files,
+        )))
     }
 }
 
@@ -273,13 +352,17 @@ pub(crate) fn open_store(path: &Path) -> Result<Store, Failure> {
         Dir::open_ambient_dir(path, ambient_authority())
     };
     let dir = open().map_err(|error| {
-        Failure::on_path("open the store", path.display(), error).hint("to keep results elsewhere, give `--store DIR`")
+        Failure::on_path("open the store", path.display(), error)
+            .hint("to keep results elsewhere, give `--store DIR`")
     })?;
     Store::open(dir).map_err(|error| {
         let failure = Failure::from(error);
         match failure.hint {
             Some(_) => failure,
-            None => failure.hint(format!("the store is `{}`; to keep results elsewhere, give `--store DIR`", path.display())),
+            None => failure.hint(format!(
+                "the store is `{}`; to keep results elsewhere, give `--store DIR`",
+                path.display()
+            )),
         }
     })
 }
@@ -298,14 +381,22 @@ pub(crate) fn find(directory: Option<&Path>) -> Result<PathBuf, Failure> {
             return if directory.join(PIPELINE).is_file() {
                 Ok(directory.to_path_buf())
             } else {
-                Err(Failure::wrong(format!("there is no `{PIPELINE}`\n  in {}", directory.display())))
+                Err(Failure::wrong(format!(
+                    "there is no `{PIPELINE}`\n  in {}",
+                    directory.display()
+                )))
             };
         }
         None => std::env::current_dir().map_err(|error| Failure::on_path("find", ".", error))?,
     };
-    let found = here.ancestors().find(|directory| directory.join(PIPELINE).is_file());
+    let found = here
+        .ancestors()
+        .find(|directory| directory.join(PIPELINE).is_file());
     found.map(Path::to_path_buf).ok_or_else(|| {
-        Failure::wrong(format!("there is no `{PIPELINE}`\n  in {} or above it", here.display()))
-            .hint("to make a project, run `pinion new NAME`; to name one, give `-C DIR`")
+        Failure::wrong(format!(
+            "there is no `{PIPELINE}`\n  in {} or above it",
+            here.display()
+        ))
+        .hint("to make a project, run `pinion new NAME`; to name one, give `-C DIR`")
     })
 }

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use arrow_array::{RecordBatch, RecordBatchOptions};
-use arrow_schema::{Schema, SchemaRef};
+use arrow_cast::cast;
+use arrow_schema::{ArrowError, DataType, Field, FieldRef, Schema, SchemaRef};
 use pinion_runtime::arrow::chunk::canonical_field;
 use pinion_runtime::digest::Digest;
 use pinion_runtime::store::{Kind, Store, StoreError};
@@ -23,15 +24,32 @@ pub(crate) struct StoredTable<'a> {
 impl<'a> StoredTable<'a> {
     /// Finds the table of this digest.
     pub(crate) fn open(store: &'a Store, digest: &Digest) -> Result<Self, Failure> {
-        let missing = || StoreError::Missing { kind: Kind::Table, name: digest.to_string() };
-        let table = store.table(digest).and_then(|table| table.ok_or_else(missing)).map_err(gone)?;
-        let fields: Vec<_> = table.fields.iter().map(|field| canonical_field(field)).collect();
-        Ok(Self { table, schema: Arc::new(Schema::new(fields)), store })
+        let missing = || StoreError::Missing {
+            kind: Kind::Table,
+            name: digest.to_string(),
+        };
+        let table = store
+            .table(digest)
+            .and_then(|table| table.ok_or_else(missing))
+            .map_err(gone)?;
+        let fields: Vec<_> = table
+            .fields
+            .iter()
+            .map(|field| canonical_field(field))
+            .collect();
+        Ok(Self {
+            table,
+            schema: Arc::new(Schema::new(fields)),
+            store,
+        })
     }
 
     /// The partitions, each as one batch.
     pub(crate) fn batches(&self) -> impl Iterator<Item = Result<RecordBatch, Failure>> {
-        self.table.partitions.iter().map(|partition| self.batch(partition))
+        self.table
+            .partitions
+            .iter()
+            .map(|partition| self.batch(partition))
     }
 
     /// The first `rows` rows, or all if there are fewer. Only partitions that hold them are read.
@@ -51,12 +69,87 @@ impl<'a> StoredTable<'a> {
     }
 
     fn batch(&self, partition: &Partition) -> Result<RecordBatch, Failure> {
-        let columns = self.table.fields.iter().zip(&partition.columns).map(|(field, chunk)| self.store.load(field, chunk));
+        let columns = self
+            .table
+            .fields
+            .iter()
+            .zip(&partition.columns)
+            .map(|(field, chunk)| self.store.load(field, chunk));
         let columns = columns.collect::<Result<Vec<_>, _>>().map_err(gone)?;
         // A table may have rows and no columns.
         let rows = usize::try_from(partition.rows).ok();
         let options = RecordBatchOptions::new().with_row_count(rows);
-        RecordBatch::try_new_with_options(Arc::clone(&self.schema), columns, &options)
-            .map_err(|error| Failure::wrong(format!("the table is not what its manifest says: {error}")))
+        RecordBatch::try_new_with_options(Arc::clone(&self.schema), columns, &options).map_err(
+            |error| Failure::wrong(format!("the table is not what its manifest says: {error}")),
+        )
+    }
+}
+
+/// The same rows with points in time in UTC, for text.
+///
+/// What a named time zone means changes from year to year and from machine to machine; the points in time
+/// do not.
+pub(crate) fn in_utc(batch: &RecordBatch) -> Result<RecordBatch, ArrowError> {
+    let schema = batch.schema();
+    let fields: Vec<FieldRef> = schema.fields().iter().map(utc_field).collect();
+    let columns = batch.columns().iter().zip(&fields).map(|(column, field)| match column.data_type() == field.data_type() {
+        true => Ok(Arc::clone(column)),
+        false => cast(column, field.data_type()),
+    });
+    let columns = columns.collect::<Result<Vec<_>, _>>()?;
+    let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+    RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), columns, &options)
+}
+
+fn utc_field(field: &FieldRef) -> FieldRef {
+    let data_type = utc_type(field.data_type());
+    match data_type == *field.data_type() {
+        true => Arc::clone(field),
+        false => Arc::new(Field::clone(field).with_data_type(data_type)),
+    }
+}
+
+fn utc_type(data_type: &DataType) -> DataType {
+    match data_type {
+        DataType::Timestamp(unit, Some(_)) => DataType::Timestamp(*unit, Some("+00:00".into())),
+        DataType::List(item) => DataType::List(utc_field(item)),
+        DataType::LargeList(item) => DataType::LargeList(utc_field(item)),
+        DataType::FixedSizeList(item, len) => DataType::FixedSizeList(utc_field(item), *len),
+        DataType::Struct(fields) => DataType::Struct(fields.iter().map(utc_field).collect()),
+        DataType::Map(entries, sorted) => DataType::Map(utc_field(entries), *sorted),
+        DataType::Dictionary(key, value) => DataType::Dictionary(key.clone(), Box::new(utc_type(value))),
+        other => other.clone(),
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use arrow_array::builder::{ListBuilder, TimestampSecondBuilder};
+    use arrow_array::{Array as _, ArrayRef, Int64Array, TimestampSecondArray};
+    use arrow_cast::display::array_value_to_string;
+
+    use super::*;
+
+    #[test]
+    fn points_in_time_are_written_in_utc_wherever_they_are() {
+        let zone = || Some(Arc::from("America/New_York"));
+        let times = TimestampSecondArray::from(vec![Some(1_380_600_000), None]).with_timezone_opt(zone());
+        let mut nested =
+            ListBuilder::new(TimestampSecondBuilder::new().with_timezone_opt(zone()));
+        nested.append_value([Some(0)]);
+        nested.append_null();
+        let local = TimestampSecondArray::from(vec![0, 1]);
+        let other = Int64Array::from(vec![1, 2]);
+        let columns: [(&str, ArrayRef); 4] = [
+            ("times", Arc::new(times)),
+            ("nested", Arc::new(nested.finish())),
+            ("local", Arc::new(local)),
+            ("other", Arc::new(other)),
+        ];
+        let batch = in_utc(&RecordBatch::try_from_iter(columns).unwrap()).unwrap();
+        let text = |column: usize| array_value_to_string(batch.column(column), 0).unwrap();
+        assert_eq!([0, 1, 2, 3].map(text), ["2013-10-01T04:00:00Z", "[1970-01-01T00:00:00Z]", "1970-01-01T00:00:00", "1"]);
+        assert!(batch.column(0).is_null(1));
     }
 }

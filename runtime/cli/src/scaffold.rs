@@ -428,10 +428,7 @@ mod tests {
         std::fs::write(&edited, "// older\n").unwrap();
         let second = new_step(temp.path(), "second", StepKind::Source).unwrap();
         assert_eq!(std::fs::read_to_string(edited).unwrap(), "// older\n");
-        assert_eq!(
-            second.files.len() + SDK_FILES.len(),
-            first.files.len()
-        );
+        assert_eq!(second.files.len() + SDK_FILES.len(), first.files.len());
     }
 
     #[test]

@@ -28,8 +28,18 @@ mod tests {
             "# The bytes of the standard components, by name and version. `BLESS=1 cargo test -p pinion-cli digests` rewrites it.\n",
         );
         for component in STANDARD {
-            assert_eq!(component.digest, ComponentDigest::of(component.bytes), "{}", component.name);
-            let StdComponent { name, version, digest, .. } = component;
+            assert_eq!(
+                component.digest,
+                ComponentDigest::of(component.bytes),
+                "{}",
+                component.name
+            );
+            let StdComponent {
+                name,
+                version,
+                digest,
+                ..
+            } = component;
             write!(list, "\n[{name}]\n\"{version}\" = \"{digest}\"\n").unwrap();
         }
         let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../plugins/digests.toml");
@@ -42,7 +52,10 @@ mod tests {
     /// A component that names a directory of the machine it was built on differs from machine to machine.
     #[test]
     fn no_component_names_a_place_of_this_machine() {
-        let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap();
+        let workspace = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("../..")
+            .canonicalize()
+            .unwrap();
         let mut places = vec![workspace];
         places.extend(std::env::home_dir());
         places.extend(std::env::var_os("CARGO_HOME").map(Into::into));
@@ -50,7 +63,10 @@ mod tests {
         for component in STANDARD {
             for place in &places {
                 let place = format!("{}/", place.display());
-                let found = component.bytes.windows(place.len()).any(|window| window == place.as_bytes());
+                let found = component
+                    .bytes
+                    .windows(place.len())
+                    .any(|window| window == place.as_bytes());
                 assert!(!found, "`{}` names {place}", component.name);
             }
         }

@@ -47,11 +47,21 @@ pub(crate) fn failure(failure: &Failure) {
 /// Rows as aligned columns, without trailing space.
 pub(crate) fn aligned(rows: &[Vec<String>]) -> Vec<String> {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
-    let width = |at: usize| rows.iter().filter_map(|row| row.get(at)).map(|cell| cell.chars().count()).max().unwrap_or(0);
+    let width = |at: usize| {
+        rows.iter()
+            .filter_map(|row| row.get(at))
+            .map(|cell| cell.chars().count())
+            .max()
+            .unwrap_or(0)
+    };
     let widths: Vec<usize> = (0..columns).map(width).collect();
     rows.iter()
         .map(|row| {
-            let cells: Vec<String> = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}")).collect();
+            let cells: Vec<String> = row
+                .iter()
+                .zip(&widths)
+                .map(|(cell, width)| format!("{cell:width$}"))
+                .collect();
             cells.join("  ").trim_end().to_owned()
         })
         .collect()
@@ -62,7 +72,20 @@ pub(crate) fn duration(milliseconds: u64) -> String {
     match milliseconds {
         0..1_000 => format!("{milliseconds} ms"),
         1_000..60_000 => format!("{:.1} s", milliseconds as f64 / 1_000.0),
-        _ => format!("{} min {} s", milliseconds / 60_000, milliseconds % 60_000 / 1_000),
+        _ => format!(
+            "{} min {} s",
+            milliseconds / 60_000,
+            milliseconds % 60_000 / 1_000
+        ),
+    }
+}
+
+/// A number of things, each of which is a `noun`.
+pub(crate) fn counted(number: u64, noun: &str) -> String {
+    if number == 1 {
+        format!("1 {noun}")
+    } else {
+        format!("{number} {noun}s")
     }
 }
 
@@ -75,13 +98,18 @@ pub(crate) fn bytes(bytes: u64) -> String {
         value /= 1_024.0;
         unit += 1;
     }
-    if unit == 0 { format!("{bytes} B") } else { format!("{value:.1} {}", UNITS[unit]) }
+    if unit == 0 {
+        format!("{bytes} B")
+    } else {
+        format!("{value:.1} {}", UNITS[unit])
+    }
 }
 
 /// Text that others wrote, on one line: what would control the terminal or turn the direction of writing
 /// is escaped.
 pub(crate) fn harmless(text: &str) -> String {
-    let controls = |c: char| c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let controls =
+        |c: char| c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     let mut harmless = String::with_capacity(text.len());
     for c in text.chars() {
         if controls(c) {
@@ -96,8 +124,16 @@ pub(crate) fn harmless(text: &str) -> String {
 /// A bar for work that takes a while, or a spinner if nobody knows how much it is; on a terminal only.
 pub(crate) fn bar(what: &str, len: Option<u64>, quiet: bool) -> ProgressBar {
     let shown = !quiet && std::io::stderr().is_terminal();
-    let target = if shown { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
-    let template = if len.is_some() { "  {wide_msg} {pos}/{len} {elapsed}" } else { "  {wide_msg} {elapsed}" };
+    let target = if shown {
+        ProgressDrawTarget::stderr()
+    } else {
+        ProgressDrawTarget::hidden()
+    };
+    let template = if len.is_some() {
+        "  {wide_msg} {pos}/{len} {elapsed}"
+    } else {
+        "  {wide_msg} {elapsed}"
+    };
     let bar = ProgressBar::with_draw_target(len, target);
     if let Ok(style) = ProgressStyle::with_template(template) {
         bar.set_style(style);
@@ -118,7 +154,11 @@ pub(crate) fn made(record: &StepRecord) -> String {
     match record.outputs.as_slice() {
         [] => String::new(),
         [only] => words(only),
-        many => many.iter().map(|output| format!("{} {}", output.port, words(output))).collect::<Vec<_>>().join(", "),
+        many => many
+            .iter()
+            .map(|output| format!("{} {}", output.port, words(output)))
+            .collect::<Vec<_>>()
+            .join(", "),
     }
 }
 
@@ -139,12 +179,21 @@ impl Progress {
             ProgressDrawTarget::stderr()
         };
         let bar = ProgressBar::with_draw_target(Some(0), target);
-        if let Ok(style) = ProgressStyle::with_template("  {wide_msg} {pos}/{len} units {elapsed}") {
+        if let Ok(style) = ProgressStyle::with_template("  {wide_msg} {pos}/{len} units {elapsed}")
+        {
             bar.set_style(style);
         }
         let widest = |text: fn(&PlannedStep) -> usize| steps.iter().map(text).max().unwrap_or(0);
-        let widths = (widest(|step| step.name.as_str().len()), widest(|step| step.reference.len()));
-        Self { bar, quiet, running: Mutex::default(), widths }
+        let widths = (
+            widest(|step| step.name.as_str().len()),
+            widest(|step| step.reference.len()),
+        );
+        Self {
+            bar,
+            quiet,
+            running: Mutex::default(),
+            widths,
+        }
     }
 
     /// Takes the bar away.
@@ -184,7 +233,12 @@ impl Observer for Progress {
         let how = match record.outcome {
             StepOutcome::Cached => "cached".to_owned(),
             StepOutcome::Succeeded if record.totals.cached > 0 => {
-                format!("{} ({} of {} units cached)", duration(record.duration_ms), record.totals.cached, record.totals.units)
+                format!(
+                    "{} ({} of {} units cached)",
+                    duration(record.duration_ms),
+                    record.totals.cached,
+                    record.totals.units
+                )
             }
             StepOutcome::Succeeded => duration(record.duration_ms),
             StepOutcome::Failed => "failed".to_owned(),
@@ -192,7 +246,11 @@ impl Observer for Progress {
             StepOutcome::Cancelled => "cancelled".to_owned(),
         };
         let (names, references) = self.widths;
-        let line = format!("  {name:names$}  {:references$}  {:>22}  {how}", record.component, made(record));
+        let line = format!(
+            "  {name:names$}  {:references$}  {:>22}  {how}",
+            record.component,
+            made(record)
+        );
         self.bar.suspend(|| note(line.trim_end()));
     }
 }
@@ -210,8 +268,19 @@ mod tests {
     }
 
     #[test]
+    fn nouns_follow_their_number() {
+        assert_eq!(
+            [0, 1, 2].map(|number| counted(number, "row")),
+            ["0 rows", "1 row", "2 rows"]
+        );
+    }
+
+    #[test]
     fn columns_are_aligned_without_trailing_space() {
-        let rows = [vec!["a".to_owned(), "bb".to_owned()], vec!["ccc".to_owned(), String::new()]];
+        let rows = [
+            vec!["a".to_owned(), "bb".to_owned()],
+            vec!["ccc".to_owned(), String::new()],
+        ];
         assert_eq!(aligned(&rows), ["a    bb", "ccc"]);
     }
 }

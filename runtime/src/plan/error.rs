@@ -27,7 +27,9 @@ pub enum PlanError {
         known: Vec<String>,
     },
     /// A component that cannot be used.
-    #[error("step `{step}` has a component that does not work\n  found {reference}\n  in    {place}")]
+    #[error(
+        "step `{step}` has a component that does not work\n  found {reference}\n  in    {place}"
+    )]
     Component {
         /// The step.
         step: String,
@@ -80,7 +82,9 @@ pub enum PlanError {
         place: Place,
     },
     /// An input port that needs something.
-    #[error("step `{step}` has nothing at its input port `{port}`\n  expected {doc}\n  in       {place}")]
+    #[error(
+        "step `{step}` has nothing at its input port `{port}`\n  expected {doc}\n  in       {place}"
+    )]
     Unbound {
         /// The step.
         step: String,
@@ -92,7 +96,9 @@ pub enum PlanError {
         place: Place,
     },
     /// A table where a blob belongs, or the other way round.
-    #[error("step `{step}` cannot take this at its input port `{port}`\n  expected {expected}\n  found    {found}\n  in       {place}")]
+    #[error(
+        "step `{step}` cannot take this at its input port `{port}`\n  expected {expected}\n  found    {found}\n  in       {place}"
+    )]
     WrongKind {
         /// The step.
         step: String,
@@ -119,7 +125,9 @@ pub enum PlanError {
         error: StepError,
     },
     /// Files of one source that differ in schema.
-    #[error("the files that step `{step}` reads differ\n  expected {expected}\n  found    {found}\n  in       {place}")]
+    #[error(
+        "the files that step `{step}` reads differ\n  expected {expected}\n  found    {found}\n  in       {place}"
+    )]
     FilesDiffer {
         /// The step.
         step: String,
@@ -160,26 +168,40 @@ pub enum PlanError {
 }
 
 fn facts(details: &[(String, String)]) -> Vec<(&str, String)> {
-    details.iter().map(|(label, value)| (label.as_str(), value.clone())).collect()
+    details
+        .iter()
+        .map(|(label, value)| (label.as_str(), value.clone()))
+        .collect()
 }
 
 impl Hint for PlanError {
     fn hint(&self) -> Option<String> {
         match self {
-            Self::UnknownStep { name, known } => {
-                closest(name, known.iter().map(String::as_str)).map(|meant| format!("did you mean `{meant}`?"))
-            }
-            Self::UnknownPort { port: None, known, .. } => {
+            Self::UnknownStep { name, known } => closest(name, known.iter().map(String::as_str))
+                .map(|meant| format!("did you mean `{meant}`?")),
+            Self::UnknownPort {
+                port: None, known, ..
+            } => {
                 let first = known.first()?;
-                Some(format!("name the port, as in `inputs = {{ {first} = \"…\" }}`"))
+                Some(format!(
+                    "name the port, as in `inputs = {{ {first} = \"…\" }}`"
+                ))
             }
-            Self::UnknownPort { port: Some(port), known, .. } => {
-                closest(port, known.iter().map(String::as_str)).map(|meant| format!("did you mean `{meant}`?"))
-            }
+            Self::UnknownPort {
+                port: Some(port),
+                known,
+                ..
+            } => closest(port, known.iter().map(String::as_str))
+                .map(|meant| format!("did you mean `{meant}`?")),
             Self::Params(error) => error.hint(),
-            Self::Refused { meant: Some(meant), .. } => Some(format!("did you mean `{meant}`?")),
+            Self::Refused {
+                meant: Some(meant), ..
+            } => Some(format!("did you mean `{meant}`?")),
             Self::Refused { code, details, .. } if code == "wrong-type" => {
-                let column = details.iter().find(|(label, _)| label == "column").map(|(_, column)| column)?;
+                let column = details
+                    .iter()
+                    .find(|(label, _)| label == "column")
+                    .map(|(_, column)| column)?;
                 Some(format!("`std:cast-columns` gives `{column}` another type"))
             }
             _ => None,
@@ -188,11 +210,29 @@ impl Hint for PlanError {
 }
 
 /// The error for a step that refused, with where the column was looked for and what is there instead.
-pub(super) fn refusal(plan: &Plan, declared: &StepDecl, step: &PlannedStep, given: &[Shape], error: StepError) -> PlanError {
-    let StepError::Refused { code, message, mut details } = error else {
-        return PlanError::Check { step: declared.name.to_string(), place: declared.place.clone(), error };
+pub(super) fn refusal(
+    plan: &Plan,
+    declared: &StepDecl,
+    step: &PlannedStep,
+    given: &[Shape],
+    error: StepError,
+) -> PlanError {
+    let StepError::Refused {
+        code,
+        message,
+        mut details,
+    } = error
+    else {
+        return PlanError::Check {
+            step: declared.name.to_string(),
+            place: declared.place.clone(),
+            error,
+        };
     };
-    let column = details.iter().find(|(label, _)| label == "column").map(|(_, column)| column.clone());
+    let column = details
+        .iter()
+        .find(|(label, _)| label == "column")
+        .map(|(_, column)| column.clone());
     let mut meant = None;
     let mut place = declared.place.clone();
     if let Some(column) = &column {
@@ -202,7 +242,11 @@ pub(super) fn refusal(plan: &Plan, declared: &StepDecl, step: &PlannedStep, give
         let port = match details.iter().find(|(label, _)| label == "port") {
             Some((_, port)) => Some(port.clone()),
             None => {
-                let main = step.inputs.iter().find(|input| input.main).or(step.inputs.first());
+                let main = step
+                    .inputs
+                    .iter()
+                    .find(|input| input.main)
+                    .or(step.inputs.first());
                 main.map(|input| input.port.to_string())
             }
         };
@@ -219,8 +263,18 @@ pub(super) fn refusal(plan: &Plan, declared: &StepDecl, step: &PlannedStep, give
                     details.push(("from".to_owned(), from));
                 }
             }
-            let shape = given.iter().find(|shape| *shape.port == *port).or(given.first());
-            if let (true, Some(Shape { content: ShapeContent::Table(fields), .. })) = (code == "missing-column", shape) {
+            let shape = given
+                .iter()
+                .find(|shape| *shape.port == *port)
+                .or(given.first());
+            if let (
+                true,
+                Some(Shape {
+                    content: ShapeContent::Table(fields),
+                    ..
+                }),
+            ) = (code == "missing-column", shape)
+            {
                 details.retain(|(label, _)| label != "columns");
                 let names: Vec<&str> = fields.iter().map(|field| field.name().as_str()).collect();
                 details.push(("columns".to_owned(), names.join(", ")));
@@ -228,7 +282,14 @@ pub(super) fn refusal(plan: &Plan, declared: &StepDecl, step: &PlannedStep, give
             }
         }
     }
-    PlanError::Refused { step: declared.name.to_string(), code, message, details, meant, place }
+    PlanError::Refused {
+        step: declared.name.to_string(),
+        code,
+        message,
+        details,
+        meant,
+        place,
+    }
 }
 
 /// The path of the param that names a column, in the form of [`StepDecl::param_place`].
@@ -250,7 +311,11 @@ fn named_at(params: &serde_json::Value, column: &str) -> Option<String> {
 }
 
 fn dotted(rest: &str) -> String {
-    if rest.is_empty() || rest.starts_with('[') { rest.to_owned() } else { format!(".{rest}") }
+    if rest.is_empty() || rest.starts_with('[') {
+        rest.to_owned()
+    } else {
+        format!(".{rest}")
+    }
 }
 
 /// The error for two files of one source that differ: the first field in which they do.
@@ -259,12 +324,21 @@ pub(super) fn files_differ(
     (expected_file, expected): (&SourceFile, &[FieldRef]),
     (found_file, found): (&SourceFile, &[FieldRef]),
 ) -> PlanError {
-    let at = expected.iter().zip(found).position(|(left, right)| left != right);
+    let at = expected
+        .iter()
+        .zip(found)
+        .position(|(left, right)| left != right);
     let at = at.unwrap_or_else(|| expected.len().min(found.len()));
     let tell = |fields: &[FieldRef], file: &SourceFile| match fields.get(at) {
         Some(field) => {
             let nullable = if field.is_nullable() { "nullable " } else { "" };
-            format!("column {} as {nullable}`{}` {} in {}", at + 1, field.name(), field.data_type(), file.path)
+            format!(
+                "column {} as {nullable}`{}` {} in {}",
+                at + 1,
+                field.name(),
+                field.data_type(),
+                file.path
+            )
         }
         None => format!("{} columns in {}", fields.len(), file.path),
     };

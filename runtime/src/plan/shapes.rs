@@ -28,15 +28,25 @@ pub(super) fn describe(component: &Component, tools: Tools<'_>) -> Result<Descri
     let mut hasher = StructuredHasher::new("pinion describe v1");
     let key = hasher.text(SEMANTICS).component(&component.digest).finish();
     remembered(tools, "describe", &key, || {
-        let program = tools.sandbox.program(component.digest, &|| Ok(component.bytes.to_vec()))?;
+        let program = tools
+            .sandbox
+            .program(component.digest, &|| Ok(component.bytes.to_vec()))?;
         tools.sandbox.describe(&program, tools.cancel)
     })
 }
 
 /// The shapes of every output port.
-pub(super) fn check(step: &PlannedStep, given: &[Shape], tools: Tools<'_>) -> Result<Vec<Shape>, StepError> {
+pub(super) fn check(
+    step: &PlannedStep,
+    given: &[Shape],
+    tools: Tools<'_>,
+) -> Result<Vec<Shape>, StepError> {
     let mut hasher = StructuredHasher::new("pinion check v1");
-    hasher.text(SEMANTICS).component(&step.component.digest).text(&step.params).list(given.len());
+    hasher
+        .text(SEMANTICS)
+        .component(&step.component.digest)
+        .text(&step.params)
+        .list(given.len());
     for shape in given {
         hasher.text(&shape.port);
         match &shape.content {
@@ -46,21 +56,42 @@ pub(super) fn check(step: &PlannedStep, given: &[Shape], tools: Tools<'_>) -> Re
     }
     let stored: Vec<StoredShape> = remembered(tools, "check", &hasher.finish(), || {
         let program = step.program(tools.sandbox)?;
-        let shapes = tools.sandbox.check(&program, &step.descriptor, &step.params, given, tools.cancel)?;
+        let shapes = tools.sandbox.check(
+            &program,
+            &step.descriptor,
+            &step.params,
+            given,
+            tools.cancel,
+        )?;
         Ok(shapes.iter().map(store).collect())
     })?;
     stored.into_iter().map(load).collect()
 }
 
 /// The fields of one file.
-pub(super) fn probe(plan: &Plan, step: &PlannedStep, file: &SourceFile, tools: Tools<'_>) -> Result<Vec<FieldRef>, StepError> {
+pub(super) fn probe(
+    plan: &Plan,
+    step: &PlannedStep,
+    file: &SourceFile,
+    tools: Tools<'_>,
+) -> Result<Vec<FieldRef>, StepError> {
     let mut hasher = StructuredHasher::new("pinion probe v1");
-    let key = hasher.text(SEMANTICS).component(&step.component.digest).text(&step.params).digest(&file.digest).finish();
+    let key = hasher
+        .text(SEMANTICS)
+        .component(&step.component.digest)
+        .text(&step.params)
+        .digest(&file.digest)
+        .finish();
     let wire: WireFields = remembered(tools, "probe", &key, || {
         let program = step.program(tools.sandbox)?;
         let port = step.inputs.first().map_or("source", |input| &input.port);
         let unit = step.unit(plan, Call::Run, vec![file_input(file, port)], None);
-        let fields = tools.sandbox.probe(&program, Arc::new(unit), Arc::clone(tools.data), tools.cancel)?;
+        let fields = tools.sandbox.probe(
+            &program,
+            Arc::new(unit),
+            Arc::clone(tools.data),
+            tools.cancel,
+        )?;
         Ok(unit::wire(&fields))
     })?;
     fields(&wire)
@@ -71,7 +102,11 @@ fn store(shape: &Shape) -> StoredShape {
         ShapeContent::Table(fields) => (Some(unit::wire(fields)), None),
         ShapeContent::Blob(media_type) => (None, Some(media_type.clone())),
     };
-    StoredShape { port: shape.port.to_string(), fields, media_type }
+    StoredShape {
+        port: shape.port.to_string(),
+        fields,
+        media_type,
+    }
 }
 
 fn load(shape: StoredShape) -> Result<Shape, StepError> {
@@ -79,7 +114,10 @@ fn load(shape: StoredShape) -> Result<Shape, StepError> {
         (Some(wire), _) => ShapeContent::Table(fields(&wire)?),
         (None, media_type) => ShapeContent::Blob(media_type.unwrap_or_default()),
     };
-    Ok(Shape { port: shape.port.into(), content })
+    Ok(Shape {
+        port: shape.port.into(),
+        content,
+    })
 }
 
 fn fields(wire: &WireFields) -> Result<Vec<FieldRef>, StepError> {
@@ -101,6 +139,9 @@ pub(crate) fn remembered<T: Serialize + for<'de> Deserialize<'de>>(
     }
     let fact = find_out()?;
     let bytes = serde_json::to_vec(&fact).map_err(|error| StepError::Host(error.to_string()))?;
-    tools.store.put_memo(name, key, &bytes).map_err(|error| StepError::Data(Box::new(error)))?;
+    tools
+        .store
+        .put_memo(name, key, &bytes)
+        .map_err(|error| StepError::Data(Box::new(error)))?;
     Ok(fact)
 }

@@ -127,7 +127,10 @@ fn tree(partitions: usize) -> Vec<Node> {
             return first;
         }
         let left = 1 << (usize::BITS - 1 - (len - 1).leading_zeros());
-        let node = Node::Merge(grow(first, left, nodes), grow(first + left, len - left, nodes));
+        let node = Node::Merge(
+            grow(first, left, nodes),
+            grow(first + left, len - left, nodes),
+        );
         nodes.push(node);
         nodes.len() - 1
     }
@@ -140,7 +143,11 @@ fn tree(partitions: usize) -> Vec<Node> {
 
 impl Driver {
     /// A driver for a step, given what each step before it made.
-    pub(super) fn new(plan: &Plan, step: &PlannedStep, made: &[Option<Vec<Value>>]) -> Result<Self, StepError> {
+    pub(super) fn new(
+        plan: &Plan,
+        step: &PlannedStep,
+        made: &[Option<Vec<Value>>],
+    ) -> Result<Self, StepError> {
         let inputs = inputs(plan, step, made)?;
         let main = inputs.iter().position(|input| input.main);
         let partitions = main.and_then(|main| match &inputs[main].content {
@@ -151,7 +158,9 @@ impl Driver {
         let state = match step.descriptor.kind {
             Kind::Source => {
                 let files = match step.inputs.first().map(|input| &input.from) {
-                    Some(Origin::Source(name)) => plan.sources.get(name).cloned().unwrap_or_default(),
+                    Some(Origin::Source(name)) => {
+                        plan.sources.get(name).cloned().unwrap_or_default()
+                    }
                     _ => Vec::new(),
                 };
                 State::Source { files }
@@ -180,7 +189,12 @@ impl Driver {
                 }))
             }
         };
-        Ok(Self { inputs, state, waiting: 0, units: BTreeMap::new() })
+        Ok(Self {
+            inputs,
+            state,
+            waiting: 0,
+            units: BTreeMap::new(),
+        })
     }
 
     /// The bound inputs, in port order. Empty for a source.
@@ -223,20 +237,38 @@ impl Driver {
 
     fn want(&mut self, plan: &Plan, step: &PlannedStep, work: Vec<(u64, Work)>) -> Next {
         self.waiting += work.len();
-        if self.waiting > 0 { Next::Work(work) } else { self.finish(plan, step) }
+        if self.waiting > 0 {
+            Next::Work(work)
+        } else {
+            self.finish(plan, step)
+        }
     }
 
     /// What follows from an answer.
-    pub(super) fn answered(&mut self, plan: &Plan, step: &PlannedStep, order: u64, unit: Option<&Unit>, answer: Answer) -> Result<Next, StepError> {
+    pub(super) fn answered(
+        &mut self,
+        plan: &Plan,
+        step: &PlannedStep,
+        order: u64,
+        unit: Option<&Unit>,
+        answer: Answer,
+    ) -> Result<Next, StepError> {
         self.waiting -= 1;
         match answer {
             Answer::Ranges(ranges) => {
-                let State::Source { files } = &self.state else { return Ok(self.want(plan, step, Vec::new())) };
+                let State::Source { files } = &self.state else {
+                    return Ok(self.want(plan, step, Vec::new()));
+                };
                 let at = (order >> FILE_SHIFT) as usize;
                 let port = step.inputs.first().map_or("source", |input| &input.port);
                 let reads = ranges.into_iter().zip(1..).map(|(range, number)| {
                     let order = order + number;
-                    let unit = step.unit(plan, Call::Read(range), vec![file_input(&files[at], port)], Some(order));
+                    let unit = step.unit(
+                        plan,
+                        Call::Read(range),
+                        vec![file_input(&files[at], port)],
+                        Some(order),
+                    );
                     (order, Work::Obtain(Arc::new(unit)))
                 });
                 let reads = reads.collect();
@@ -246,9 +278,12 @@ impl Driver {
                 if let State::Reduce(_) = &self.state {
                     return self.reduced(plan, step, order, obtained);
                 }
-                let Some(obtained) = obtained else { return Ok(Next::Unknown) };
+                let Some(obtained) = obtained else {
+                    return Ok(Next::Unknown);
+                };
                 if let Some(unit) = unit {
-                    self.units.insert(order, (unit.call.clone(), unit.position, obtained));
+                    self.units
+                        .insert(order, (unit.call.clone(), unit.position, obtained));
                 }
                 Ok(self.want(plan, step, Vec::new()))
             }
@@ -279,15 +314,33 @@ impl Driver {
         }
         let outputs = values(step, partitions, blobs);
         let totals = Totals::of(&units);
-        Next::Finished(Box::new(Finished { outputs, units, totals, log }))
+        Next::Finished(Box::new(Finished {
+            outputs,
+            units,
+            totals,
+            log,
+        }))
     }
 
-    fn reduced(&mut self, plan: &Plan, step: &PlannedStep, order: u64, obtained: Option<Box<Obtained>>) -> Result<Next, StepError> {
-        let State::Reduce(reduce) = &mut self.state else { return Ok(Next::Unknown) };
+    fn reduced(
+        &mut self,
+        plan: &Plan,
+        step: &PlannedStep,
+        order: u64,
+        obtained: Option<Box<Obtained>>,
+    ) -> Result<Next, StepError> {
+        let State::Reduce(reduce) = &mut self.state else {
+            return Ok(Next::Unknown);
+        };
         let whole_units = reduce.nodes.len() as u64 + 1;
         match (reduce.stage, obtained) {
             (Stage::LookUp, Some(obtained)) => {
-                reduce.totals = Totals { units: whole_units, cached: whole_units, usage: obtained.usage, bytes: obtained.bytes };
+                reduce.totals = Totals {
+                    units: whole_units,
+                    cached: whole_units,
+                    usage: obtained.usage,
+                    bytes: obtained.bytes,
+                };
                 Ok(self.reduce_finished(step, &obtained))
             }
             (Stage::LookUp, None) => {
@@ -323,7 +376,9 @@ impl Driver {
                 let work = if obtained.next {
                     reduce.round += 1;
                     if reduce.round >= MAX_ROUNDS {
-                        return Err(StepError::BadOutput(format!("it has not ended after {MAX_ROUNDS} rounds")));
+                        return Err(StepError::BadOutput(format!(
+                            "it has not ended after {MAX_ROUNDS} rounds"
+                        )));
                     }
                     reduce.stage = Stage::Round;
                     reduce.values = vec![None; reduce.nodes.len()];
@@ -345,15 +400,30 @@ impl Driver {
 
     /// The partials of a round; without partitions its update.
     fn round(&mut self, plan: &Plan, step: &PlannedStep) -> Vec<(u64, Work)> {
-        let State::Reduce(reduce) = &mut self.state else { return Vec::new() };
+        let State::Reduce(reduce) = &mut self.state else {
+            return Vec::new();
+        };
         if reduce.partitions == 0 {
             return self.update(plan, step, None);
         }
         (0..reduce.partitions)
             .map(|at| {
-                let (round, state, carry) = (reduce.round, Arc::clone(&reduce.state), Arc::clone(&reduce.carries[at]));
+                let (round, state, carry) = (
+                    reduce.round,
+                    Arc::clone(&reduce.state),
+                    Arc::clone(&reduce.carries[at]),
+                );
                 let inputs = vec![partition_input(&self.inputs[reduce.main], at)];
-                let unit = step.unit(plan, Call::Partial { round, state, carry }, inputs, Some(at as u64));
+                let unit = step.unit(
+                    plan,
+                    Call::Partial {
+                        round,
+                        state,
+                        carry,
+                    },
+                    inputs,
+                    Some(at as u64),
+                );
                 (round_order(round) + at as u64, round_work(round, unit))
             })
             .collect()
@@ -361,33 +431,66 @@ impl Driver {
 
     /// The merge that a new value makes possible; after the last one the update.
     fn merges(&mut self, plan: &Plan, step: &PlannedStep, at: usize) -> Vec<(u64, Work)> {
-        let State::Reduce(reduce) = &mut self.state else { return Vec::new() };
+        let State::Reduce(reduce) = &mut self.state else {
+            return Vec::new();
+        };
         if at + 1 == reduce.nodes.len() {
             let merged = reduce.values[at].clone();
             return self.update(plan, step, merged);
         }
-        let parent = reduce.nodes.iter().position(|node| matches!(node, Node::Merge(left, right) if *left == at || *right == at));
-        let Some((parent, Node::Merge(left, right))) = parent.map(|parent| (parent, reduce.nodes[parent])) else {
+        let parent = reduce.nodes.iter().position(
+            |node| matches!(node, Node::Merge(left, right) if *left == at || *right == at),
+        );
+        let Some((parent, Node::Merge(left, right))) =
+            parent.map(|parent| (parent, reduce.nodes[parent]))
+        else {
             return Vec::new();
         };
-        let (Some(left), Some(right)) = (reduce.values[left].clone(), reduce.values[right].clone()) else {
+        let (Some(left), Some(right)) = (reduce.values[left].clone(), reduce.values[right].clone())
+        else {
             return Vec::new();
         };
         let unit = step.unit(plan, Call::Merge { left, right }, Vec::new(), None);
-        vec![(round_order(reduce.round) + parent as u64, round_work(reduce.round, unit))]
+        vec![(
+            round_order(reduce.round) + parent as u64,
+            round_work(reduce.round, unit),
+        )]
     }
 
-    fn update(&mut self, plan: &Plan, step: &PlannedStep, merged: Option<Arc<[u8]>>) -> Vec<(u64, Work)> {
-        let State::Reduce(reduce) = &mut self.state else { return Vec::new() };
+    fn update(
+        &mut self,
+        plan: &Plan,
+        step: &PlannedStep,
+        merged: Option<Arc<[u8]>>,
+    ) -> Vec<(u64, Work)> {
+        let State::Reduce(reduce) = &mut self.state else {
+            return Vec::new();
+        };
         reduce.stage = Stage::Update;
-        let call = Call::Update { round: reduce.round, state: Arc::clone(&reduce.state), merged };
+        let call = Call::Update {
+            round: reduce.round,
+            state: Arc::clone(&reduce.state),
+            merged,
+        };
         let unit = step.unit(plan, call, Vec::new(), None);
-        vec![(round_order(reduce.round) + ROUND_UPDATE, Work::Run(Arc::new(unit)))]
+        vec![(
+            round_order(reduce.round) + ROUND_UPDATE,
+            Work::Run(Arc::new(unit)),
+        )]
     }
 
     fn last(&mut self, plan: &Plan, step: &PlannedStep) -> Vec<(u64, Work)> {
-        let State::Reduce(reduce) = &mut self.state else { return Vec::new() };
-        let finish = step.unit(plan, Call::Finish { state: Arc::clone(&reduce.state) }, Vec::new(), None);
+        let State::Reduce(reduce) = &mut self.state else {
+            return Vec::new();
+        };
+        let finish = step.unit(
+            plan,
+            Call::Finish {
+                state: Arc::clone(&reduce.state),
+            },
+            Vec::new(),
+            None,
+        );
         let whole = step.unit(plan, Call::Reduce, self.inputs.clone(), None);
         let main = self.inputs[reduce.main].port.to_string();
         let questions = all_questions(Some(&main), reduce.observations.values().map(Vec::as_slice));
@@ -401,7 +504,9 @@ impl Driver {
     }
 
     fn reduce_finished(&mut self, step: &PlannedStep, obtained: &Obtained) -> Next {
-        let State::Reduce(reduce) = &mut self.state else { return Next::Unknown };
+        let State::Reduce(reduce) = &mut self.state else {
+            return Next::Unknown;
+        };
         let mut partitions: Vec<Vec<Arc<Partition>>> = vec![Vec::new(); step.outputs.len()];
         let mut blobs: Vec<Option<Blob>> = vec![None; step.outputs.len()];
         for (at, output) in obtained.outputs.iter().enumerate() {
@@ -413,9 +518,17 @@ impl Driver {
         let outputs = values(step, partitions, blobs);
         let mut record = unit_record(step, "reduce", None, obtained);
         record.bytes = reduce.totals.bytes;
-        let mut log: Vec<_> = std::mem::take(&mut reduce.log).into_values().flatten().collect();
+        let mut log: Vec<_> = std::mem::take(&mut reduce.log)
+            .into_values()
+            .flatten()
+            .collect();
         log.extend(obtained.log.iter().cloned());
-        Next::Finished(Box::new(Finished { outputs, units: vec![record], totals: reduce.totals, log }))
+        Next::Finished(Box::new(Finished {
+            outputs,
+            units: vec![record],
+            totals: reduce.totals,
+            log,
+        }))
     }
 }
 
@@ -423,7 +536,8 @@ impl Reduce {
     fn count(&mut self, order: u64, obtained: &Obtained) {
         self.usage = self.usage.and(obtained.usage);
         self.totals.bytes = self.totals.bytes.and(obtained.bytes);
-        self.observations.insert(order, obtained.observations.clone());
+        self.observations
+            .insert(order, obtained.observations.clone());
         if !obtained.log.is_empty() {
             self.log.insert(order, obtained.log.clone());
         }
@@ -447,15 +561,25 @@ fn round_order(round: u32) -> u64 {
 
 /// Round 0 is kept, so that an append finds it; later rounds depend on every row there is.
 fn round_work(round: u32, unit: Unit) -> Work {
-    if round == 0 { Work::Obtain(Arc::new(unit)) } else { Work::Run(Arc::new(unit)) }
+    if round == 0 {
+        Work::Obtain(Arc::new(unit))
+    } else {
+        Work::Run(Arc::new(unit))
+    }
 }
 
 fn returned(obtained: &Obtained, at: usize) -> Result<Arc<[u8]>, StepError> {
     let bytes: Option<&Bytes> = obtained.returned.get(at);
-    bytes.map(|bytes| Arc::from(&bytes[..])).ok_or_else(|| StepError::Host("a reduce call returned nothing".to_owned()))
+    bytes
+        .map(|bytes| Arc::from(&bytes[..]))
+        .ok_or_else(|| StepError::Host("a reduce call returned nothing".to_owned()))
 }
 
-fn inputs(plan: &Plan, step: &PlannedStep, made: &[Option<Vec<Value>>]) -> Result<Vec<Input>, StepError> {
+fn inputs(
+    plan: &Plan,
+    step: &PlannedStep,
+    made: &[Option<Vec<Value>>],
+) -> Result<Vec<Input>, StepError> {
     if step.descriptor.kind == Kind::Source {
         return Ok(Vec::new());
     }
@@ -464,16 +588,27 @@ fn inputs(plan: &Plan, step: &PlannedStep, made: &[Option<Vec<Value>>]) -> Resul
         .iter()
         .map(|input| match &input.from {
             Origin::Source(name) => {
-                let file = plan.sources.get(name).and_then(|files| files.first()).ok_or_else(missing)?;
+                let file = plan
+                    .sources
+                    .get(name)
+                    .and_then(|files| files.first())
+                    .ok_or_else(missing)?;
                 Ok(file_input(file, &input.port))
             }
             Origin::Step { step, output } => {
-                let value = made.get(*step).and_then(Option::as_ref).and_then(|values| values.get(*output));
+                let value = made
+                    .get(*step)
+                    .and_then(Option::as_ref)
+                    .and_then(|values| values.get(*output));
                 let content = match value.ok_or_else(missing)? {
                     Value::Table(table) => InputContent::Table(Arc::clone(table)),
                     Value::Blob(blob) => InputContent::Blob(blob.clone()),
                 };
-                Ok(Input { port: Arc::clone(&input.port), main: input.main, content })
+                Ok(Input {
+                    port: Arc::clone(&input.port),
+                    main: input.main,
+                    content,
+                })
             }
         })
         .collect()
@@ -487,7 +622,11 @@ fn partition_input(input: &Input, at: usize) -> Input {
         },
         InputContent::Blob(_) => input.content.clone(),
     };
-    Input { port: Arc::clone(&input.port), main: input.main, content }
+    Input {
+        port: Arc::clone(&input.port),
+        main: input.main,
+        content,
+    }
 }
 
 fn with_partition(inputs: &[Input], main: usize, at: usize) -> Vec<Input> {
@@ -500,15 +639,32 @@ fn side_inputs(inputs: &[Input]) -> Vec<Input> {
     inputs.iter().filter(|input| !input.main).cloned().collect()
 }
 
-fn values(step: &PlannedStep, partitions: Vec<Vec<Arc<Partition>>>, blobs: Vec<Option<Blob>>) -> Vec<Value> {
-    let value = |((shape, partitions), blob): ((&crate::unit::Shape, Vec<Arc<Partition>>), Option<Blob>)| match (&shape.content, blob) {
-        (ShapeContent::Table(fields), _) => Value::Table(Arc::new(Table { fields: fields.clone(), partitions })),
+fn values(
+    step: &PlannedStep,
+    partitions: Vec<Vec<Arc<Partition>>>,
+    blobs: Vec<Option<Blob>>,
+) -> Vec<Value> {
+    let value = |((shape, partitions), blob): (
+        (&crate::unit::Shape, Vec<Arc<Partition>>),
+        Option<Blob>,
+    )| match (&shape.content, blob) {
+        (ShapeContent::Table(fields), _) => Value::Table(Arc::new(Table {
+            fields: fields.clone(),
+            partitions,
+        })),
         (ShapeContent::Blob(_), Some(blob)) => Value::Blob(blob),
-        (ShapeContent::Blob(media_type), None) => {
-            Value::Blob(Blob { digest: crate::digest::Digest::of(b""), len: 0, media_type: media_type.clone() })
-        }
+        (ShapeContent::Blob(media_type), None) => Value::Blob(Blob {
+            digest: crate::digest::Digest::of(b""),
+            len: 0,
+            media_type: media_type.clone(),
+        }),
     };
-    step.outputs.iter().zip(partitions).zip(blobs).map(value).collect()
+    step.outputs
+        .iter()
+        .zip(partitions)
+        .zip(blobs)
+        .map(value)
+        .collect()
 }
 
 fn call_name(call: &Call) -> &'static str {
@@ -516,18 +672,35 @@ fn call_name(call: &Call) -> &'static str {
         Call::Read(_) => "read",
         Call::RowMap => "row-map",
         Call::Run => "run",
-        Call::Init | Call::Partial { .. } | Call::Merge { .. } | Call::Update { .. } | Call::Finish { .. } | Call::Reduce => "reduce",
+        Call::Init
+        | Call::Partial { .. }
+        | Call::Merge { .. }
+        | Call::Update { .. }
+        | Call::Finish { .. }
+        | Call::Reduce => "reduce",
     }
 }
 
-fn unit_record(step: &PlannedStep, call: &str, position: Option<u64>, obtained: &Obtained) -> UnitRecord {
+fn unit_record(
+    step: &PlannedStep,
+    call: &str,
+    position: Option<u64>,
+    obtained: &Obtained,
+) -> UnitRecord {
     let made = step.outputs.iter().zip(&obtained.made);
     UnitRecord {
         call: call.to_owned(),
         position,
-        outcome: if obtained.cached { UnitOutcome::Cached } else { UnitOutcome::Run },
+        outcome: if obtained.cached {
+            UnitOutcome::Cached
+        } else {
+            UnitOutcome::Run
+        },
         observations: obtained.observations.clone(),
-        made: made.filter(|(_, names)| !names.is_empty()).map(|(shape, names)| (shape.port.to_string(), names.clone())).collect(),
+        made: made
+            .filter(|(_, names)| !names.is_empty())
+            .map(|(shape, names)| (shape.port.to_string(), names.clone()))
+            .collect(),
         usage: obtained.usage,
         duration_ms: 0,
         bytes: obtained.bytes,

@@ -10,10 +10,13 @@ use crate::digest::{Digest, StructuredHasher};
 use crate::expression::Source;
 use crate::plan::{PlannedStep, Tools};
 use crate::record::BytesMoved;
-use crate::sandbox::{Done, Line, LimitReached, Made, MadePartition, Returned, StepError};
+use crate::sandbox::{Done, LimitReached, Line, Made, MadePartition, Returned, StepError};
 use crate::store::{Store, StoreError};
 use crate::table::{Chunk, Partition, Place, Selection, Table};
-use crate::unit::{Blob, InputContent, MadeChunk, Observation, OutputRecipe, PartitionRecipe, Question, Recipe, ShapeContent, Unit, Usage};
+use crate::unit::{
+    Blob, InputContent, MadeChunk, Observation, OutputRecipe, PartitionRecipe, Question, Recipe,
+    ShapeContent, Unit, Usage,
+};
 
 /// What came of a unit.
 #[derive(Debug)]
@@ -82,7 +85,12 @@ pub(super) fn known(unit: &Unit, tools: Tools<'_>) -> Option<Result<Obtained, St
     let mut bytes = BytesMoved::default();
     // A recipe that does not fit what is there, or whose objects are damaged, is as good as none.
     let outputs = bind(unit, &recipe, &key, tools, &mut bytes).ok()?;
-    let returned = recipe.bytes.iter().map(|blob| tools.store.blob(&blob.digest)).collect::<Result<Vec<_>, _>>().ok()?;
+    let returned = recipe
+        .bytes
+        .iter()
+        .map(|blob| tools.store.blob(&blob.digest))
+        .collect::<Result<Vec<_>, _>>()
+        .ok()?;
     let made = made_names(unit, &recipe);
     Some(Ok(Obtained {
         cached: true,
@@ -111,7 +119,12 @@ fn within_limits(unit: &Unit, usage: Usage) -> Result<(), StepError> {
 }
 
 /// Obtains a unit. None in [`Mode::Lookup`] if it is not known.
-pub(super) fn obtain(step: &PlannedStep, unit: &Arc<Unit>, mode: Mode, tools: Tools<'_>) -> Result<Option<Obtained>, StepError> {
+pub(super) fn obtain(
+    step: &PlannedStep,
+    unit: &Arc<Unit>,
+    mode: Mode,
+    tools: Tools<'_>,
+) -> Result<Option<Obtained>, StepError> {
     if mode != Mode::Fresh
         && let Some(known) = known(unit, tools)
     {
@@ -121,14 +134,22 @@ pub(super) fn obtain(step: &PlannedStep, unit: &Arc<Unit>, mode: Mode, tools: To
         return Ok(None);
     }
     let program = step.program(tools.sandbox)?;
-    let done = tools.sandbox.execute(&program, unit, Arc::clone(tools.data), tools.cancel)?;
+    let done = tools
+        .sandbox
+        .execute(&program, unit, Arc::clone(tools.data), tools.cancel)?;
     keep(unit, done, tools).map(Some)
 }
 
 /// Obtains a unit that is part of a later round: it runs, and only its bytes live on.
-pub(super) fn run_only(step: &PlannedStep, unit: &Arc<Unit>, tools: Tools<'_>) -> Result<Obtained, StepError> {
+pub(super) fn run_only(
+    step: &PlannedStep,
+    unit: &Arc<Unit>,
+    tools: Tools<'_>,
+) -> Result<Obtained, StepError> {
     let program = step.program(tools.sandbox)?;
-    let done = tools.sandbox.execute(&program, unit, Arc::clone(tools.data), tools.cancel)?;
+    let done = tools
+        .sandbox
+        .execute(&program, unit, Arc::clone(tools.data), tools.cancel)?;
     let (returned, next) = returned_bytes(&done.returned);
     Ok(Obtained {
         cached: false,
@@ -138,7 +159,11 @@ pub(super) fn run_only(step: &PlannedStep, unit: &Arc<Unit>, tools: Tools<'_>) -
         observations: done.observations,
         made: Vec::new(),
         usage: done.usage,
-        bytes: BytesMoved { read: done.read_bytes, copied: done.copied_bytes, ..BytesMoved::default() },
+        bytes: BytesMoved {
+            read: done.read_bytes,
+            copied: done.copied_bytes,
+            ..BytesMoved::default()
+        },
         log: done.log,
     })
 }
@@ -154,20 +179,40 @@ fn returned_bytes(returned: &Returned) -> (Vec<Bytes>, bool) {
 
 /// Stores what a unit made, its recipe last, so that a recipe never promises what is not there.
 pub(super) fn keep(unit: &Unit, done: Done, tools: Tools<'_>) -> Result<Obtained, StepError> {
-    let mut bytes = BytesMoved { read: done.read_bytes, copied: done.copied_bytes, ..BytesMoved::default() };
+    let mut bytes = BytesMoved {
+        read: done.read_bytes,
+        copied: done.copied_bytes,
+        ..BytesMoved::default()
+    };
     let outputs = recipes(unit, &done.outputs, tools.store, &mut bytes).map_err(store_failed)?;
     let (returned, next) = returned_bytes(&done.returned);
     let blobs = returned
         .iter()
-        .map(|returned| put_blob(tools.store, returned, "application/octet-stream", &mut bytes))
+        .map(|returned| {
+            put_blob(
+                tools.store,
+                returned,
+                "application/octet-stream",
+                &mut bytes,
+            )
+        })
         .collect::<Result<Vec<_>, _>>()
         .map_err(store_failed)?;
-    let recipe = Recipe { outputs, bytes: blobs, observations: done.observations, usage: done.usage };
+    let recipe = Recipe {
+        outputs,
+        bytes: blobs,
+        observations: done.observations,
+        usage: done.usage,
+    };
     let first = unit.first_key();
     let key = Unit::key(&first, &recipe.observations);
-    let outputs = bind(unit, &recipe, &key, tools, &mut bytes)
-        .map_err(|problem| StepError::Host(format!("what was just made cannot be bound: {problem}")))?;
-    tools.store.put_recipe(&first, &key, &recipe).map_err(store_failed)?;
+    let outputs = bind(unit, &recipe, &key, tools, &mut bytes).map_err(|problem| {
+        StepError::Host(format!("what was just made cannot be bound: {problem}"))
+    })?;
+    tools
+        .store
+        .put_recipe(&first, &key, &recipe)
+        .map_err(store_failed)?;
     let made = made_names(unit, &recipe);
     Ok(Obtained {
         cached: false,
@@ -186,20 +231,36 @@ pub(super) fn store_failed(error: StoreError) -> StepError {
     StepError::Data(Box::new(error))
 }
 
-fn put_blob(store: &Store, raw: &[u8], media_type: &str, bytes: &mut BytesMoved) -> Result<Blob, StoreError> {
+fn put_blob(
+    store: &Store,
+    raw: &[u8],
+    media_type: &str,
+    bytes: &mut BytesMoved,
+) -> Result<Blob, StoreError> {
     let (digest, len) = store.put_blob(raw)?;
     bytes.hashed += len;
     bytes.stored += len;
-    Ok(Blob { digest, len, media_type: media_type.to_owned() })
+    Ok(Blob {
+        digest,
+        len,
+        media_type: media_type.to_owned(),
+    })
 }
 
-fn recipes(unit: &Unit, made: &[Made], store: &Store, bytes: &mut BytesMoved) -> Result<Vec<OutputRecipe>, StoreError> {
+fn recipes(
+    unit: &Unit,
+    made: &[Made],
+    store: &Store,
+    bytes: &mut BytesMoved,
+) -> Result<Vec<OutputRecipe>, StoreError> {
     unit.outputs
         .iter()
         .zip(made)
         .map(|(shape, made)| match made {
             Made::Table(partitions) => {
-                let partitions = partitions.iter().map(|partition| partition_recipe(unit, partition, store, bytes));
+                let partitions = partitions
+                    .iter()
+                    .map(|partition| partition_recipe(unit, partition, store, bytes));
                 Ok(OutputRecipe::Table(partitions.collect::<Result<_, _>>()?))
             }
             Made::Blob(raw) => {
@@ -213,15 +274,27 @@ fn recipes(unit: &Unit, made: &[Made], store: &Store, bytes: &mut BytesMoved) ->
         .collect()
 }
 
-fn partition_recipe(unit: &Unit, partition: &MadePartition, store: &Store, bytes: &mut BytesMoved) -> Result<PartitionRecipe, StoreError> {
-    let ports = partition.expression.as_ref().map(|expression| expression.ports()).unwrap_or_default();
+fn partition_recipe(
+    unit: &Unit,
+    partition: &MadePartition,
+    store: &Store,
+    bytes: &mut BytesMoved,
+) -> Result<PartitionRecipe, StoreError> {
+    let ports = partition
+        .expression
+        .as_ref()
+        .map(|expression| expression.ports())
+        .unwrap_or_default();
     let mut selections = Vec::with_capacity(partition.inputs.len());
     for (port, rows) in ports.iter().zip(&partition.inputs) {
         let of = unit.table(port).map_or(0, |table| table.rows());
         selections.push(store.put_selection(rows, of)?);
     }
     let kept: Vec<_> = partition.made.iter().flatten().collect();
-    let fields: Vec<_> = kept.iter().map(|(field, _)| field.as_ref().clone()).collect();
+    let fields: Vec<_> = kept
+        .iter()
+        .map(|(field, _)| field.as_ref().clone())
+        .collect();
     let arrays: Vec<_> = kept.iter().map(|(_, array)| Arc::clone(array)).collect();
     let mut chunks = Vec::new();
     if !arrays.is_empty() {
@@ -229,12 +302,25 @@ fn partition_recipe(unit: &Unit, partition: &MadePartition, store: &Store, bytes
         bytes.hashed += stored.bytes_hashed;
         bytes.stored += stored.bytes_stored;
         for (column, digest) in (0u32..).zip(stored.chunks) {
-            chunks.push(MadeChunk { digest, file: Some(stored.file), column });
+            chunks.push(MadeChunk {
+                digest,
+                file: Some(stored.file),
+                column,
+            });
         }
     }
     let mut chunks = chunks.into_iter();
-    let made = partition.made.iter().map(|made| made.as_ref().and_then(|_| chunks.next())).collect();
-    Ok(PartitionRecipe { rows: partition.rows, expression: partition.expression.clone(), selections, made })
+    let made = partition
+        .made
+        .iter()
+        .map(|made| made.as_ref().and_then(|_| chunks.next()))
+        .collect();
+    Ok(PartitionRecipe {
+        rows: partition.rows,
+        expression: partition.expression.clone(),
+        selections,
+        made,
+    })
 }
 
 /// Why a recipe does not fit today's inputs.
@@ -251,7 +337,13 @@ pub(super) enum Unfit {
 }
 
 /// Makes a recipe's outputs of the inputs of today.
-fn bind(unit: &Unit, recipe: &Recipe, key: &Digest, tools: Tools<'_>, bytes: &mut BytesMoved) -> Result<Vec<Output>, Unfit> {
+fn bind(
+    unit: &Unit,
+    recipe: &Recipe,
+    key: &Digest,
+    tools: Tools<'_>,
+    bytes: &mut BytesMoved,
+) -> Result<Vec<Output>, Unfit> {
     if recipe.outputs.len() != unit.outputs.len() && !recipe.outputs.is_empty() {
         return Err(Unfit::Shape("the recipe has other ports".to_owned()));
     }
@@ -262,11 +354,15 @@ fn bind(unit: &Unit, recipe: &Recipe, key: &Digest, tools: Tools<'_>, bytes: &mu
         .zip(&recipe.outputs)
         .map(|(shape, output)| match (&shape.content, output) {
             (ShapeContent::Table(fields), OutputRecipe::Table(partitions)) => {
-                let partitions = partitions.iter().map(|partition| binder.partition(fields, partition).map(Arc::new));
+                let partitions = partitions
+                    .iter()
+                    .map(|partition| binder.partition(fields, partition).map(Arc::new));
                 Ok(Output::Table(partitions.collect::<Result<_, _>>()?))
             }
             (ShapeContent::Blob(_), OutputRecipe::Blob(blob)) => Ok(Output::Blob(blob.clone())),
-            _ => Err(Unfit::Shape("the recipe has another kind of output".to_owned())),
+            _ => Err(Unfit::Shape(
+                "the recipe has another kind of output".to_owned(),
+            )),
         })
         .collect::<Result<Vec<_>, Unfit>>()?;
     binder.close(bytes);
@@ -288,7 +384,10 @@ struct Binder<'a> {
 impl<'a> Binder<'a> {
     fn open(unit: &'a Unit, recipe: &Recipe, key: &Digest, tools: Tools<'a>) -> Self {
         let mut hasher = StructuredHasher::new("pinion binding v1");
-        hasher.digest(key).list(recipe.outputs.len()).list(unit.inputs.len());
+        hasher
+            .digest(key)
+            .list(recipe.outputs.len())
+            .list(unit.inputs.len());
         for input in &unit.inputs {
             match &input.content {
                 InputContent::Table(table) => hasher.digest(&table.digest()),
@@ -297,13 +396,21 @@ impl<'a> Binder<'a> {
         }
         let memo = hasher.finish();
         let selects = recipe.outputs.iter().any(|output| match output {
-            OutputRecipe::Table(partitions) => {
-                partitions.iter().any(|partition| partition.selections.iter().any(|rows| *rows != Selection::All))
-            }
+            OutputRecipe::Table(partitions) => partitions.iter().any(|partition| {
+                partition
+                    .selections
+                    .iter()
+                    .any(|rows| *rows != Selection::All)
+            }),
             OutputRecipe::Blob(_) => false,
         });
-        let remembered = if selects { tools.store.memo("binding", &memo).ok().flatten() } else { None };
-        let remembered: Option<Vec<Digest>> = remembered.and_then(|bytes| serde_json::from_slice(&bytes).ok());
+        let remembered = if selects {
+            tools.store.memo("binding", &memo).ok().flatten()
+        } else {
+            None
+        };
+        let remembered: Option<Vec<Digest>> =
+            remembered.and_then(|bytes| serde_json::from_slice(&bytes).ok());
         Self {
             unit,
             tools,
@@ -326,57 +433,108 @@ impl<'a> Binder<'a> {
         }
     }
 
-    fn partition(&mut self, fields: &[FieldRef], recipe: &PartitionRecipe) -> Result<Partition, Unfit> {
+    fn partition(
+        &mut self,
+        fields: &[FieldRef],
+        recipe: &PartitionRecipe,
+    ) -> Result<Partition, Unfit> {
         let Some(expression) = &recipe.expression else {
             let columns = fields.iter().map(|field| {
                 let digest = chunk::digest(&arrow_array::new_empty_array(field.data_type()))?;
-                Ok(Chunk { digest, place: Place::Empty })
+                Ok(Chunk {
+                    digest,
+                    place: Place::Empty,
+                })
             });
-            return Ok(Partition { rows: 0, columns: columns.collect::<Result<_, Unfit>>()? });
+            return Ok(Partition {
+                rows: 0,
+                columns: columns.collect::<Result<_, Unfit>>()?,
+            });
         };
         let bound = expression.columns(&|port| self.unit.fields(port))?;
         let fits = |field: &FieldRef, column: &crate::expression::Column| {
             field.name() == column.field.name() && field.data_type() == column.field.data_type()
         };
-        if bound.len() != fields.len() || !fields.iter().zip(&bound).all(|(field, column)| fits(field, column)) {
-            return Err(Unfit::Shape("the recipe gives other columns than those checked".to_owned()));
+        if bound.len() != fields.len()
+            || !fields
+                .iter()
+                .zip(&bound)
+                .all(|(field, column)| fits(field, column))
+        {
+            return Err(Unfit::Shape(
+                "the recipe gives other columns than those checked".to_owned(),
+            ));
         }
         let mut columns = Vec::with_capacity(fields.len());
         for (field, column) in fields.iter().zip(&bound) {
             columns.push(match &column.source {
                 Source::Made(number) => {
                     let made = recipe.made.get(*number).and_then(Option::as_ref);
-                    let made = made.ok_or_else(|| Unfit::Shape("the recipe lacks a made column".to_owned()))?;
+                    let made = made
+                        .ok_or_else(|| Unfit::Shape("the recipe lacks a made column".to_owned()))?;
                     let place = match made.file {
-                        Some(file) => Place::Stored { file, column: made.column },
+                        Some(file) => Place::Stored {
+                            file,
+                            column: made.column,
+                        },
                         None => Place::Empty,
                     };
-                    Chunk { digest: made.digest, place }
+                    Chunk {
+                        digest: made.digest,
+                        place,
+                    }
                 }
                 Source::Passed { input, port, name } => {
                     let rows = recipe.selections.get(*input);
-                    let rows = rows.ok_or_else(|| Unfit::Shape("the recipe lacks a selection".to_owned()))?;
+                    let rows = rows
+                        .ok_or_else(|| Unfit::Shape("the recipe lacks a selection".to_owned()))?;
                     self.passed(field, port, name, rows)?
                 }
             });
         }
-        Ok(Partition { rows: recipe.rows, columns })
+        Ok(Partition {
+            rows: recipe.rows,
+            columns,
+        })
     }
 
-    fn passed(&mut self, field: &FieldRef, port: &str, name: &str, rows: &Selection) -> Result<Chunk, Unfit> {
-        let table = self.unit.table(port).ok_or_else(|| Unfit::Shape(format!("there is no table at port `{port}`")))?;
-        let position = table.position(name).ok_or_else(|| Unfit::Shape(format!("there is no column `{name}`")))?;
+    fn passed(
+        &mut self,
+        field: &FieldRef,
+        port: &str,
+        name: &str,
+        rows: &Selection,
+    ) -> Result<Chunk, Unfit> {
+        let table = self
+            .unit
+            .table(port)
+            .ok_or_else(|| Unfit::Shape(format!("there is no table at port `{port}`")))?;
+        let position = table
+            .position(name)
+            .ok_or_else(|| Unfit::Shape(format!("there is no column `{name}`")))?;
         if let Some(partition) = whole_partition(table, rows) {
             return Ok(partition.columns[position].clone());
         }
-        let of = Arc::new(table.partitions.iter().map(|partition| partition.columns[position].clone()).collect::<Vec<_>>());
-        let place = Place::Selected { of, rows: rows.clone() };
+        let of = Arc::new(
+            table
+                .partitions
+                .iter()
+                .map(|partition| partition.columns[position].clone())
+                .collect::<Vec<_>>(),
+        );
+        let place = Place::Selected {
+            of,
+            rows: rows.clone(),
+        };
         if let Some(digest) = self.remembered.next() {
             return Ok(Chunk { digest, place });
         }
         self.all_remembered = false;
         // The digest in this chunk is not looked at: loading is by place.
-        let unnamed = Chunk { digest: self.memo, place };
+        let unnamed = Chunk {
+            digest: self.memo,
+            place,
+        };
         let values = self.tools.store.load(field, &unnamed)?;
         self.hashed += values.get_array_memory_size() as u64;
         let digest = chunk::digest(&*values)?;
@@ -407,12 +565,19 @@ fn made_names(unit: &Unit, recipe: &Recipe) -> Vec<Vec<String>> {
         .iter()
         .zip(&recipe.outputs)
         .map(|(_, output)| {
-            let OutputRecipe::Table(partitions) = output else { return Vec::new() };
+            let OutputRecipe::Table(partitions) = output else {
+                return Vec::new();
+            };
             let mut names: Vec<String> = Vec::new();
             for partition in partitions {
-                let columns = partition.expression.as_ref().map(|expression| expression.columns(&|port| unit.fields(port)));
+                let columns = partition
+                    .expression
+                    .as_ref()
+                    .map(|expression| expression.columns(&|port| unit.fields(port)));
                 for column in columns.and_then(Result::ok).unwrap_or_default() {
-                    if matches!(column.source, Source::Made(_)) && !names.contains(column.field.name()) {
+                    if matches!(column.source, Source::Made(_))
+                        && !names.contains(column.field.name())
+                    {
                         names.push(column.field.name().clone());
                     }
                 }
@@ -424,10 +589,15 @@ fn made_names(unit: &Unit, recipe: &Recipe) -> Vec<Vec<String>> {
 
 /// The questions of several units as one list, each once, in the order first asked; partitions are
 /// meant by their whole table, whose cuts they saw.
-pub(super) fn all_questions<'a>(main: Option<&str>, units: impl Iterator<Item = &'a [Observation]>) -> Vec<Question> {
+pub(super) fn all_questions<'a>(
+    main: Option<&str>,
+    units: impl Iterator<Item = &'a [Observation]>,
+) -> Vec<Question> {
     let mut questions: Vec<Question> = Vec::new();
     if let Some(port) = main {
-        questions.push(Question::Layout { port: port.to_owned() });
+        questions.push(Question::Layout {
+            port: port.to_owned(),
+        });
         questions.push(Question::BatchRows);
     }
     let mut seen: std::collections::BTreeSet<Question> = questions.iter().cloned().collect();
@@ -438,4 +608,3 @@ pub(super) fn all_questions<'a>(main: Option<&str>, units: impl Iterator<Item = 
     }
     questions
 }
-

@@ -29,14 +29,22 @@ struct Waiting {
 impl Queue {
     pub(super) fn add(&self, step: usize, work: Vec<(u64, Work)>) {
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        waiting.work.extend(work.into_iter().map(|(number, work)| ((step, number), work)));
+        waiting.work.extend(
+            work.into_iter()
+                .map(|(number, work)| ((step, number), work)),
+        );
         self.changed.notify_all();
     }
 
     /// Drops the work that `useless` says so of; gives what was dropped.
     pub(super) fn drop_if(&self, useless: impl Fn(&Order) -> bool) -> Vec<Order> {
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        let dropped: Vec<Order> = waiting.work.keys().filter(|order| useless(order)).copied().collect();
+        let dropped: Vec<Order> = waiting
+            .work
+            .keys()
+            .filter(|order| useless(order))
+            .copied()
+            .collect();
         for order in &dropped {
             waiting.work.remove(order);
         }
@@ -45,7 +53,10 @@ impl Queue {
 
     /// Lets workers go once nothing waits.
     pub(super) fn close(&self) {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).closed = true;
+        self.waiting
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .closed = true;
         self.changed.notify_all();
     }
 
@@ -58,7 +69,10 @@ impl Queue {
             if waiting.closed {
                 return None;
             }
-            waiting = self.changed.wait(waiting).unwrap_or_else(PoisonError::into_inner);
+            waiting = self
+                .changed
+                .wait(waiting)
+                .unwrap_or_else(PoisonError::into_inner);
         }
     }
 }
@@ -72,25 +86,51 @@ pub(super) struct Report {
 }
 
 /// Works until the queue is closed and empty.
-pub(super) fn work(queue: &Queue, plan: &Plan, mode: Mode, tools: Tools<'_>, clock: &(dyn Fn() -> u64 + Sync), reports: &Sender<Report>) {
+pub(super) fn work(
+    queue: &Queue,
+    plan: &Plan,
+    mode: Mode,
+    tools: Tools<'_>,
+    clock: &(dyn Fn() -> u64 + Sync),
+    reports: &Sender<Report>,
+) {
     while let Some((order, work)) = queue.take() {
         let started = clock();
         let step = &plan.steps[order.0];
         let unit = match &work {
-            Work::Ranges(unit) | Work::Obtain(unit) | Work::LookUp(unit) | Work::Run(unit) => Some(Arc::clone(unit)),
+            Work::Ranges(unit) | Work::Obtain(unit) | Work::LookUp(unit) | Work::Run(unit) => {
+                Some(Arc::clone(unit))
+            }
             Work::Finish { whole, .. } => Some(Arc::clone(whole)),
         };
         // A host that panics in a worker must not leave the run waiting for a report that never comes.
-        let answer = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| answer(plan, step, work, mode, tools)));
-        let answer = answer.unwrap_or_else(|_| Err(StepError::Host("a worker panicked; please report this as a bug".to_owned())));
-        let report = Report { order, unit, answer, duration_ms: clock().saturating_sub(started) };
+        let answer = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            answer(plan, step, work, mode, tools)
+        }));
+        let answer = answer.unwrap_or_else(|_| {
+            Err(StepError::Host(
+                "a worker panicked; please report this as a bug".to_owned(),
+            ))
+        });
+        let report = Report {
+            order,
+            unit,
+            answer,
+            duration_ms: clock().saturating_sub(started),
+        };
         if reports.send(report).is_err() {
             return;
         }
     }
 }
 
-fn answer(plan: &Plan, step: &PlannedStep, work: Work, mode: Mode, tools: Tools<'_>) -> Result<Answer, StepError> {
+fn answer(
+    plan: &Plan,
+    step: &PlannedStep,
+    work: Work,
+    mode: Mode,
+    tools: Tools<'_>,
+) -> Result<Answer, StepError> {
     if tools.cancel.is_cancelled() {
         return Err(StepError::Cancelled);
     }
@@ -103,9 +143,17 @@ fn answer(plan: &Plan, step: &PlannedStep, work: Work, mode: Mode, tools: Tools<
         },
         Work::Run(_) | Work::Finish { .. } if mode == Mode::Lookup => None,
         Work::Run(unit) => Some(obtain::run_only(step, &unit, tools)?),
-        Work::Finish { finish, whole, observations, usage } => {
+        Work::Finish {
+            finish,
+            whole,
+            observations,
+            usage,
+        } => {
             let program = step.program(tools.sandbox)?;
-            let mut done = tools.sandbox.execute(&program, &finish, Arc::clone(tools.data), tools.cancel)?;
+            let mut done =
+                tools
+                    .sandbox
+                    .execute(&program, &finish, Arc::clone(tools.data), tools.cancel)?;
             done.observations = observations;
             done.usage = usage.and(done.usage);
             Some(obtain::keep(&whole, done, tools)?)
@@ -115,18 +163,36 @@ fn answer(plan: &Plan, step: &PlannedStep, work: Work, mode: Mode, tools: Tools<
 }
 
 /// The ranges of a file: a pure fact of the component, its params and the bytes.
-fn ranges(plan: &Plan, step: &PlannedStep, unit: &Arc<Unit>, tools: Tools<'_>) -> Result<Vec<crate::unit::Range>, StepError> {
+fn ranges(
+    plan: &Plan,
+    step: &PlannedStep,
+    unit: &Arc<Unit>,
+    tools: Tools<'_>,
+) -> Result<Vec<crate::unit::Range>, StepError> {
     use crate::digest::StructuredHasher;
     use crate::unit::InputContent;
     let rows = u64::from(plan.layout.batch_rows) * u64::from(plan.layout.partition_batches);
     let mut hasher = StructuredHasher::new("pinion ranges v1");
-    hasher.text(crate::unit::SEMANTICS).component(&unit.component).text(&unit.params).u64(rows);
+    hasher
+        .text(crate::unit::SEMANTICS)
+        .component(&unit.component)
+        .text(&unit.params)
+        .u64(rows);
     if let Some(InputContent::Blob(blob)) = unit.inputs.first().map(|input| &input.content) {
         hasher.digest(&blob.digest);
     }
-    debug_assert!(matches!(unit.call, Call::Run), "ranges are asked for of the whole file");
+    debug_assert!(
+        matches!(unit.call, Call::Run),
+        "ranges are asked for of the whole file"
+    );
     crate::plan::remembered(tools, "ranges", &hasher.finish(), || {
         let program = step.program(tools.sandbox)?;
-        tools.sandbox.partition(&program, Arc::clone(unit), Arc::clone(tools.data), rows, tools.cancel)
+        tools.sandbox.partition(
+            &program,
+            Arc::clone(unit),
+            Arc::clone(tools.data),
+            rows,
+            tools.cancel,
+        )
     })
 }

@@ -43,9 +43,14 @@ macro_rules! either {
 impl Batch {
     #[doc(hidden)]
     pub fn lent(batch: &host::Batch) -> Self {
-        #[expect(unsafe_code, reason = "a second name for a handle that outlives the call it was lent for")]
+        #[expect(
+            unsafe_code,
+            reason = "a second name for a handle that outlives the call it was lent for"
+        )]
         // SAFETY: `ManuallyDrop` leaves the handle to its owner, and `&Batch` is all that a step gets.
-        Self(Inner::Lent(ManuallyDrop::new(unsafe { host::Batch::from_handle(batch.handle()) })))
+        Self(Inner::Lent(ManuallyDrop::new(unsafe {
+            host::Batch::from_handle(batch.handle())
+        })))
     }
 
     pub(crate) fn owned(batch: host::Batch) -> Self {
@@ -58,16 +63,18 @@ impl Batch {
         match self.0 {
             Inner::Owned(batch) => Ok(batch),
             Inner::Lent(batch) => Ok(batch.slice(0, batch.rows()).map_err(Error::from)?),
-            Inner::Local(batch) => {
-                send(batch.schema().fields(), batch.columns(), |fields, columns| {
-                    host::make_batch(batch.num_rows() as u64, fields, columns)
-                })
-            }
+            Inner::Local(batch) => send(
+                batch.schema().fields(),
+                batch.columns(),
+                |fields, columns| host::make_batch(batch.num_rows() as u64, fields, columns),
+            ),
         }
     }
 
     pub(crate) fn with_host<T>(&self, then: impl FnOnce(&host::Batch) -> T) -> Result<T> {
-        Ok(either!(self, batch => then(batch), batch => then(&Self::from(batch.clone()).into_host()?)))
+        Ok(
+            either!(self, batch => then(batch), batch => then(&Self::from(batch.clone()).into_host()?)),
+        )
     }
 
     pub(crate) fn into_local(self) -> Result<RecordBatch> {
@@ -75,7 +82,10 @@ impl Batch {
             Inner::Local(batch) => Ok(batch),
             _ => {
                 let fields = self.schema()?;
-                let columns = fields.iter().map(|field| self.array(field.name())).collect::<Result<Vec<_>>>()?;
+                let columns = fields
+                    .iter()
+                    .map(|field| self.array(field.name()))
+                    .collect::<Result<Vec<_>>>()?;
                 local(fields, columns, self.rows() as usize)
             }
         }
@@ -86,8 +96,10 @@ impl Batch {
     /// # Errors
     /// `bad-batch` if a column is of another length or type than its field says, or a name stands twice.
     pub fn new(rows: usize, columns: Vec<(Field, ArrayRef)>) -> Result<Self> {
-        let (fields, columns): (Vec<FieldRef>, Vec<ArrayRef>) =
-            columns.into_iter().map(|(field, column)| (Arc::new(field), column)).unzip();
+        let (fields, columns): (Vec<FieldRef>, Vec<ArrayRef>) = columns
+            .into_iter()
+            .map(|(field, column)| (Arc::new(field), column))
+            .unzip();
         local(fields, columns, rows).map(Self::from)
     }
 
@@ -121,7 +133,8 @@ impl Batch {
     /// # Errors
     /// `missing-column`.
     pub fn field(&self, column: &str) -> Result<FieldRef> {
-        self.find(column)?.ok_or_else(|| Error::missing_column(column))
+        self.find(column)?
+            .ok_or_else(|| Error::missing_column(column))
     }
 
     /// One column of whatever type it has. Observes its values.
@@ -145,7 +158,11 @@ impl Batch {
     pub fn column<A: Array + Clone + 'static>(&self, column: &str) -> Result<A> {
         let array = self.array(column)?;
         array.as_any().downcast_ref::<A>().cloned().ok_or_else(|| {
-            let expected = std::any::type_name::<A>().rsplit("::").next().unwrap_or_default().trim_end_matches('>');
+            let expected = std::any::type_name::<A>()
+                .rsplit("::")
+                .next()
+                .unwrap_or_default()
+                .trim_end_matches('>');
             Error::wrong_type(column, expected.trim_end_matches("Type"), array.data_type())
         })
     }
@@ -173,7 +190,10 @@ impl Batch {
     /// # Errors
     /// `bad-batch` if the column has not as many values as the batch has rows.
     pub fn with(&self, column: &str, values: ArrayRef) -> Result<Self> {
-        self.with_columns(vec![(Field::new(column, values.data_type().clone(), true), values)])
+        self.with_columns(vec![(
+            Field::new(column, values.data_type().clone(), true),
+            values,
+        )])
     }
 
     /// Adds columns at the end, in order; one of an existing name replaces it in place.
@@ -181,8 +201,10 @@ impl Batch {
     /// # Errors
     /// `bad-batch` if a column has not as many values as the batch has rows, or is not what its field says.
     pub fn with_columns(&self, columns: Vec<(Field, ArrayRef)>) -> Result<Self> {
-        let (fields, arrays): (Vec<FieldRef>, Vec<ArrayRef>) =
-            columns.into_iter().map(|(field, array)| (Arc::new(field), array)).unzip();
+        let (fields, arrays): (Vec<FieldRef>, Vec<ArrayRef>) = columns
+            .into_iter()
+            .map(|(field, array)| (Arc::new(field), array))
+            .unzip();
         either!(
             self,
             batch => send(&fields, &arrays, |fields, columns| batch.with_columns(fields, columns)).map(Self::owned),
@@ -272,11 +294,24 @@ impl Batch {
     pub fn zip(&self, right: &Self) -> Result<Self> {
         match (&self.0, &right.0) {
             (Inner::Local(left), Inner::Local(right)) => {
-                let fields = left.schema().fields().iter().chain(right.schema().fields()).cloned().collect();
-                let columns = left.columns().iter().chain(right.columns()).cloned().collect();
+                let fields = left
+                    .schema()
+                    .fields()
+                    .iter()
+                    .chain(right.schema().fields())
+                    .cloned()
+                    .collect();
+                let columns = left
+                    .columns()
+                    .iter()
+                    .chain(right.columns())
+                    .cloned()
+                    .collect();
                 local(fields, columns, left.num_rows()).map(Self::from)
             }
-            _ => Ok(Self::owned(self.with_host(|left| right.with_host(|right| left.zip(right)))???)),
+            _ => Ok(Self::owned(self.with_host(|left| {
+                right.with_host(|right| left.zip(right))
+            })???)),
         }
     }
 
@@ -298,7 +333,10 @@ impl Batch {
         {
             return Ok(Self::owned(host::Batch::concat(&batches)?));
         }
-        let batches = batches.iter().map(|batch| batch.duplicate()?.into_local()).collect::<Result<Vec<_>>>()?;
+        let batches = batches
+            .iter()
+            .map(|batch| batch.duplicate()?.into_local())
+            .collect::<Result<Vec<_>>>()?;
         select::concat(&batches)
     }
 
@@ -319,21 +357,39 @@ impl From<RecordBatch> for Batch {
 
 impl From<host::Error> for Error {
     fn from(error: host::Error) -> Self {
-        Self { code: error.code, message: error.message, details: error.details }
+        Self {
+            code: error.code,
+            message: error.message,
+            details: error.details,
+        }
     }
 }
 
 impl From<Error> for host::Error {
     fn from(error: Error) -> Self {
-        Self { code: error.code, message: error.message, details: error.details }
+        Self {
+            code: error.code,
+            message: error.message,
+            details: error.details,
+        }
     }
 }
 
-pub(crate) fn local(fields: Vec<FieldRef>, columns: Vec<ArrayRef>, rows: usize) -> Result<RecordBatch> {
+pub(crate) fn local(
+    fields: Vec<FieldRef>,
+    columns: Vec<ArrayRef>,
+    rows: usize,
+) -> Result<RecordBatch> {
     for (index, field) in fields.iter().enumerate() {
-        if fields[..index].iter().any(|earlier| earlier.name() == field.name()) {
-            return Err(Error::new("duplicate-column", format!("there are two columns `{}`", field.name()))
-                .with("column", field.name()));
+        if fields[..index]
+            .iter()
+            .any(|earlier| earlier.name() == field.name())
+        {
+            return Err(Error::new(
+                "duplicate-column",
+                format!("there are two columns `{}`", field.name()),
+            )
+            .with("column", field.name()));
         }
     }
     let options = RecordBatchOptions::new().with_row_count(Some(rows));
@@ -341,7 +397,10 @@ pub(crate) fn local(fields: Vec<FieldRef>, columns: Vec<ArrayRef>, rows: usize) 
         .map_err(|error| Error::new("bad-batch", error.to_string()))
 }
 
-pub(crate) fn lend<T>(array: &dyn Array, then: impl FnOnce(&[host::NodeParam<'_>]) -> T) -> Result<T> {
+pub(crate) fn lend<T>(
+    array: &dyn Array,
+    then: impl FnOnce(&[host::NodeParam<'_>]) -> T,
+) -> Result<T> {
     let nodes = wire::nodes(array)?;
     Ok(then(&wire::Lent::new(&nodes).params()))
 }
@@ -349,12 +408,18 @@ pub(crate) fn lend<T>(array: &dyn Array, then: impl FnOnce(&[host::NodeParam<'_>
 fn send<'a>(
     fields: impl IntoIterator<Item = &'a FieldRef>,
     columns: &[ArrayRef],
-    then: impl FnOnce(&[host::FieldParam<'_>], &[&[host::NodeParam<'_>]]) -> Result<host::Batch, host::Error>,
+    then: impl FnOnce(
+        &[host::FieldParam<'_>],
+        &[&[host::NodeParam<'_>]],
+    ) -> Result<host::Batch, host::Error>,
 ) -> Result<host::Batch> {
     let fields = wire::to_wire(fields)?;
     let fields: Vec<_> = fields.iter().map(wire::WireField::lend).collect();
     let fields: Vec<_> = fields.iter().map(wire::WireFieldLent::param).collect();
-    let nodes = columns.iter().map(|column| wire::nodes(column)).collect::<Result<Vec<_>>>()?;
+    let nodes = columns
+        .iter()
+        .map(|column| wire::nodes(column))
+        .collect::<Result<Vec<_>>>()?;
     let lent: Vec<_> = nodes.iter().map(|nodes| wire::Lent::new(nodes)).collect();
     let params: Vec<_> = lent.iter().map(wire::Lent::params).collect();
     let slices: Vec<&[host::NodeParam<'_>]> = params.iter().map(Vec::as_slice).collect();

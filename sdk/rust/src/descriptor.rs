@@ -29,7 +29,11 @@ pub struct Port {
 impl Descriptor {
     /// A step without ports; `summary` is one sentence.
     pub fn new(summary: &str) -> Self {
-        Self { summary: summary.to_owned(), inputs: Vec::new(), outputs: Vec::new() }
+        Self {
+            summary: summary.to_owned(),
+            inputs: Vec::new(),
+            outputs: Vec::new(),
+        }
     }
 
     /// The main table, which the host hands over partition by partition. At most one.
@@ -71,7 +75,14 @@ impl Descriptor {
         self.with_output(name, "blob", &[media_type], doc)
     }
 
-    fn with_input(mut self, name: &str, role: &'static str, kind: &'static str, accepts: &[&str], doc: &str) -> Self {
+    fn with_input(
+        mut self,
+        name: &str,
+        role: &'static str,
+        kind: &'static str,
+        accepts: &[&str],
+        doc: &str,
+    ) -> Self {
         self.inputs.push(port(name, role, kind, accepts, doc));
         self
     }
@@ -83,7 +94,9 @@ impl Descriptor {
 
     /// Names of the output ports with whether each is a blob, in port order.
     pub(crate) fn output_ports(&self) -> impl Iterator<Item = (&str, bool)> {
-        self.outputs.iter().map(|port| (port.name.as_str(), port.kind == "blob"))
+        self.outputs
+            .iter()
+            .map(|port| (port.name.as_str(), port.kind == "blob"))
     }
 
     /// The form that crosses the wall.
@@ -96,7 +109,10 @@ impl Descriptor {
             inputs: list(self.inputs),
             outputs: list(self.outputs),
             params_schema,
-            annotations: vec![("sdk".to_owned(), concat!("rust ", env!("CARGO_PKG_VERSION")).to_owned())],
+            annotations: vec![(
+                "sdk".to_owned(),
+                concat!("rust ", env!("CARGO_PKG_VERSION")).to_owned(),
+            )],
         }
     }
 }
@@ -107,7 +123,10 @@ fn port(name: &str, role: &'static str, kind: &'static str, accepts: &[&str], do
         role,
         kind,
         optional: false,
-        accepts: accepts.iter().map(|media_type| (*media_type).to_owned()).collect(),
+        accepts: accepts
+            .iter()
+            .map(|media_type| (*media_type).to_owned())
+            .collect(),
         doc: doc.to_owned(),
     }
 }
@@ -147,12 +166,18 @@ pub enum Content {
 impl Shape {
     /// A table with `fields`.
     pub fn table(port: &str, fields: Vec<FieldRef>) -> Self {
-        Self { port: port.to_owned(), content: Content::Table(fields) }
+        Self {
+            port: port.to_owned(),
+            content: Content::Table(fields),
+        }
     }
 
     /// A blob of `media_type`.
     pub fn blob(port: &str, media_type: &str) -> Self {
-        Self { port: port.to_owned(), content: Content::Blob(media_type.to_owned()) }
+        Self {
+            port: port.to_owned(),
+            content: Content::Blob(media_type.to_owned()),
+        }
     }
 
     #[doc(hidden)]
@@ -161,12 +186,18 @@ impl Shape {
             Content::Table(fields) => ports::PortShape {
                 port: self.port,
                 kind: "table".to_owned(),
-                fields: wire::to_wire(&fields)?.into_iter().map(wire::WireField::into_result).collect(),
+                fields: wire::to_wire(&fields)?
+                    .into_iter()
+                    .map(wire::WireField::into_result)
+                    .collect(),
                 media_type: String::new(),
             },
-            Content::Blob(media_type) => {
-                ports::PortShape { port: self.port, kind: "blob".to_owned(), fields: Vec::new(), media_type }
-            }
+            Content::Blob(media_type) => ports::PortShape {
+                port: self.port,
+                kind: "blob".to_owned(),
+                fields: Vec::new(),
+                media_type,
+            },
         })
     }
 }
@@ -212,10 +243,18 @@ impl Shapes {
         self.0
             .iter()
             .find_map(|shape| match &shape.content {
-                Content::Table(fields) if shape.port == port => Some(TableShape { port: &shape.port, fields }),
+                Content::Table(fields) if shape.port == port => Some(TableShape {
+                    port: &shape.port,
+                    fields,
+                }),
                 _ => None,
             })
-            .ok_or_else(|| Error::new("missing-port", format!("there is no table at port `{port}`")))
+            .ok_or_else(|| {
+                Error::new(
+                    "missing-port",
+                    format!("there is no table at port `{port}`"),
+                )
+            })
     }
 }
 
@@ -234,7 +273,10 @@ impl<'a> TableShape<'a> {
 
     /// One field, if there is one of this name.
     pub fn find(&self, column: &str) -> Option<&'a Field> {
-        self.fields.iter().find(|field| field.name() == column).map(AsRef::as_ref)
+        self.fields
+            .iter()
+            .find(|field| field.name() == column)
+            .map(AsRef::as_ref)
     }
 
     /// One field.
@@ -243,8 +285,14 @@ impl<'a> TableShape<'a> {
     /// `missing-column`, with the port and the columns that are there.
     pub fn field(&self, column: &str) -> Result<&'a Field> {
         self.find(column).ok_or_else(|| {
-            let names: Vec<&str> = self.fields.iter().map(|field| field.name().as_str()).collect();
-            Error::missing_column(column).with("port", self.port).with("columns", names.join(", "))
+            let names: Vec<&str> = self
+                .fields
+                .iter()
+                .map(|field| field.name().as_str())
+                .collect();
+            Error::missing_column(column)
+                .with("port", self.port)
+                .with("columns", names.join(", "))
         })
     }
 

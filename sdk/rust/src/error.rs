@@ -22,7 +22,11 @@ pub struct Error {
 impl Error {
     /// A refusal with a stable kebab-case code.
     pub fn new(code: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { code: code.into(), message: message.into(), details: Vec::new() }
+        Self {
+            code: code.into(),
+            message: message.into(),
+            details: Vec::new(),
+        }
     }
 
     /// Adds a fact.
@@ -49,10 +53,13 @@ impl Error {
 
     /// A column of a type that the step cannot work with.
     pub fn wrong_type(column: &str, expected: impl fmt::Display, found: impl fmt::Display) -> Self {
-        Self::new("wrong-type", format!("column `{column}` has the wrong type"))
-            .with("column", column)
-            .with("expected", expected)
-            .with("found", found)
+        Self::new(
+            "wrong-type",
+            format!("column `{column}` has the wrong type"),
+        )
+        .with("column", column)
+        .with("expected", expected)
+        .with("found", found)
     }
 }
 

@@ -23,31 +23,43 @@ type HostResult<T> = std::result::Result<T, host::Error>;
 
 /// The params of a step from canonical JSON.
 pub fn params<P: DeserializeOwned>(json: &str) -> Result<P> {
-    serde_json::from_str(json).map_err(|error| Error::bad_params(format!("the params do not fit: {error}")))
+    serde_json::from_str(json)
+        .map_err(|error| Error::bad_params(format!("the params do not fit: {error}")))
 }
 
 fn describe<P: schemars::JsonSchema>(descriptor: Descriptor, kind: &str) -> ports::Descriptor {
     let schema = schemars::schema_for!(P);
-    descriptor.into_wire(kind, serde_json::to_string(schema.as_value()).unwrap_or_default())
+    descriptor.into_wire(
+        kind,
+        serde_json::to_string(schema.as_value()).unwrap_or_default(),
+    )
 }
 
 fn shapes(shapes: Result<Vec<Shape>>) -> HostResult<Vec<ports::PortShape>> {
-    Ok(shapes?.into_iter().map(Shape::into_wire).collect::<Result<_>>()?)
+    Ok(shapes?
+        .into_iter()
+        .map(Shape::into_wire)
+        .collect::<Result<_>>()?)
 }
 
 fn encode<T: Serialize>(value: &T) -> Result<Vec<u8>> {
-    postcard::to_stdvec(value).map_err(|error| Error::new("bad-step", format!("a state cannot be written: {error}")))
+    postcard::to_stdvec(value)
+        .map_err(|error| Error::new("bad-step", format!("a state cannot be written: {error}")))
 }
 
 fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
-    postcard::from_bytes(bytes).map_err(|error| Error::new("bad-step", format!("a state cannot be read: {error}")))
+    postcard::from_bytes(bytes)
+        .map_err(|error| Error::new("bad-step", format!("a state cannot be read: {error}")))
 }
 
 pub fn describe_row_map<S: RowMap>() -> ports::Descriptor {
     describe::<S::Params>(S::describe(), "row-map")
 }
 
-pub fn check_row_map<S: RowMap>(json: &str, inputs: Vec<ports::PortShape>) -> HostResult<Vec<ports::PortShape>> {
+pub fn check_row_map<S: RowMap>(
+    json: &str,
+    inputs: Vec<ports::PortShape>,
+) -> HostResult<Vec<ports::PortShape>> {
     shapes(params(json).and_then(|params| S::check(params, &Shapes::from_wire(inputs)?)))
 }
 
@@ -55,11 +67,17 @@ pub fn open<S: RowMap>(json: &str, side: host::Inputs) -> HostResult<S> {
     Ok(S::open(params(json)?, Inputs::from_host(side))?)
 }
 
-pub fn apply<S: RowMap>(step: Option<&mut S>, rows: &host::Batch) -> HostResult<Vec<row_map::OutputBatch>> {
+pub fn apply<S: RowMap>(
+    step: Option<&mut S>,
+    rows: &host::Batch,
+) -> HostResult<Vec<row_map::OutputBatch>> {
     let step = step.ok_or_else(|| Error::new("bad-host", "`apply` was called before `open`"))?;
     let outputs = step.apply(&Batch::lent(rows))?;
     let outputs = outputs.into_iter().map(|output| {
-        Ok(row_map::OutputBatch { port: output.port, rows: output.rows.into_host()? })
+        Ok(row_map::OutputBatch {
+            port: output.port,
+            rows: output.rows.into_host()?,
+        })
     });
     Ok(outputs.collect::<Result<_>>()?)
 }
@@ -68,7 +86,10 @@ pub fn describe_reduce<S: Reduce>() -> ports::Descriptor {
     describe::<S::Params>(S::describe(), "reduce")
 }
 
-pub fn check_reduce<S: Reduce>(json: &str, inputs: Vec<ports::PortShape>) -> HostResult<Vec<ports::PortShape>> {
+pub fn check_reduce<S: Reduce>(
+    json: &str,
+    inputs: Vec<ports::PortShape>,
+) -> HostResult<Vec<ports::PortShape>> {
     shapes(params(json).and_then(|params| S::check(params, &Shapes::from_wire(inputs)?)))
 }
 
@@ -83,62 +104,120 @@ pub fn partial<S: Reduce>(
     carry: &[u8],
     rows: &host::Table,
 ) -> HostResult<reduce::Share> {
-    let carry = if round == 0 { S::Carry::default() } else { decode(carry)? };
-    let (partial, carry) = S::partial(&params(json)?, round, &decode(state)?, carry, &Table::lent(rows))?;
-    Ok(reduce::Share { partial: encode(&partial)?, carry: encode(&carry)? })
-}
-
-pub fn merge<S: Reduce>(json: &str, left: &[u8], right: &[u8]) -> HostResult<Vec<u8>> {
-    Ok(encode(&S::merge(&params(json)?, decode(left)?, decode(right)?)?)?)
-}
-
-pub fn update<S: Reduce>(json: &str, round: u32, state: &[u8], merged: Option<Vec<u8>>) -> HostResult<reduce::Round> {
-    let merged = merged.map(|merged| decode(&merged)).transpose()?;
-    Ok(match S::update(&params(json)?, round, decode(state)?, merged)? {
-        Round::Next(state) => reduce::Round::Next(encode(&state)?),
-        Round::Done(state) => reduce::Round::Done(encode(&state)?),
+    let carry = if round == 0 {
+        S::Carry::default()
+    } else {
+        decode(carry)?
+    };
+    let (partial, carry) = S::partial(
+        &params(json)?,
+        round,
+        &decode(state)?,
+        carry,
+        &Table::lent(rows),
+    )?;
+    Ok(reduce::Share {
+        partial: encode(&partial)?,
+        carry: encode(&carry)?,
     })
 }
 
+pub fn merge<S: Reduce>(json: &str, left: &[u8], right: &[u8]) -> HostResult<Vec<u8>> {
+    Ok(encode(&S::merge(
+        &params(json)?,
+        decode(left)?,
+        decode(right)?,
+    )?)?)
+}
+
+pub fn update<S: Reduce>(
+    json: &str,
+    round: u32,
+    state: &[u8],
+    merged: Option<Vec<u8>>,
+) -> HostResult<reduce::Round> {
+    let merged = merged.map(|merged| decode(&merged)).transpose()?;
+    Ok(
+        match S::update(&params(json)?, round, decode(state)?, merged)? {
+            Round::Next(state) => reduce::Round::Next(encode(&state)?),
+            Round::Done(state) => reduce::Round::Done(encode(&state)?),
+        },
+    )
+}
+
 pub fn finish<S: Reduce>(json: &str, state: &[u8], to: host::Outputs) -> HostResult<()> {
-    Ok(S::finish(&params(json)?, decode(state)?, &mut Outputs::from_host(to))?)
+    Ok(S::finish(
+        &params(json)?,
+        decode(state)?,
+        &mut Outputs::from_host(to),
+    )?)
 }
 
 pub fn describe_whole_table<S: WholeTable>() -> ports::Descriptor {
     describe::<S::Params>(S::describe(), "whole-table")
 }
 
-pub fn check_whole_table<S: WholeTable>(json: &str, inputs: Vec<ports::PortShape>) -> HostResult<Vec<ports::PortShape>> {
+pub fn check_whole_table<S: WholeTable>(
+    json: &str,
+    inputs: Vec<ports::PortShape>,
+) -> HostResult<Vec<ports::PortShape>> {
     shapes(params(json).and_then(|params| S::check(params, &Shapes::from_wire(inputs)?)))
 }
 
 pub fn run<S: WholeTable>(json: &str, given: host::Inputs, to: host::Outputs) -> HostResult<()> {
-    Ok(S::run(&params(json)?, &Inputs::from_host(given), &mut Outputs::from_host(to))?)
+    Ok(S::run(
+        &params(json)?,
+        &Inputs::from_host(given),
+        &mut Outputs::from_host(to),
+    )?)
 }
 
 pub fn describe_source<S: Source>() -> ports::Descriptor {
-    describe::<S::Params>(S::describe().side_blob("source", &[], "The bytes."), "source")
+    describe::<S::Params>(
+        S::describe().side_blob("source", &[], "The bytes."),
+        "source",
+    )
 }
 
-pub fn check_source<S: Source>(json: &str, inputs: Vec<ports::PortShape>) -> HostResult<Vec<ports::PortShape>> {
+pub fn check_source<S: Source>(
+    json: &str,
+    inputs: Vec<ports::PortShape>,
+) -> HostResult<Vec<ports::PortShape>> {
     let check = || {
         let probed = Shapes::from_wire(inputs)?.table("probe")?.fields().to_vec();
         let fields = S::check(params(json)?, probed)?;
         let ports = S::describe();
-        let (port, _) = ports.output_ports().next().ok_or_else(|| Error::new("bad-step", "a source needs an output"))?;
-        Ok(vec![Shape { port: port.to_owned(), content: Content::Table(fields) }])
+        let (port, _) = ports
+            .output_ports()
+            .next()
+            .ok_or_else(|| Error::new("bad-step", "a source needs an output"))?;
+        Ok(vec![Shape {
+            port: port.to_owned(),
+            content: Content::Table(fields),
+        }])
     };
     shapes(check())
 }
 
 pub fn probe<S: Source>(json: &str, bytes: &host::Blob) -> HostResult<Vec<host::FieldResult>> {
     let fields = S::probe(&params(json)?, &Blob::lent(bytes))?;
-    Ok(wire::to_wire(&fields)?.into_iter().map(wire::WireField::into_result).collect())
+    Ok(wire::to_wire(&fields)?
+        .into_iter()
+        .map(wire::WireField::into_result)
+        .collect())
 }
 
-pub fn partition<S: Source>(json: &str, bytes: &host::Blob, rows: u64) -> HostResult<Vec<source::Range>> {
+pub fn partition<S: Source>(
+    json: &str,
+    bytes: &host::Blob,
+    rows: u64,
+) -> HostResult<Vec<source::Range>> {
     let ranges = S::partition(&params(json)?, &Blob::lent(bytes), rows)?;
-    let to_wire = |range: Range| source::Range { offset: range.offset, len: range.len, hint: range.hint };
+    let to_wire = |range: Range| source::Range {
+        offset: range.offset,
+        len: range.len,
+        hint: range.hint,
+    };
     Ok(ranges.into_iter().map(to_wire).collect())
 }
 
@@ -149,8 +228,18 @@ pub fn read<S: Source>(
     columns: &[String],
     rows: &host::TableWriter,
 ) -> HostResult<()> {
-    let range = Range { offset: range.offset, len: range.len, hint: range.hint };
-    Ok(S::read(&params(json)?, &Blob::lent(bytes), &range, columns, &mut TableWriter::lent(rows))?)
+    let range = Range {
+        offset: range.offset,
+        len: range.len,
+        hint: range.hint,
+    };
+    Ok(S::read(
+        &params(json)?,
+        &Blob::lent(bytes),
+        &range,
+        columns,
+        &mut TableWriter::lent(rows),
+    )?)
 }
 
 /// Exports a type that implements [`RowMap`], [`Reduce`], [`WholeTable`] or [`Source`] as the component.

@@ -11,7 +11,11 @@ use crate::error::{Error, Result};
 /// The rows where `mask` is true. Null counts as false.
 pub(crate) fn filter(batch: &RecordBatch, mask: &BooleanArray) -> Result<Batch> {
     #[cfg(target_family = "wasm")]
-    return if batch.num_rows() == 0 { Ok(batch.clone().into()) } else { on_host(batch)?.filter(mask) };
+    return if batch.num_rows() == 0 {
+        Ok(batch.clone().into())
+    } else {
+        on_host(batch)?.filter(mask)
+    };
     #[cfg(not(target_family = "wasm"))]
     Ok(arrow_select::filter::filter_record_batch(batch, mask)?.into())
 }
@@ -21,7 +25,11 @@ pub(crate) fn take(batch: &RecordBatch, indices: &UInt64Array) -> Result<Batch> 
     use arrow_array::Array;
     let nulls = indices.null_count() > 0;
     let nullable = |field: &arrow_schema::FieldRef| -> arrow_schema::FieldRef {
-        if nulls { field.as_ref().clone().with_nullable(true).into() } else { field.clone() }
+        if nulls {
+            field.as_ref().clone().with_nullable(true).into()
+        } else {
+            field.clone()
+        }
     };
     let rows = batch.num_rows() as u64;
     if let Some(index) = indices.iter().flatten().find(|index| *index >= rows) {
@@ -30,7 +38,11 @@ pub(crate) fn take(batch: &RecordBatch, indices: &UInt64Array) -> Result<Batch> 
     #[cfg(target_family = "wasm")]
     return if indices.is_empty() {
         let fields = batch.schema().fields().iter().map(nullable).collect();
-        let columns = batch.columns().iter().map(|column| column.slice(0, 0)).collect();
+        let columns = batch
+            .columns()
+            .iter()
+            .map(|column| column.slice(0, 0))
+            .collect();
         crate::batch::local(fields, columns, 0).map(Batch::from)
     } else {
         on_host(batch)?.take(indices)

@@ -37,15 +37,26 @@ pub trait RowMap: Sized {
         let descriptor = Self::describe().into_wire("row-map", String::new());
         for shape in inputs.iter() {
             let Content::Table(fields) = &shape.content else {
-                return Err(Error::new("bad-step", format!("a step with the side blob `{}` must implement `check`", shape.port)));
+                return Err(Error::new(
+                    "bad-step",
+                    format!(
+                        "a step with the side blob `{}` must implement `check`",
+                        shape.port
+                    ),
+                ));
             };
-            if descriptor.inputs.iter().any(|port| port.name == shape.port && port.role == "main") {
+            if descriptor
+                .inputs
+                .iter()
+                .any(|port| port.name == shape.port && port.role == "main")
+            {
                 main = Some(fields.clone());
             } else {
                 side = side.with_table(&shape.port, Table::local(fields.clone(), Vec::new()));
             }
         }
-        let fields = main.ok_or_else(|| Error::new("missing-port", "there is no table at the main port"))?;
+        let fields =
+            main.ok_or_else(|| Error::new("missing-port", "there is no table at the main port"))?;
         let empty = RecordBatch::new_empty(std::sync::Arc::new(Schema::new(fields)));
         let mut outputs = Self::open(params, side)?.apply(&empty.into())?;
         descriptor
@@ -53,9 +64,17 @@ pub trait RowMap: Sized {
             .iter()
             .map(|port| {
                 let index = outputs.iter().position(|output| output.port == port.name);
-                let output = index.map(|index| outputs.swap_remove(index)).ok_or_else(|| {
-                    Error::new("bad-step", format!("no rows came out of port `{}` where none went in", port.name))
-                })?;
+                let output = index
+                    .map(|index| outputs.swap_remove(index))
+                    .ok_or_else(|| {
+                        Error::new(
+                            "bad-step",
+                            format!(
+                                "no rows came out of port `{}` where none went in",
+                                port.name
+                            ),
+                        )
+                    })?;
                 Ok(Shape::table(&port.name, output.rows.schema()?))
             })
             .collect()
@@ -86,7 +105,10 @@ pub struct Output {
 impl Output {
     /// Rows for `port`.
     pub fn new(port: &str, rows: Batch) -> Self {
-        Self { port: port.to_owned(), rows }
+        Self {
+            port: port.to_owned(),
+            rows,
+        }
     }
 }
 
@@ -144,7 +166,11 @@ pub trait Reduce {
     ///
     /// # Errors
     /// Partials that do not fit together.
-    fn merge(params: &Self::Params, left: Self::Partial, right: Self::Partial) -> Result<Self::Partial>;
+    fn merge(
+        params: &Self::Params,
+        left: Self::Partial,
+        right: Self::Partial,
+    ) -> Result<Self::Partial>;
 
     /// Ends a round. `merged` is none if there was no partition.
     ///
@@ -229,5 +255,11 @@ pub trait Source {
     ///
     /// # Errors
     /// `bad-file`.
-    fn read(params: &Self::Params, bytes: &Blob, range: &Range, columns: &[String], rows: &mut TableWriter) -> Result<()>;
+    fn read(
+        params: &Self::Params,
+        bytes: &Blob,
+        range: &Range,
+        columns: &[String],
+        rows: &mut TableWriter,
+    ) -> Result<()>;
 }

@@ -18,7 +18,10 @@ pub struct Table(TableInner);
 enum TableInner {
     Owned(host::Table),
     Lent(ManuallyDrop<host::Table>),
-    Local { fields: Vec<FieldRef>, batches: Vec<RecordBatch> },
+    Local {
+        fields: Vec<FieldRef>,
+        batches: Vec<RecordBatch>,
+    },
 }
 
 macro_rules! either {
@@ -26,7 +29,10 @@ macro_rules! either {
         match &$self.0 {
             TableInner::Owned($host) => $on_host,
             TableInner::Lent($host) => $on_host,
-            TableInner::Local { fields: $fields, batches: $batches } => $on_local,
+            TableInner::Local {
+                fields: $fields,
+                batches: $batches,
+            } => $on_local,
         }
     };
 }
@@ -39,9 +45,14 @@ impl Table {
 
     #[doc(hidden)]
     pub fn lent(table: &host::Table) -> Self {
-        #[expect(unsafe_code, reason = "a second name for a handle that outlives the call it was lent for")]
+        #[expect(
+            unsafe_code,
+            reason = "a second name for a handle that outlives the call it was lent for"
+        )]
         // SAFETY: `ManuallyDrop` leaves the handle to its owner, and `&Table` is all that a step gets.
-        Self(TableInner::Lent(ManuallyDrop::new(unsafe { host::Table::from_handle(table.handle()) })))
+        Self(TableInner::Lent(ManuallyDrop::new(unsafe {
+            host::Table::from_handle(table.handle())
+        })))
     }
 
     /// A table in memory, for native tests. The batches must have these fields.
@@ -74,7 +85,8 @@ impl Table {
     /// # Errors
     /// `missing-column`.
     pub fn field(&self, column: &str) -> Result<FieldRef> {
-        self.find(column)?.ok_or_else(|| Error::missing_column(column))
+        self.find(column)?
+            .ok_or_else(|| Error::missing_column(column))
     }
 
     /// Number of rows.
@@ -134,14 +146,22 @@ impl Blob {
 
     #[doc(hidden)]
     pub fn lent(blob: &host::Blob) -> Self {
-        #[expect(unsafe_code, reason = "a second name for a handle that outlives the call it was lent for")]
+        #[expect(
+            unsafe_code,
+            reason = "a second name for a handle that outlives the call it was lent for"
+        )]
         // SAFETY: `ManuallyDrop` leaves the handle to its owner, and `&Blob` is all that a step gets.
-        Self(BlobInner::Lent(ManuallyDrop::new(unsafe { host::Blob::from_handle(blob.handle()) })))
+        Self(BlobInner::Lent(ManuallyDrop::new(unsafe {
+            host::Blob::from_handle(blob.handle())
+        })))
     }
 
     /// Bytes in memory, for native tests.
     pub fn local(media_type: &str, bytes: Vec<u8>) -> Self {
-        Self(BlobInner::Local { media_type: media_type.to_owned(), bytes })
+        Self(BlobInner::Local {
+            media_type: media_type.to_owned(),
+            bytes,
+        })
     }
 
     fn host(&self) -> Option<&host::Blob> {
@@ -177,7 +197,10 @@ impl Blob {
                 let end = start.saturating_add(len).min(bytes.len() as u64);
                 bytes[start as usize..end as usize].to_vec()
             }
-            _ => self.host().map(|blob| blob.read(offset, len)).unwrap_or_default(),
+            _ => self
+                .host()
+                .map(|blob| blob.read(offset, len))
+                .unwrap_or_default(),
         }
     }
 
@@ -207,8 +230,16 @@ impl Inputs {
     #[doc(hidden)]
     pub fn from_host(inputs: host::Inputs) -> Self {
         Self {
-            tables: inputs.tables.into_iter().map(|input| (input.port, Table::owned(input.table))).collect(),
-            blobs: inputs.blobs.into_iter().map(|input| (input.port, Blob::owned(input.blob))).collect(),
+            tables: inputs
+                .tables
+                .into_iter()
+                .map(|input| (input.port, Table::owned(input.table)))
+                .collect(),
+            blobs: inputs
+                .blobs
+                .into_iter()
+                .map(|input| (input.port, Blob::owned(input.blob)))
+                .collect(),
         }
     }
 
@@ -228,12 +259,18 @@ impl Inputs {
 
     /// The table at `port`, if one is bound.
     pub fn find_table(&self, port: &str) -> Option<&Table> {
-        self.tables.iter().find(|(name, _)| name == port).map(|(_, table)| table)
+        self.tables
+            .iter()
+            .find(|(name, _)| name == port)
+            .map(|(_, table)| table)
     }
 
     /// The blob at `port`, if one is bound.
     pub fn find_blob(&self, port: &str) -> Option<&Blob> {
-        self.blobs.iter().find(|(name, _)| name == port).map(|(_, blob)| blob)
+        self.blobs
+            .iter()
+            .find(|(name, _)| name == port)
+            .map(|(_, blob)| blob)
     }
 
     /// The table at `port`.
@@ -241,7 +278,12 @@ impl Inputs {
     /// # Errors
     /// `missing-port`.
     pub fn table(&self, port: &str) -> Result<&Table> {
-        self.find_table(port).ok_or_else(|| Error::new("missing-port", format!("there is no table at port `{port}`")))
+        self.find_table(port).ok_or_else(|| {
+            Error::new(
+                "missing-port",
+                format!("there is no table at port `{port}`"),
+            )
+        })
     }
 
     /// The blob at `port`.
@@ -249,7 +291,8 @@ impl Inputs {
     /// # Errors
     /// `missing-port`.
     pub fn blob(&self, port: &str) -> Result<&Blob> {
-        self.find_blob(port).ok_or_else(|| Error::new("missing-port", format!("there is no blob at port `{port}`")))
+        self.find_blob(port)
+            .ok_or_else(|| Error::new("missing-port", format!("there is no blob at port `{port}`")))
     }
 
     /// Takes the table at `port`, to keep it between calls of `apply`.
@@ -260,7 +303,12 @@ impl Inputs {
         let index = self.tables.iter().position(|(name, _)| name == port);
         index
             .map(|index| self.tables.swap_remove(index).1)
-            .ok_or_else(|| Error::new("missing-port", format!("there is no table at port `{port}`")))
+            .ok_or_else(|| {
+                Error::new(
+                    "missing-port",
+                    format!("there is no table at port `{port}`"),
+                )
+            })
     }
 }
 
@@ -278,9 +326,14 @@ enum TableWriterInner {
 impl TableWriter {
     #[doc(hidden)]
     pub fn lent(writer: &host::TableWriter) -> Self {
-        #[expect(unsafe_code, reason = "a second name for a handle that outlives the call it was lent for")]
+        #[expect(
+            unsafe_code,
+            reason = "a second name for a handle that outlives the call it was lent for"
+        )]
         // SAFETY: `ManuallyDrop` leaves the handle to its owner, and `&mut TableWriter` is all that a step gets.
-        Self(TableWriterInner::Lent(ManuallyDrop::new(unsafe { host::TableWriter::from_handle(writer.handle()) })))
+        Self(TableWriterInner::Lent(ManuallyDrop::new(unsafe {
+            host::TableWriter::from_handle(writer.handle())
+        })))
     }
 
     /// A writer into memory, for native tests.
@@ -364,8 +417,18 @@ pub struct Outputs {
 impl Outputs {
     #[doc(hidden)]
     pub fn from_host(outputs: host::Outputs) -> Self {
-        let table = |output: host::TableOutput| (output.port, TableWriter(TableWriterInner::Owned(output.writer)));
-        let blob = |output: host::BlobOutput| (output.port, BlobWriter(BlobWriterInner::Owned(output.writer)));
+        let table = |output: host::TableOutput| {
+            (
+                output.port,
+                TableWriter(TableWriterInner::Owned(output.writer)),
+            )
+        };
+        let blob = |output: host::BlobOutput| {
+            (
+                output.port,
+                BlobWriter(BlobWriterInner::Owned(output.writer)),
+            )
+        };
         Self {
             tables: outputs.tables.into_iter().map(table).collect(),
             blobs: outputs.blobs.into_iter().map(blob).collect(),
@@ -377,7 +440,10 @@ impl Outputs {
         let mut outputs = Self::default();
         for (port, is_blob) in descriptor.output_ports() {
             if is_blob {
-                outputs.blobs.push((port.to_owned(), BlobWriter(BlobWriterInner::Local(Vec::new()))));
+                outputs.blobs.push((
+                    port.to_owned(),
+                    BlobWriter(BlobWriterInner::Local(Vec::new())),
+                ));
             } else {
                 outputs.tables.push((port.to_owned(), TableWriter::local()));
             }
@@ -410,14 +476,19 @@ impl Outputs {
     /// The batches written in memory to the table at `port`, by partition.
     pub fn into_table(mut self, port: &str) -> Vec<Vec<RecordBatch>> {
         let index = self.tables.iter().position(|(name, _)| name == port);
-        index.map(|index| self.tables.swap_remove(index).1.into_partitions()).unwrap_or_default()
+        index
+            .map(|index| self.tables.swap_remove(index).1.into_partitions())
+            .unwrap_or_default()
     }
 
     /// The bytes written in memory to the blob at `port`.
     pub fn written_blob(&self, port: &str) -> Option<&[u8]> {
-        self.blobs.iter().find(|(name, _)| name == port).and_then(|(_, writer)| match &writer.0 {
-            BlobWriterInner::Local(bytes) => Some(bytes.as_slice()),
-            BlobWriterInner::Owned(_) => None,
-        })
+        self.blobs
+            .iter()
+            .find(|(name, _)| name == port)
+            .and_then(|(_, writer)| match &writer.0 {
+                BlobWriterInner::Local(bytes) => Some(bytes.as_slice()),
+                BlobWriterInner::Owned(_) => None,
+            })
     }
 }

@@ -26,7 +26,12 @@ pub fn check_row_map<S: RowMap>(params: &str, inputs: Vec<Shape>) -> Result<Vec<
 ///
 /// # Errors
 /// What the step refuses.
-pub fn row_map<S: RowMap>(params: &str, side: Inputs, batches: &[RecordBatch], port: &str) -> Result<Vec<RecordBatch>> {
+pub fn row_map<S: RowMap>(
+    params: &str,
+    side: Inputs,
+    batches: &[RecordBatch],
+    port: &str,
+) -> Result<Vec<RecordBatch>> {
     let mut step = S::open(guest::params(params)?, side)?;
     let mut out = Vec::new();
     for batch in batches {
@@ -53,7 +58,10 @@ pub fn reduce<S: Reduce>(
 ) -> Result<Outputs> {
     let params: S::Params = guest::params(params)?;
     let mut state = through(S::init(&params, side)?)?;
-    let tables: Vec<Table> = partitions.iter().map(|batches| Table::local(fields.to_vec(), batches.clone())).collect();
+    let tables: Vec<Table> = partitions
+        .iter()
+        .map(|batches| Table::local(fields.to_vec(), batches.clone()))
+        .collect();
     let mut carries: Vec<S::Carry> = tables.iter().map(|_| S::Carry::default()).collect();
     for round in 0..MAX_ROUNDS {
         let mut partials = Vec::new();
@@ -72,11 +80,17 @@ pub fn reduce<S: Reduce>(
             }
         }
     }
-    Err(Error::new("no-end", format!("the step has not ended after {MAX_ROUNDS} rounds")))
+    Err(Error::new(
+        "no-end",
+        format!("the step has not ended after {MAX_ROUNDS} rounds"),
+    ))
 }
 
 /// Splits at the largest power of two below the number of partials (RFC 6962, section 2.1).
-fn merge<S: Reduce>(params: &S::Params, mut partials: Vec<S::Partial>) -> Result<Option<S::Partial>> {
+fn merge<S: Reduce>(
+    params: &S::Params,
+    mut partials: Vec<S::Partial>,
+) -> Result<Option<S::Partial>> {
     if partials.len() < 2 {
         return Ok(partials.pop());
     }
@@ -90,7 +104,12 @@ fn merge<S: Reduce>(params: &S::Params, mut partials: Vec<S::Partial>) -> Result
 fn through<T: Serialize + DeserializeOwned>(value: T) -> Result<T> {
     postcard::to_stdvec(&value)
         .and_then(|bytes| postcard::from_bytes(&bytes))
-        .map_err(|error| Error::new("bad-step", format!("a state cannot be written and read: {error}")))
+        .map_err(|error| {
+            Error::new(
+                "bad-step",
+                format!("a state cannot be written and read: {error}"),
+            )
+        })
 }
 
 /// Runs a whole-table step.
@@ -107,7 +126,11 @@ pub fn whole_table<S: WholeTable>(params: &str, inputs: &Inputs) -> Result<Outpu
 ///
 /// # Errors
 /// What the source refuses.
-pub fn source<S: Source>(params: &str, bytes: &Blob, rows: u64) -> Result<(Vec<FieldRef>, Vec<Vec<RecordBatch>>)> {
+pub fn source<S: Source>(
+    params: &str,
+    bytes: &Blob,
+    rows: u64,
+) -> Result<(Vec<FieldRef>, Vec<Vec<RecordBatch>>)> {
     let fields = S::probe(&guest::params(params)?, bytes)?;
     let fields = S::check(guest::params(params)?, fields)?;
     let columns: Vec<String> = fields.iter().map(|field| field.name().clone()).collect();

@@ -31,7 +31,11 @@ impl WireField {
     pub(crate) fn lend(&self) -> WireFieldLent<'_> {
         WireFieldLent {
             field: self,
-            metadata: self.metadata.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect(),
+            metadata: self
+                .metadata
+                .iter()
+                .map(|(key, value)| (key.as_str(), value.as_str()))
+                .collect(),
         }
     }
 
@@ -65,8 +69,15 @@ impl WireFieldLent<'_> {
 }
 
 /// The pre-order list of `fields` and everything below them.
-pub(crate) fn to_wire<'a>(fields: impl IntoIterator<Item = &'a FieldRef>) -> Result<Vec<WireField>> {
-    fn push(schema: &FFI_ArrowSchema, metadata: &HashMap<String, String>, name: &str, out: &mut Vec<WireField>) -> Result<()> {
+pub(crate) fn to_wire<'a>(
+    fields: impl IntoIterator<Item = &'a FieldRef>,
+) -> Result<Vec<WireField>> {
+    fn push(
+        schema: &FFI_ArrowSchema,
+        metadata: &HashMap<String, String>,
+        name: &str,
+        out: &mut Vec<WireField>,
+    ) -> Result<()> {
         let dictionary = schema.dictionary();
         let children: Vec<&FFI_ArrowSchema> = schema.children().chain(dictionary).collect();
         out.push(WireField {
@@ -74,10 +85,20 @@ pub(crate) fn to_wire<'a>(fields: impl IntoIterator<Item = &'a FieldRef>) -> Res
             format: schema.format().to_owned(),
             nullable: schema.nullable(),
             children: u32::try_from(children.len()).unwrap_or(u32::MAX),
-            metadata: metadata.iter().map(|(k, v)| (k.clone(), v.clone())).collect::<BTreeMap<_, _>>().into_iter().collect(),
+            metadata: metadata
+                .iter()
+                .map(|(k, v)| (k.clone(), v.clone()))
+                .collect::<BTreeMap<_, _>>()
+                .into_iter()
+                .collect(),
         });
         for child in schema.children() {
-            push(child, &child.metadata()?, child.name().unwrap_or_default(), out)?;
+            push(
+                child,
+                &child.metadata()?,
+                child.name().unwrap_or_default(),
+                out,
+            )?;
         }
         if let Some(dictionary) = dictionary {
             push(dictionary, &HashMap::new(), "dictionary", out)?;
@@ -95,21 +116,36 @@ pub(crate) fn to_wire<'a>(fields: impl IntoIterator<Item = &'a FieldRef>) -> Res
 /// The fields that a pre-order list describes.
 pub(crate) fn from_wire(list: &[FieldResult]) -> Result<Vec<FieldRef>> {
     fn pull(list: &mut std::slice::Iter<'_, FieldResult>) -> Result<FFI_ArrowSchema> {
-        let field = list.next().ok_or_else(|| Error::bad_data("a schema ends in the middle of a field"))?;
+        let field = list
+            .next()
+            .ok_or_else(|| Error::bad_data("a schema ends in the middle of a field"))?;
         let mut children = Vec::new();
         let mut dictionary = None;
         for _ in 0..field.children {
             let is_dictionary = field.children == 1
-                && list.as_slice().first().is_some_and(|child| child.name == "dictionary")
+                && list
+                    .as_slice()
+                    .first()
+                    .is_some_and(|child| child.name == "dictionary")
                 && !field.format.starts_with('+');
             let child = pull(list)?;
-            if is_dictionary { dictionary = Some(child) } else { children.push(child) }
+            if is_dictionary {
+                dictionary = Some(child)
+            } else {
+                children.push(child)
+            }
         }
-        let flags = if field.nullable { Flags::NULLABLE } else { Flags::empty() };
-        Ok(FFI_ArrowSchema::try_new(&field.format, children, dictionary)?
-            .with_name(&field.name)?
-            .with_flags(flags)?
-            .with_metadata(field.metadata.iter().map(|(key, value)| (key, value)))?)
+        let flags = if field.nullable {
+            Flags::NULLABLE
+        } else {
+            Flags::empty()
+        };
+        Ok(
+            FFI_ArrowSchema::try_new(&field.format, children, dictionary)?
+                .with_name(&field.name)?
+                .with_flags(flags)?
+                .with_metadata(field.metadata.iter().map(|(key, value)| (key, value)))?,
+        )
     }
     let mut iter = list.iter();
     let mut out = Vec::new();
@@ -121,7 +157,9 @@ pub(crate) fn from_wire(list: &[FieldResult]) -> Result<Vec<FieldRef>> {
 
 /// One field as it is, where the list must describe exactly one.
 pub(crate) fn one_from_wire(list: &[FieldResult]) -> Result<FieldRef> {
-    from_wire(list)?.pop().ok_or_else(|| Error::bad_data("a field without a description"))
+    from_wire(list)?
+        .pop()
+        .ok_or_else(|| Error::bad_data("a field without a description"))
 }
 
 /// An array node to be sent; the buffers are shared with the array it came from.
@@ -138,13 +176,22 @@ pub(crate) struct Lent<'a> {
 
 impl<'a> Lent<'a> {
     pub(crate) fn new(nodes: &'a [Node]) -> Self {
-        Self { nodes: nodes.iter().map(|node| (node, node.buffers.iter().map(Buffer::as_slice).collect())).collect() }
+        Self {
+            nodes: nodes
+                .iter()
+                .map(|node| (node, node.buffers.iter().map(Buffer::as_slice).collect()))
+                .collect(),
+        }
     }
 
     pub(crate) fn params(&self) -> Vec<NodeParam<'_>> {
         self.nodes
             .iter()
-            .map(|(node, buffers)| NodeParam { length: node.length, null_count: node.null_count, buffers })
+            .map(|(node, buffers)| NodeParam {
+                length: node.length,
+                null_count: node.null_count,
+                buffers,
+            })
             .collect()
     }
 }
@@ -152,8 +199,16 @@ impl<'a> Lent<'a> {
 /// The pre-order nodes of an array. Slices are brought to offset 0; views become plain strings or bytes.
 pub(crate) fn nodes(array: &dyn Array) -> Result<Vec<Node>> {
     let data = match array.data_type() {
-        DataType::Utf8View => array.as_string_view().iter().collect::<StringArray>().to_data(),
-        DataType::BinaryView => array.as_binary_view().iter().collect::<BinaryArray>().to_data(),
+        DataType::Utf8View => array
+            .as_string_view()
+            .iter()
+            .collect::<StringArray>()
+            .to_data(),
+        DataType::BinaryView => array
+            .as_binary_view()
+            .iter()
+            .collect::<BinaryArray>()
+            .to_data(),
         _ => array.to_data(),
     };
     let mut out = Vec::new();
@@ -175,8 +230,16 @@ fn push_nodes(data: &ArrayData, out: &mut Vec<Node>) -> Result<()> {
         });
     }
     buffers.extend(data.buffers().iter().cloned());
-    let null_count = if matches!(data.data_type(), DataType::Null) { data.len() } else { data.null_count() };
-    out.push(Node { length: data.len() as u64, null_count: null_count as u64, buffers });
+    let null_count = if matches!(data.data_type(), DataType::Null) {
+        data.len()
+    } else {
+        data.null_count()
+    };
+    out.push(Node {
+        length: data.len() as u64,
+        null_count: null_count as u64,
+        buffers,
+    });
     for child in data.child_data() {
         push_nodes(child, out)?;
     }
@@ -186,12 +249,15 @@ fn push_nodes(data: &ArrayData, out: &mut Vec<Node>) -> Result<()> {
 /// Whether the buffers can be lent as they are.
 fn starts_at_zero(data: &ArrayData) -> bool {
     let first_offset_is_zero = match data.data_type() {
-        DataType::Utf8 | DataType::Binary | DataType::List(_) | DataType::Map(_, _) => {
-            data.buffers()[0].typed_data::<i32>().first().is_none_or(|first| *first == 0)
-        }
-        DataType::LargeUtf8 | DataType::LargeBinary | DataType::LargeList(_) => {
-            data.buffers()[0].typed_data::<i64>().first().is_none_or(|first| *first == 0)
-        }
+        DataType::Utf8 | DataType::Binary | DataType::List(_) | DataType::Map(_, _) => data
+            .buffers()[0]
+            .typed_data::<i32>()
+            .first()
+            .is_none_or(|first| *first == 0),
+        DataType::LargeUtf8 | DataType::LargeBinary | DataType::LargeList(_) => data.buffers()[0]
+            .typed_data::<i64>()
+            .first()
+            .is_none_or(|first| *first == 0),
         _ => true,
     };
     data.offset() == 0 && first_offset_is_zero
@@ -203,19 +269,29 @@ pub(crate) fn array(field: &Field, nodes: Vec<NodeResult>) -> Result<ArrayRef> {
     Ok(make_array(pull_data(field.data_type(), &mut nodes)?))
 }
 
-fn pull_data(data_type: &DataType, nodes: &mut std::vec::IntoIter<NodeResult>) -> Result<ArrayData> {
-    let node = nodes.next().ok_or_else(|| Error::bad_data("a column ends in the middle of an array"))?;
+fn pull_data(
+    data_type: &DataType,
+    nodes: &mut std::vec::IntoIter<NodeResult>,
+) -> Result<ArrayData> {
+    let node = nodes
+        .next()
+        .ok_or_else(|| Error::bad_data("a column ends in the middle of an array"))?;
     let mut buffers = node.buffers.into_iter().map(Buffer::from_vec);
     let mut builder = ArrayData::builder(data_type.clone()).len(node.length as usize);
     if !matches!(data_type, DataType::Null) {
         let validity = buffers.next().unwrap_or_default();
         if node.null_count > 0 {
-            builder = builder.null_bit_buffer(Some(validity)).null_count(node.null_count as usize);
+            builder = builder
+                .null_bit_buffer(Some(validity))
+                .null_count(node.null_count as usize);
         }
     }
     builder = builder.buffers(buffers.collect());
     let children: Vec<&DataType> = match data_type {
-        DataType::List(item) | DataType::LargeList(item) | DataType::FixedSizeList(item, _) | DataType::Map(item, _) => {
+        DataType::List(item)
+        | DataType::LargeList(item)
+        | DataType::FixedSizeList(item, _)
+        | DataType::Map(item, _) => {
             vec![item.data_type()]
         }
         DataType::Struct(fields) => fields.iter().map(|field| field.data_type()).collect(),
@@ -225,7 +301,10 @@ fn pull_data(data_type: &DataType, nodes: &mut std::vec::IntoIter<NodeResult>) -
     for child in children {
         builder = builder.add_child_data(pull_data(child, nodes)?);
     }
-    #[expect(unsafe_code, reason = "the host checked every array before it was stored, and is trusted by the guest")]
+    #[expect(
+        unsafe_code,
+        reason = "the host checked every array before it was stored, and is trusted by the guest"
+    )]
     // SAFETY: see the reason; `align_buffers` copies what `list<u8>` brought to an odd address.
     let data = unsafe { builder.align_buffers(true).build_unchecked() };
     Ok(data)

@@ -39,7 +39,10 @@ pub(crate) fn doctor(args: &Doctor) -> Result<u8, Failure> {
             .map_err(|error| Failure::on_path("open", root.display(), error))?;
         lock::check(&dir, opened.as_ref(), &mut report)?;
     } else {
-        report.note("project", "there is none here, so there is nothing more to check");
+        report.note(
+            "project",
+            "there is none here, so there is nothing more to check",
+        );
     }
     Ok(if report.finish()? { DONE } else { FAILED })
 }
@@ -50,5 +53,7 @@ fn open(path: &PathBuf, report: &mut Report) -> Option<pinion_runtime::store::St
         report.ok("store", "there is none yet; the first run makes it");
         return None;
     }
-    open_store(path).map_err(|failure| report.failure("store", &failure)).ok()
+    open_store(path)
+        .map_err(|failure| report.failure("store", &failure))
+        .ok()
 }

@@ -41,8 +41,11 @@ pub(crate) fn export(args: &Export) -> Result<u8, Failure> {
     let named = lookup::arguments(&project.store, &args.what)?;
     let run = &named.run;
     let Some(name) = named.step else {
-        return Err(Failure::wrong(format!("what to export of run `{}` is not said\n  expected STEP or STEP.PORT", run.start.id))
-            .hint("to see its steps, run `pinion show`"));
+        return Err(Failure::wrong(format!(
+            "no step of run `{}` is named\n  expected STEP or STEP.PORT",
+            run.start.id
+        ))
+        .hint("to see its steps, run `pinion show`"));
     };
     let step = name.find(run)?;
     let output = lookup::output(step, name.port)?;
@@ -51,14 +54,35 @@ pub(crate) fn export(args: &Export) -> Result<u8, Failure> {
         Artifact::Table(table) => {
             let format = table_format(&args.output)?;
             let stored = StoredTable::open(&project.store, &table.digest)?;
-            let write = |out: &mut file::Out<'_>| table::write(&stored, format, (&args.output, out), &label, args.place.json);
-            (table.digest, format.name().to_owned(), Some(table.rows), file::replace(&args.output, write)?)
+            let write = |out: &mut file::Out<'_>| {
+                table::write(
+                    &stored,
+                    format,
+                    (&args.output, out),
+                    &label,
+                    args.place.json,
+                )
+            };
+            (
+                table.digest,
+                format.name().to_owned(),
+                Some(table.rows),
+                file::replace(&args.output, write)?,
+            )
         }
         Artifact::Blob(blob) => {
             check_blob(blob, &args.output, &label)?;
             let bytes = project.store.blob(&blob.digest).map_err(lookup::gone)?;
-            let write = |out: &mut file::Out<'_>| out.write_all(&bytes).map_err(|error| file::unwritable(&args.output, error));
-            (blob.digest, blob.media_type.clone(), None, file::replace(&args.output, write)?)
+            let write = |out: &mut file::Out<'_>| {
+                out.write_all(&bytes)
+                    .map_err(|error| file::unwritable(&args.output, error))
+            };
+            (
+                blob.digest,
+                blob.media_type.clone(),
+                None,
+                file::replace(&args.output, write)?,
+            )
         }
     };
     let summary = Summary {
@@ -74,8 +98,15 @@ pub(crate) fn export(args: &Export) -> Result<u8, Failure> {
     if args.place.json {
         ui::json(&summary)?;
     } else {
-        let rows = summary.rows.map(|rows| format!("{rows} rows, ")).unwrap_or_default();
-        ui::note(&format!("wrote `{label}`: {rows}{} to {}", ui::bytes(bytes), summary.file));
+        let rows = summary
+            .rows
+            .map(|rows| format!("{}, ", ui::counted(rows, "row")))
+            .unwrap_or_default();
+        ui::note(&format!(
+            "wrote `{label}`: {rows}{} to {}",
+            ui::bytes(bytes),
+            summary.file
+        ));
     }
     Ok(DONE)
 }
@@ -92,12 +123,14 @@ fn table_format(path: &Path) -> Result<Format, Failure> {
 /// Refuses a name that promises a table, unless that is what the bytes are.
 fn check_blob(blob: &Blob, path: &Path, label: &str) -> Result<(), Failure> {
     match Format::of(path) {
-        Some(format) if media_type(&format!("x.{}", format.name())) != blob.media_type => Err(Failure::wrong(format!(
-            "`{label}` is a blob and cannot be written as {}\n  found {}",
-            format.title(),
-            ui::harmless(&blob.media_type)
-        ))
-        .hint("to write its bytes as they are, give the file another extension")),
+        Some(format) if media_type(&format!("x.{}", format.name())) != blob.media_type => {
+            Err(Failure::wrong(format!(
+                "`{label}` is a blob and cannot be written as {}\n  found {}",
+                format.title(),
+                ui::harmless(&blob.media_type)
+            ))
+            .hint("to write its bytes as they are, give the file another extension"))
+        }
         _ => Ok(()),
     }
 }
@@ -111,18 +144,34 @@ mod tests {
 
     #[test]
     fn extensions_say_how_tables_are_written() {
-        assert_eq!(table_format(Path::new("a/b.Parquet")).unwrap(), Format::Parquet);
+        assert_eq!(
+            table_format(Path::new("a/b.Parquet")).unwrap(),
+            Format::Parquet
+        );
         assert_eq!(table_format(Path::new("b.x.csv")).unwrap(), Format::Csv);
         assert_eq!(table_format(Path::new("b.arrow")).unwrap(), Format::Arrow);
         let message = |path: &str| table_format(Path::new(path)).unwrap_err().error.to_string();
-        assert!(message("b.xlsx").ends_with("found    `.xlsx`"), "{}", message("b.xlsx"));
-        assert!(message("parquet").ends_with("found    none"), "{}", message("parquet"));
+        assert!(
+            message("b.xlsx").ends_with("found    `.xlsx`"),
+            "{}",
+            message("b.xlsx")
+        );
+        assert!(
+            message("parquet").ends_with("found    none"),
+            "{}",
+            message("parquet")
+        );
     }
 
     #[test]
     fn blobs_are_not_called_tables() {
-        let blob = |media_type: &str| Blob { digest: Digest::of(b""), len: 0, media_type: media_type.to_owned() };
-        let allowed = |blob: &Blob, path: &str| check_blob(blob, Path::new(path), "fit.model").is_ok();
+        let blob = |media_type: &str| Blob {
+            digest: Digest::of(b""),
+            len: 0,
+            media_type: media_type.to_owned(),
+        };
+        let allowed =
+            |blob: &Blob, path: &str| check_blob(blob, Path::new(path), "fit.model").is_ok();
         assert!(allowed(&blob("application/json"), "model.json"));
         assert!(allowed(&blob("application/json"), "model"));
         assert!(!allowed(&blob("application/json"), "model.parquet"));

@@ -25,16 +25,25 @@ pub(crate) fn lock(args: &Lock) -> Result<u8, Failure> {
 pub(crate) fn update(args: &Update) -> Result<u8, Failure> {
     let project = Project::open(&args.place)?;
     let planning = Planning::default();
-    let planned = project.plan(&planning, &Unlock::Named(args.components.iter().cloned().collect()))?;
+    let planned = project.plan(
+        &planning,
+        &Unlock::Named(args.components.iter().cloned().collect()),
+    )?;
     project.write_lock(&planned, &planning)?;
     tell(&planned, args.place.json)
 }
 
 fn tell(planned: &Planned, json: bool) -> Result<u8, Failure> {
     if json {
-        ui::json(&Summary { lock: LOCK, changes: planned.changes.iter().map(ToString::to_string).collect() })?;
+        ui::json(&Summary {
+            lock: LOCK,
+            changes: planned.changes.iter().map(ToString::to_string).collect(),
+        })?;
     } else if planned.changes.is_empty() {
-        ui::note(&format!("`{LOCK}` is up to date: {} steps", planned.plan.steps.len()));
+        ui::note(&format!(
+            "`{LOCK}` is up to date: {} steps",
+            planned.plan.steps.len()
+        ));
     }
     Ok(DONE)
 }

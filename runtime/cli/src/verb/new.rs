@@ -25,7 +25,9 @@ pub(crate) fn new(args: &New) -> Result<u8, Failure> {
         })?;
     } else {
         let directory = shown(&made.directory);
-        ui::note(&format!("made `{directory}`; to run it: pinion run -C {directory}"));
+        ui::note(&format!(
+            "made `{directory}`; to run it: pinion run -C {directory}"
+        ));
     }
     Ok(DONE)
 }

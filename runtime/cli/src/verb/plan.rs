@@ -53,7 +53,12 @@ impl Observer for Silent {
 pub(crate) fn plan(args: &Plan) -> Result<u8, Failure> {
     let project = Project::open(&args.place)?;
     let planned = project.plan(&args.planning, &Unlock::New)?;
-    let tools = Tools { store: &project.store, sandbox: &planned.sandbox, data: &planned.data, cancel: cancelled() };
+    let tools = Tools {
+        store: &project.store,
+        sandbox: &planned.sandbox,
+        data: &planned.data,
+        cancel: cancelled(),
+    };
     let options = Options {
         mode: Mode::Lookup,
         threads: threads(args.planning.threads),
@@ -62,23 +67,36 @@ pub(crate) fn plan(args: &Plan) -> Result<u8, Failure> {
         observer: &Silent,
     };
     let predictions = run::predict(&planned.plan, tools, options)?;
-    let last = project.store.runs()?.pop().map(|id| project.store.run(&id)).transpose()?;
-    let steps = planned.plan.steps.iter().zip(&predictions).map(|(step, prediction)| {
-        let before = last.as_ref().and_then(|run| run.step(step.name.as_str()));
-        StepSummary {
-            name: step.name.to_string(),
-            component: step.reference.clone(),
-            digest: step.digest().to_string(),
-            kind: step.descriptor.kind.name(),
-            cached: match prediction {
-                Prediction::Cached(_) => Some(true),
-                Prediction::Runs(_) => Some(false),
-                Prediction::Depends => None,
-            },
-            reason: reason(step, prediction, before, &planned.plan, &predictions),
-        }
-    });
-    let summary = Summary { pipeline: planned.plan.name.clone(), steps: steps.collect() };
+    let last = project
+        .store
+        .runs()?
+        .pop()
+        .map(|id| project.store.run(&id))
+        .transpose()?;
+    let steps = planned
+        .plan
+        .steps
+        .iter()
+        .zip(&predictions)
+        .map(|(step, prediction)| {
+            let before = last.as_ref().and_then(|run| run.step(step.name.as_str()));
+            StepSummary {
+                name: step.name.to_string(),
+                component: step.reference.clone(),
+                digest: step.digest().to_string(),
+                kind: step.descriptor.kind.name(),
+                cached: match prediction {
+                    Prediction::Cached(_) => Some(true),
+                    Prediction::Runs(_) => Some(false),
+                    Prediction::Depends => None,
+                },
+                reason: reason(step, prediction, before, &planned.plan, &predictions),
+            }
+        });
+    let summary = Summary {
+        pipeline: planned.plan.name.clone(),
+        steps: steps.collect(),
+    };
     if args.place.json {
         ui::json(&summary)?;
     } else {
@@ -101,7 +119,12 @@ fn row(step: &StepSummary) -> Vec<String> {
         None => "depends",
     };
     let why = step.reason.as_ref().map(describe).unwrap_or_default();
-    vec![step.name.clone(), step.component.clone(), how.to_owned(), why]
+    vec![
+        step.name.clone(),
+        step.component.clone(),
+        how.to_owned(),
+        why,
+    ]
 }
 
 fn describe(reason: &Reason) -> String {
@@ -124,21 +147,36 @@ fn reason(
     plan: &pinion_runtime::plan::Plan,
     predictions: &[Prediction],
 ) -> Option<Reason> {
-    let plain = |part| Some(Reason { part, name: None, old: None, new: None });
+    let plain = |part| {
+        Some(Reason {
+            part,
+            name: None,
+            old: None,
+            new: None,
+        })
+    };
     let inputs = match prediction {
         Prediction::Cached(_) => return None,
         Prediction::Runs(inputs) => inputs,
         Prediction::Depends => {
             let unknown = step.inputs.iter().find_map(|input| match &input.from {
                 pinion_runtime::plan::Origin::Step { step, .. } => {
-                    (!matches!(predictions.get(*step), Some(Prediction::Cached(_)))).then(|| plan.steps[*step].name.to_string())
+                    (!matches!(predictions.get(*step), Some(Prediction::Cached(_))))
+                        .then(|| plan.steps[*step].name.to_string())
                 }
                 pinion_runtime::plan::Origin::Source(_) => None,
             });
-            return Some(Reason { part: "depends", name: unknown, old: None, new: None });
+            return Some(Reason {
+                part: "depends",
+                name: unknown,
+                old: None,
+                new: None,
+            });
         }
     };
-    let Some(before) = before else { return plain("new") };
+    let Some(before) = before else {
+        return plain("new");
+    };
     if before.digest != step.digest() {
         return Some(Reason {
             part: "component",
@@ -156,7 +194,11 @@ fn reason(
             part: "input",
             name: Some(match columns_read(before).get(&input.port) {
                 Some(columns) if !columns.is_empty() => {
-                    format!("{} ({})", input.from, columns.iter().cloned().collect::<Vec<_>>().join(", "))
+                    format!(
+                        "{} ({})",
+                        input.from,
+                        columns.iter().cloned().collect::<Vec<_>>().join(", ")
+                    )
                 }
                 _ => input.from.clone(),
             }),
@@ -169,11 +211,17 @@ fn reason(
 
 /// The first param that differs.
 fn param_reason(old: &str, new: &str) -> Reason {
-    let parse = |text: &str| serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(text).unwrap_or_default();
+    let parse = |text: &str| {
+        serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(text).unwrap_or_default()
+    };
     let (before, after) = (parse(old), parse(new));
     let names = before.keys().chain(after.keys());
-    let differs = names.into_iter().find(|name| before.get(*name) != after.get(*name));
-    let show = |value: Option<&serde_json::Value>| value.map_or_else(|| "none".to_owned(), ToString::to_string);
+    let differs = names
+        .into_iter()
+        .find(|name| before.get(*name) != after.get(*name));
+    let show = |value: Option<&serde_json::Value>| {
+        value.map_or_else(|| "none".to_owned(), ToString::to_string)
+    };
     match differs {
         Some(name) => Reason {
             part: "params",
@@ -181,6 +229,11 @@ fn param_reason(old: &str, new: &str) -> Reason {
             old: Some(show(before.get(name))),
             new: Some(show(after.get(name))),
         },
-        None => Reason { part: "params", name: None, old: Some(old.to_owned()), new: Some(new.to_owned()) },
+        None => Reason {
+            part: "params",
+            name: None,
+            old: Some(old.to_owned()),
+            new: Some(new.to_owned()),
+        },
     }
 }

@@ -2,9 +2,11 @@
 
 use std::time::Instant;
 
-use pinion_runtime::record::{Artifact, RunEnd, RunId, RunOutcome, RunStart, RECORD_VERSION, StepOutcome, StepRecord};
-use pinion_runtime::run::{self, Ended, Mode, Options};
 use pinion_runtime::plan::Tools;
+use pinion_runtime::record::{
+    Artifact, RECORD_VERSION, RunEnd, RunId, RunOutcome, RunStart, StepOutcome, StepRecord,
+};
+use pinion_runtime::run::{self, Ended, Mode, Options};
 use pinion_runtime::sandbox::StepError;
 use pinion_runtime::unit::SEMANTICS;
 use serde::{Deserialize, Serialize};
@@ -80,9 +82,20 @@ pub(crate) fn run(args: &Run) -> Result<u8, Failure> {
     let mut planned = project.plan(&args.planning, &Unlock::New)?;
     project.write_lock(&planned, &args.planning)?;
     planned.plan = planned.plan.only(&args.steps)?;
-    let mode = if args.no_cache { Mode::Fresh } else { Mode::Cached };
+    let mode = if args.no_cache {
+        Mode::Fresh
+    } else {
+        Mode::Cached
+    };
     let threads = threads(args.planning.threads);
-    let (id, ended) = record(&project, &planned, mode, threads, args.keep_going, args.place.json)?;
+    let (id, ended) = record(
+        &project,
+        &planned,
+        mode,
+        threads,
+        args.keep_going,
+        args.place.json,
+    )?;
     if args.place.json {
         ui::json(&summary(&id, &ended, &planned))?;
     } else {
@@ -120,25 +133,55 @@ pub(crate) fn record(
         lock_text: store.put_blob(planned.lock_text.as_bytes())?.0,
         params: planned.plan.params.clone(),
         sources: planned.plan.sources.clone(),
-        steps: planned.plan.steps.iter().map(|step| step.name.clone()).collect(),
+        steps: planned
+            .plan
+            .steps
+            .iter()
+            .map(|step| step.name.clone())
+            .collect(),
         started: clock::now(),
     };
     let progress = Progress::new(&planned.plan.steps, quiet);
     let began = Instant::now();
     let elapsed = move || u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
-    let options = Options { mode, threads, keep_going, clock: &elapsed, observer: &progress };
-    let tools = Tools { store, sandbox: &planned.sandbox, data: &planned.data, cancel: cancelled() };
+    let options = Options {
+        mode,
+        threads,
+        keep_going,
+        clock: &elapsed,
+        observer: &progress,
+    };
+    let tools = Tools {
+        store,
+        sandbox: &planned.sandbox,
+        data: &planned.data,
+        cancel: cancelled(),
+    };
     let mut writer = store.create_run(&id)?;
-    let ended = run::execute(&planned.plan, tools, options, start, &mut writer, &clock::now);
+    let ended = run::execute(
+        &planned.plan,
+        tools,
+        options,
+        start,
+        &mut writer,
+        &clock::now,
+    );
     progress.finish();
     Ok((id, ended?))
 }
 
 fn last_line(id: &RunId, ended: &Ended) -> String {
-    let cached = ended.steps.iter().filter(|step| step.outcome == StepOutcome::Cached).count();
+    let cached = ended
+        .steps
+        .iter()
+        .filter(|step| step.outcome == StepOutcome::Cached)
+        .count();
     let how = outcome_name(ended.outcome);
     let steps = ended.steps.len();
-    format!("run {id} {how}: {steps} steps, {cached} cached, {}", ui::duration(ended.duration_ms))
+    format!(
+        "run {id} {how}: {steps} steps, {cached} cached, {}",
+        ui::duration(ended.duration_ms)
+    )
 }
 
 pub(crate) fn outcome_name(outcome: RunOutcome) -> &'static str {
@@ -162,13 +205,19 @@ pub(crate) fn step_outcome_name(outcome: StepOutcome) -> &'static str {
 
 /// The message for the step that failed: the step, its own words, its facts, and where it stands.
 pub(crate) fn failed_step(planned: &Planned, ended: &Ended) -> Failure {
-    let Some(failure) = &ended.failure else { return Failure::failed("the run failed") };
+    let Some(failure) = &ended.failure else {
+        return Failure::failed("the run failed");
+    };
     let step = &planned.plan.steps[failure.step];
     let mut message = format!("step `{}` failed", step.name);
     let mut hint = None;
     let mut facts: Vec<(&str, String)> = Vec::new();
     match &failure.error {
-        StepError::Refused { message: words, details, .. } => {
+        StepError::Refused {
+            message: words,
+            details,
+            ..
+        } => {
             message = format!("{message}: {words}");
             for (label, value) in details {
                 if label == "hint" {
@@ -178,13 +227,19 @@ pub(crate) fn failed_step(planned: &Planned, ended: &Ended) -> Failure {
                 }
             }
         }
-        StepError::Trapped { message: words, stderr } => {
+        StepError::Trapped {
+            message: words,
+            stderr,
+        } => {
             message = format!("{message}: it trapped: {words}");
             facts.extend(stderr.iter().map(|line| ("stderr", line.clone())));
         }
         StepError::LimitReached(limit) => {
             message = format!("{message}: {limit}");
-            hint = Some(format!("to allow it more, set `limits = {{ {} = … }}` under `[steps.{}]`", limit.what, step.name));
+            hint = Some(format!(
+                "to allow it more, set `limits = {{ {} = … }}` under `[steps.{}]`",
+                limit.what, step.name
+            ));
         }
         other => {
             message = format!("{message}: {other}");
@@ -201,10 +256,20 @@ pub(crate) fn failed_step(planned: &Planned, ended: &Ended) -> Failure {
     if let Some(position) = failure.position {
         facts.push(("partition", position.to_string()));
     }
-    facts.push(("in", format!("{}, component {}", step.place, step.reference)));
-    let width = facts.iter().map(|(label, _)| label.len()).max().unwrap_or(0);
+    facts.push((
+        "in",
+        format!("{}, component {}", step.place, step.reference),
+    ));
+    let width = facts
+        .iter()
+        .map(|(label, _)| label.len())
+        .max()
+        .unwrap_or(0);
     for (label, value) in facts {
-        message = format!("{message}\n  {label:width$} {}", value.replace('\n', &format!("\n  {:width$} ", "")));
+        message = format!(
+            "{message}\n  {label:width$} {}",
+            value.replace('\n', &format!("\n  {:width$} ", ""))
+        );
     }
     let failed = Failure::failed(message);
     match hint {
@@ -242,12 +307,18 @@ pub(crate) fn summarise(id: &RunId, steps: &[StepRecord], end: &RunEnd) -> Summa
 
 pub(crate) fn step_summary(step: &StepRecord) -> StepSummary {
     let output = |output: &pinion_runtime::record::OutputRecord| match &output.artifact {
-        Artifact::Table(table) => {
-            OutputSummary { port: output.port.clone(), digest: table.digest.to_string(), rows: Some(table.rows), bytes: None }
-        }
-        Artifact::Blob(blob) => {
-            OutputSummary { port: output.port.clone(), digest: blob.digest.to_string(), rows: None, bytes: Some(blob.len) }
-        }
+        Artifact::Table(table) => OutputSummary {
+            port: output.port.clone(),
+            digest: table.digest.to_string(),
+            rows: Some(table.rows),
+            bytes: None,
+        },
+        Artifact::Blob(blob) => OutputSummary {
+            port: output.port.clone(),
+            digest: blob.digest.to_string(),
+            rows: None,
+            bytes: Some(blob.len),
+        },
     };
     let outputs: Vec<OutputSummary> = step.outputs.iter().map(output).collect();
     StepSummary {
@@ -255,7 +326,10 @@ pub(crate) fn step_summary(step: &StepRecord) -> StepSummary {
         component: step.component.clone(),
         digest: step.digest.to_string(),
         outcome: step_outcome_name(step.outcome).to_owned(),
-        units: Units { run: step.totals.units - step.totals.cached, cached: step.totals.cached },
+        units: Units {
+            run: step.totals.units - step.totals.cached,
+            cached: step.totals.cached,
+        },
         rows: outputs.iter().filter_map(|output| output.rows).sum(),
         outputs,
         fuel: step.totals.usage.fuel,

@@ -58,7 +58,11 @@ pub(crate) fn runs(args: &Runs) -> Result<u8, Failure> {
 
 impl RunSummary {
     fn of(record: &RunRecord) -> Self {
-        let cached = record.steps.iter().filter(|step| step.outcome == StepOutcome::Cached).count();
+        let cached = record
+            .steps
+            .iter()
+            .filter(|step| step.outcome == StepOutcome::Cached)
+            .count();
         Self {
             run: record.start.id.to_string(),
             pipeline: Some(record.start.pipeline.clone()),
@@ -67,7 +71,11 @@ impl RunSummary {
             cached: Some(cached),
             duration_ms: record.end.as_ref().map(|end| end.duration_ms),
             started: Some(record.start.started.clone()),
-            run_digest: record.end.as_ref().and_then(|end| end.run_digest).map(|digest| digest.to_string()),
+            run_digest: record
+                .end
+                .as_ref()
+                .and_then(|end| end.run_digest)
+                .map(|digest| digest.to_string()),
         }
     }
 
@@ -85,13 +93,16 @@ impl RunSummary {
     }
 
     fn row(&self) -> Vec<String> {
-        let count = |number: Option<usize>, what: &str| number.map_or_else(String::new, |number| format!("{number} {what}"));
         vec![
             self.run.clone(),
             self.pipeline.clone().unwrap_or_default(),
             self.outcome.to_owned(),
-            count(self.steps, "steps"),
-            count(self.cached, "cached"),
+            self.steps
+                .map(|steps| ui::counted(steps as u64, "step"))
+                .unwrap_or_default(),
+            self.cached
+                .map(|cached| format!("{cached} cached"))
+                .unwrap_or_default(),
             self.duration_ms.map(ui::duration).unwrap_or_default(),
             self.started.clone().unwrap_or_default(),
             self.run_digest.clone().unwrap_or_default(),

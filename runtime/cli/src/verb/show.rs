@@ -76,22 +76,52 @@ fn show_run(run: &RunRecord, json: bool) -> Result<(), Failure> {
         ("outcome", view.outcome.to_owned()),
         ("digest", view.run_digest.clone().unwrap_or_default()),
         ("started", view.started.clone()),
-        ("duration", view.duration_ms.map(ui::duration).unwrap_or_default()),
+        (
+            "duration",
+            view.duration_ms.map(ui::duration).unwrap_or_default(),
+        ),
         ("semantics", view.semantics.clone()),
         ("seed", view.seed.to_string()),
-        ("tables", format!("{} rows a batch, {} batches a partition", view.batch_rows, view.partition_batches)),
+        (
+            "tables",
+            format!(
+                "{} rows a batch, {} batches a partition",
+                view.batch_rows, view.partition_batches
+            ),
+        ),
     ]);
-    section("params", view.params.iter().map(|(name, value)| vec![name.clone(), value.to_string()]).collect());
-    let files = view.sources.iter().flat_map(|(name, files)| files.iter().map(move |file| (name, file)));
+    section(
+        "params",
+        view.params
+            .iter()
+            .map(|(name, value)| vec![name.clone(), value.to_string()])
+            .collect(),
+    );
+    let files = view
+        .sources
+        .iter()
+        .flat_map(|(name, files)| files.iter().map(move |file| (name, file)));
     let file = |(name, file): (&String, &SourceFile)| {
-        vec![name.clone(), file.path.clone(), ui::bytes(file.size_bytes), file.digest.to_string()]
+        vec![
+            name.clone(),
+            file.path.clone(),
+            ui::bytes(file.size_bytes),
+            file.digest.to_string(),
+        ]
     };
     section("sources", files.map(file).collect());
     let row = |name: &_| match run.step(name) {
         Some(step) => step_row(step),
         None => vec![name.to_owned(), String::new(), "not ended".to_owned()],
     };
-    section("steps", run.start.steps.iter().map(|name| row(name.as_str())).collect());
+    section(
+        "steps",
+        run.start
+            .steps
+            .iter()
+            .map(|name| row(name.as_str()))
+            .collect(),
+    );
     for step in &run.steps {
         step::show_error(step);
     }
@@ -105,7 +135,7 @@ fn step_row(step: &StepRecord) -> Vec<String> {
         step_outcome_name(step.outcome).to_owned(),
         page::units(step),
         ui::made(step),
-        ui::duration(step.duration_ms),
+        page::duration(step),
     ]
 }
 
@@ -113,12 +143,17 @@ impl RunView {
     fn of(run: &RunRecord) -> Self {
         let start = &run.start;
         let end = run.end.as_ref();
-        let not_ended = start.steps.iter().filter(|name| run.step(name.as_str()).is_none());
+        let not_ended = start
+            .steps
+            .iter()
+            .filter(|name| run.step(name.as_str()).is_none());
         Self {
             run: start.id.to_string(),
             pipeline: start.pipeline.clone(),
             outcome: outcome_name(run.outcome()),
-            run_digest: end.and_then(|end| end.run_digest).map(|digest| digest.to_string()),
+            run_digest: end
+                .and_then(|end| end.run_digest)
+                .map(|digest| digest.to_string()),
             semantics: start.semantics.clone(),
             seed: start.seed,
             batch_rows: start.layout.batch_rows,
@@ -129,7 +164,11 @@ impl RunView {
             pipeline_text: start.pipeline_text.to_string(),
             lock_text: start.lock_text.to_string(),
             params: start.params.clone(),
-            sources: start.sources.iter().map(|(name, files)| (name.to_string(), files.clone())).collect(),
+            sources: start
+                .sources
+                .iter()
+                .map(|(name, files)| (name.to_string(), files.clone()))
+                .collect(),
             steps: run.steps.iter().map(step_summary).collect(),
             not_ended: not_ended.map(ToString::to_string).collect(),
         }

@@ -76,18 +76,33 @@ fn build(args: &StepBuild) -> Result<u8, Failure> {
     let descriptor = sandbox.describe(&program, cancelled())?;
     let directory = args.path.display().to_string();
     if args.json {
-        ui::json(&Built { directory, digest, size_bytes: bytes.len(), descriptor })?;
+        ui::json(&Built {
+            directory,
+            digest,
+            size_bytes: bytes.len(),
+            descriptor,
+        })?;
         return Ok(DONE);
     }
-    ui::data(&format!("{directory}: a {} step, {}", descriptor.kind.name(), ui::bytes(bytes.len() as u64)));
+    ui::data(&format!(
+        "{directory}: a {} step, {}",
+        descriptor.kind.name(),
+        ui::bytes(bytes.len() as u64)
+    ));
     ui::data(&digest.to_string());
     ui::data(&descriptor.summary);
     let row = |way: &str, port: &Port| {
         let what = if port.blob { "blob" } else { "table" };
-        vec![format!("  {way} {}", port.name), what.to_owned(), port.doc.clone()]
+        vec![
+            format!("  {way} {}", port.name),
+            what.to_owned(),
+            port.doc.clone(),
+        ]
     };
     let inputs = descriptor.inputs.iter().map(|port| row("in ", port));
-    let rows: Vec<Vec<String>> = inputs.chain(descriptor.outputs.iter().map(|port| row("out", port))).collect();
+    let rows: Vec<Vec<String>> = inputs
+        .chain(descriptor.outputs.iter().map(|port| row("out", port)))
+        .collect();
     for line in ui::aligned(&rows) {
         ui::data(&ui::harmless(&line));
     }

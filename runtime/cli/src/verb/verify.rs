@@ -19,7 +19,9 @@ use serde_json::Value;
 use super::run::{self, StepSummary, Summary};
 use crate::args::{Planning, Verify};
 use crate::failure::{DONE, FAILED, Failure, INTERRUPTED};
-use crate::project::{LOCK, PIPELINE, Planned, Project, Unlock, cancelled, open_store, sandbox, threads};
+use crate::project::{
+    LOCK, PIPELINE, Planned, Project, Unlock, cancelled, open_store, sandbox, threads,
+};
 use crate::std_components::standard;
 use crate::ui;
 
@@ -44,20 +46,31 @@ struct Difference {
 /// Runs again and compares.
 pub(crate) fn verify(args: &Verify) -> Result<u8, Failure> {
     let project = Project::open(&args.place)?;
-    let scratch = tempfile::tempdir().map_err(|error| Failure::on_path("make", std::env::temp_dir().display(), error))?;
+    let scratch = tempfile::tempdir()
+        .map_err(|error| Failure::on_path("make", std::env::temp_dir().display(), error))?;
     let fresh = Project {
         root: project.root.clone(),
-        dir: project.dir.try_clone().map_err(|error| Failure::on_path("open", project.root.display(), error))?,
+        dir: project
+            .dir
+            .try_clone()
+            .map_err(|error| Failure::on_path("open", project.root.display(), error))?,
         store: Arc::new(open_store(scratch.path())?),
     };
     let threads = threads(args.threads);
     let (against, expected, planned, mut differences) = match &args.expect {
         Some(file) => {
-            let text = std::fs::read(file).map_err(|error| Failure::on_path("read", file.display(), error))?;
+            let text = std::fs::read(file)
+                .map_err(|error| Failure::on_path("read", file.display(), error))?;
             let expected: Summary = serde_json::from_slice(&text).map_err(|error| {
-                Failure::wrong(format!("`{}` is not what `pinion run --json` prints: {error}", file.display()))
+                Failure::wrong(format!(
+                    "`{}` is not what `pinion run --json` prints: {error}",
+                    file.display()
+                ))
             })?;
-            let planning = Planning { locked: true, ..Planning::default() };
+            let planning = Planning {
+                locked: true,
+                ..Planning::default()
+            };
             let mut planned = fresh.plan(&planning, &Unlock::New)?;
             planned.plan = planned.plan.only(&names(&expected))?;
             (file.display().to_string(), expected, planned, Vec::new())
@@ -66,13 +79,27 @@ pub(crate) fn verify(args: &Verify) -> Result<u8, Failure> {
             let record = chosen(&project.store, args.run.as_deref())?;
             let planned = again(&project, &fresh, &record, threads)?;
             let damages = damages(&project.store, &record);
-            (format!("run {}", record.start.id), expected(&record), planned, damages)
+            (
+                format!("run {}", record.start.id),
+                expected(&record),
+                planned,
+                damages,
+            )
         }
     };
-    let (id, ended) = run::record(&fresh, &planned, Mode::Cached, threads, false, args.place.json)?;
+    let (id, ended) = run::record(
+        &fresh,
+        &planned,
+        Mode::Cached,
+        threads,
+        false,
+        args.place.json,
+    )?;
     match ended.outcome {
         RunOutcome::Cancelled => return Ok(INTERRUPTED),
-        RunOutcome::Failed | RunOutcome::Interrupted => return Err(run::failed_step(&planned, &ended)),
+        RunOutcome::Failed | RunOutcome::Interrupted => {
+            return Err(run::failed_step(&planned, &ended));
+        }
         RunOutcome::Succeeded => {}
     }
     let found = run::summary(&id, &ended, &planned);
@@ -90,11 +117,18 @@ pub(crate) fn verify(args: &Verify) -> Result<u8, Failure> {
     }
     let Some(first) = verdict.differences.first() else {
         let digest = verdict.found_run_digest.unwrap_or_default();
-        ui::note(&format!("verified {}: {} steps, every digest is equal", verdict.against, found.steps.len()));
+        ui::note(&format!(
+            "verified {}: {} steps, every digest is equal",
+            verdict.against,
+            found.steps.len()
+        ));
         ui::data(&digest);
         return Ok(DONE);
     };
-    let place = first.step.as_ref().map_or_else(String::new, |step| format!(" of step `{step}`"));
+    let place = first
+        .step
+        .as_ref()
+        .map_or_else(String::new, |step| format!(" of step `{step}`"));
     let more = match verdict.differences.len() {
         1 => String::new(),
         many => format!("\n  and {} more", many - 1),
@@ -106,7 +140,11 @@ pub(crate) fn verify(args: &Verify) -> Result<u8, Failure> {
 }
 
 fn names(expected: &Summary) -> Vec<String> {
-    expected.steps.iter().map(|step| step.name.clone()).collect()
+    expected
+        .steps
+        .iter()
+        .map(|step| step.name.clone())
+        .collect()
 }
 
 /// The run to compare with: the one named, or the last that succeeded.
@@ -114,11 +152,22 @@ fn chosen(store: &Store, run: Option<&str>) -> Result<RunRecord, Failure> {
     let ids = store.runs()?;
     let record = match run {
         Some(name) => {
-            let matches: Vec<&RunId> = ids.iter().filter(|id| id.as_str().starts_with(name)).collect();
+            let matches: Vec<&RunId> = ids
+                .iter()
+                .filter(|id| id.as_str().starts_with(name))
+                .collect();
             match matches.as_slice() {
                 [id] => store.run(id)?,
-                [] => return Err(Failure::wrong(format!("there is no run `{name}`")).hint("to list the runs, run `pinion runs`")),
-                _ => return Err(Failure::wrong(format!("`{name}` is the beginning of {} runs", matches.len()))),
+                [] => {
+                    return Err(Failure::wrong(format!("there is no run `{name}`"))
+                        .hint("to list the runs, run `pinion runs`"));
+                }
+                _ => {
+                    return Err(Failure::wrong(format!(
+                        "`{name}` is the beginning of {} runs",
+                        matches.len()
+                    )));
+                }
             }
         }
         None => {
@@ -130,7 +179,10 @@ fn chosen(store: &Store, run: Option<&str>) -> Result<RunRecord, Failure> {
                     break;
                 }
             }
-            last.ok_or_else(|| Failure::wrong("there is no succeeded run to compare with").hint("to make one, run `pinion run`"))?
+            last.ok_or_else(|| {
+                Failure::wrong("there is no succeeded run to compare with")
+                    .hint("to make one, run `pinion run`")
+            })?
         }
     };
     if record.outcome() != RunOutcome::Succeeded {
@@ -144,21 +196,30 @@ fn chosen(store: &Store, run: Option<&str>) -> Result<RunRecord, Failure> {
 }
 
 fn expected(record: &RunRecord) -> Summary {
-    let end = record.end.clone().unwrap_or_else(|| pinion_runtime::record::RunEnd {
-        outcome: record.outcome(),
-        run_digest: None,
-        duration_ms: 0,
-        finished: String::new(),
-    });
+    let end = record
+        .end
+        .clone()
+        .unwrap_or_else(|| pinion_runtime::record::RunEnd {
+            outcome: record.outcome(),
+            run_digest: None,
+            duration_ms: 0,
+            finished: String::new(),
+        });
     run::summarise(&record.start.id, &record.steps, &end)
 }
 
 /// The plan of a recorded run, over a store that knows nothing. Components and sources come from the
 /// project, or by digest from the store that ran it; keys and outputs do not.
-fn again(project: &Project, fresh: &Project, record: &RunRecord, threads: usize) -> Result<Planned, Failure> {
+fn again(
+    project: &Project,
+    fresh: &Project,
+    record: &RunRecord,
+    threads: usize,
+) -> Result<Planned, Failure> {
     let text = |digest| -> Result<String, Failure> {
         let bytes = project.store.blob(digest)?;
-        String::from_utf8(bytes.to_vec()).map_err(|_| Failure::wrong("the recorded pipeline is not UTF-8"))
+        String::from_utf8(bytes.to_vec())
+            .map_err(|_| Failure::wrong("the recorded pipeline is not UTF-8"))
     };
     let pipeline_text = text(&record.start.pipeline_text)?;
     let lock_text = text(&record.start.lock_text)?;
@@ -175,31 +236,66 @@ fn again(project: &Project, fresh: &Project, record: &RunRecord, threads: usize)
     let components = components(project, &pipeline, &lock)?;
     sources(project, fresh, record)?;
     let sandbox = sandbox(threads)?;
-    let data: Arc<dyn Data> = Arc::new(StoreData::new(Arc::clone(&fresh.store), None, BTreeMap::new()));
-    let tools = Tools { store: &fresh.store, sandbox: &sandbox, data: &data, cancel: cancelled() };
+    let data: Arc<dyn Data> = Arc::new(StoreData::new(
+        Arc::clone(&fresh.store),
+        None,
+        BTreeMap::new(),
+    ));
+    let tools = Tools {
+        store: &fresh.store,
+        sandbox: &sandbox,
+        data: &data,
+        cancel: cancelled(),
+    };
     let plan = plan::resolve(&pipeline, components, record.start.sources.clone(), tools)?;
     let names: Vec<String> = record.start.steps.iter().map(ToString::to_string).collect();
     let plan = plan.only(&names)?;
-    Ok(Planned { plan, pipeline_text, lock_text, changes: Vec::new(), sandbox, data })
+    Ok(Planned {
+        plan,
+        pipeline_text,
+        lock_text,
+        changes: Vec::new(),
+        sandbox,
+        data,
+    })
 }
 
-fn components(project: &Project, pipeline: &Pipeline, lock: &Lockfile) -> Result<BTreeMap<StepName, Component>, Failure> {
+fn components(
+    project: &Project,
+    pipeline: &Pipeline,
+    lock: &Lockfile,
+) -> Result<BTreeMap<StepName, Component>, Failure> {
     let standard = standard();
     let kept = |digest: &ComponentDigest| {
-        project.store.component(digest).map(|bytes| bytes.map(bytes::Bytes::from)).map_err(std::io::Error::other)
+        project
+            .store
+            .component(digest)
+            .map(|bytes| bytes.map(bytes::Bytes::from))
+            .map_err(std::io::Error::other)
     };
-    let places = Places { project: &project.dir, standard, kept: &kept };
+    let places = Places {
+        project: &project.dir,
+        standard,
+        kept: &kept,
+    };
     let mut components = BTreeMap::new();
     for step in &pipeline.steps {
         let locked = lock.component(&step.component);
-        let component = match locked.and_then(|(key, locked)| Some((key, locked, kept(&locked.digest).ok()??))) {
-            Some((key, locked, bytes)) => {
-                Component { key: key.clone(), origin: locked.origin.clone(), digest: locked.digest, bytes }
-            }
+        let component = match locked
+            .and_then(|(key, locked)| Some((key, locked, kept(&locked.digest).ok()??)))
+        {
+            Some((key, locked, bytes)) => Component {
+                key: key.clone(),
+                origin: locked.origin.clone(),
+                digest: locked.digest,
+                bytes,
+            },
             None => match resolve(&step.component, locked, places, true)? {
                 Resolved::Component(component) => component,
                 Resolved::Unbuilt { path, .. } => {
-                    return Err(Failure::wrong(format!("the component built from `{path}` is gone")));
+                    return Err(Failure::wrong(format!(
+                        "the component built from `{path}` is gone"
+                    )));
                 }
             },
         };
@@ -255,7 +351,10 @@ fn damages(store: &Store, record: &RunRecord) -> Vec<Difference> {
     differences
 }
 
-fn damaged_table(store: &Store, digest: &pinion_runtime::digest::Digest) -> Option<pinion_runtime::store::StoreError> {
+fn damaged_table(
+    store: &Store,
+    digest: &pinion_runtime::digest::Digest,
+) -> Option<pinion_runtime::store::StoreError> {
     let table = match store.table(digest) {
         Ok(table) => table?,
         Err(error) => return Some(error),
@@ -284,14 +383,29 @@ fn compare(expected: &Summary, found: &Summary) -> Vec<Difference> {
             let other = again.outputs.iter().find(|other| other.port == output.port);
             let other = other.map_or("none", |other| other.digest.as_str());
             if output.digest != other {
-                differences.push(difference(step, &format!("output `{}`", output.port), &output.digest, other));
+                differences.push(difference(
+                    step,
+                    &format!("output `{}`", output.port),
+                    &output.digest,
+                    other,
+                ));
             }
         }
         if step.fuel != again.fuel {
-            differences.push(difference(step, "fuel", &step.fuel.to_string(), &again.fuel.to_string()));
+            differences.push(difference(
+                step,
+                "fuel",
+                &step.fuel.to_string(),
+                &again.fuel.to_string(),
+            ));
         }
         if step.memory_bytes != again.memory_bytes {
-            differences.push(difference(step, "memory", &step.memory_bytes.to_string(), &again.memory_bytes.to_string()));
+            differences.push(difference(
+                step,
+                "memory",
+                &step.memory_bytes.to_string(),
+                &again.memory_bytes.to_string(),
+            ));
         }
     }
     if expected.run_digest != found.run_digest {
@@ -320,11 +434,23 @@ fn toml(value: &Value, top: bool) -> String {
     match value {
         Value::String(text) if top => text.clone(),
         Value::Array(values) => {
-            format!("[{}]", values.iter().map(|value| toml(value, false)).collect::<Vec<_>>().join(", "))
+            format!(
+                "[{}]",
+                values
+                    .iter()
+                    .map(|value| toml(value, false))
+                    .collect::<Vec<_>>()
+                    .join(", ")
+            )
         }
         Value::Object(members) => {
-            let member = |(name, value): (&String, &Value)| format!("{} = {}", Value::String(name.clone()), toml(value, false));
-            format!("{{ {} }}", members.iter().map(member).collect::<Vec<_>>().join(", "))
+            let member = |(name, value): (&String, &Value)| {
+                format!("{} = {}", Value::String(name.clone()), toml(value, false))
+            };
+            format!(
+                "{{ {} }}",
+                members.iter().map(member).collect::<Vec<_>>().join(", ")
+            )
         }
         other => other.to_string(),
     }

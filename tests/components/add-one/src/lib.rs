@@ -32,11 +32,20 @@ impl RowMap for AddOne {
 
     fn apply(&mut self, rows: &Batch) -> Result<Vec<Output>> {
         let values: Int64Array = rows.column(&self.0.column)?;
-        let sums: Int64Array = values.iter().map(|value| value.map(|value| value.wrapping_add(1))).collect();
-        let kept: BooleanArray = sums.iter().map(|sum| Some(sum.is_some_and(|sum| sum >= self.0.at_least))).collect();
+        let sums: Int64Array = values
+            .iter()
+            .map(|value| value.map(|value| value.wrapping_add(1)))
+            .collect();
+        let kept: BooleanArray = sums
+            .iter()
+            .map(|sum| Some(sum.is_some_and(|sum| sum >= self.0.at_least)))
+            .collect();
         let rest = kept.iter().map(|kept| kept.map(|kept| !kept)).collect();
         let with = rows.with(&self.0.column, Arc::new(sums))?;
-        Ok(vec![Output::new("kept", with.filter(&kept)?), Output::new("rest", rows.filter(&rest)?)])
+        Ok(vec![
+            Output::new("kept", with.filter(&kept)?),
+            Output::new("rest", rows.filter(&rest)?),
+        ])
     }
 }
 

@@ -28,14 +28,28 @@ impl WholeTable for Hoard {
 
     fn check(_params: Params, _inputs: &Shapes) -> Result<Vec<Shape>> {
         Ok(vec![
-            Shape::table("numbers", vec![Field::new("x", DataType::Int64, false).into()]),
-            Shape::table("words", vec![Field::new("word", DataType::Utf8, false).into()]),
+            Shape::table(
+                "numbers",
+                vec![Field::new("x", DataType::Int64, false).into()],
+            ),
+            Shape::table(
+                "words",
+                vec![Field::new("word", DataType::Utf8, false).into()],
+            ),
             Shape::blob("bytes", "application/octet-stream"),
         ])
     }
 
     fn run(params: &Params, _inputs: &Inputs, outputs: &mut Outputs) -> Result<()> {
-        let numbers = |rows: usize| Batch::new(rows, vec![(Field::new("x", DataType::Int64, false), Arc::new(Int64Array::from(vec![1; rows])))]);
+        let numbers = |rows: usize| {
+            Batch::new(
+                rows,
+                vec![(
+                    Field::new("x", DataType::Int64, false),
+                    Arc::new(Int64Array::from(vec![1; rows])),
+                )],
+            )
+        };
         match params.mode.as_str() {
             "new-rows" => loop {
                 outputs.table("numbers")?.write(&numbers(1000)?)?;
@@ -62,7 +76,10 @@ impl WholeTable for Hoard {
             "grow" => {
                 // One long string many times over: few indices, many bytes.
                 let words = StringArray::from(vec!["x".repeat(1 << 20)]);
-                let mut rows = on_host(Batch::new(1, vec![(Field::new("word", DataType::Utf8, false), Arc::new(words))])?)?;
+                let mut rows = on_host(Batch::new(
+                    1,
+                    vec![(Field::new("word", DataType::Utf8, false), Arc::new(words))],
+                )?)?;
                 loop {
                     let again: Vec<u64> = (0..1000).map(|_| 0).collect();
                     rows = rows.take(&again.into())?;

@@ -20,11 +20,19 @@ impl Source for Miscut {
 
     fn probe(params: &Params, _bytes: &Blob) -> Result<Vec<FieldRef>> {
         let x = || Field::new("x", DataType::UInt64, true).into();
-        Ok(if params.mode == "probe-twice" { vec![x(), x()] } else { vec![x()] })
+        Ok(if params.mode == "probe-twice" {
+            vec![x(), x()]
+        } else {
+            vec![x()]
+        })
     }
 
     fn partition(params: &Params, bytes: &Blob, _rows: u64) -> Result<Vec<Range>> {
-        let range = |offset, len| Range { offset, len, hint: String::new() };
+        let range = |offset, len| Range {
+            offset,
+            len,
+            hint: String::new(),
+        };
         let len = bytes.len();
         Ok(match params.mode.as_str() {
             "overlap" => vec![range(0, 4), range(3, 2)],
@@ -35,7 +43,13 @@ impl Source for Miscut {
         })
     }
 
-    fn read(_params: &Params, _bytes: &Blob, _range: &Range, _columns: &[String], rows: &mut TableWriter) -> Result<()> {
+    fn read(
+        _params: &Params,
+        _bytes: &Blob,
+        _range: &Range,
+        _columns: &[String],
+        rows: &mut TableWriter,
+    ) -> Result<()> {
         rows.write(&Batch::new(0, Vec::new())?)
     }
 }

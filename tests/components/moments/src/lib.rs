@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use arrow_array::{Float64Array, UInt64Array};
 use arrow_schema::{DataType, Field};
-use pinion_sdk::{Batch, Descriptor, Error, Inputs, Outputs, Reduce, Result, Round, Shape, Shapes, Table, context};
+use pinion_sdk::{
+    Batch, Descriptor, Error, Inputs, Outputs, Reduce, Result, Round, Shape, Shapes, Table, context,
+};
 use serde::{Deserialize, Serialize};
 
 #[derive(Deserialize, schemars::JsonSchema)]
@@ -47,23 +49,46 @@ impl Reduce for Moments {
         if *found != DataType::Float64 {
             return Err(Error::wrong_type(&params.column, "Float64", found));
         }
-        let fields = [("rows", DataType::UInt64), ("mean", DataType::Float64), ("variance", DataType::Float64), ("seed", DataType::UInt64)];
+        let fields = [
+            ("rows", DataType::UInt64),
+            ("mean", DataType::Float64),
+            ("variance", DataType::Float64),
+            ("seed", DataType::UInt64),
+        ];
         let fields = fields.map(|(name, data_type)| Field::new(name, data_type, false).into());
-        Ok(vec![Shape::table("summary", fields.to_vec()), Shape::blob("model", "application/x-moments")])
+        Ok(vec![
+            Shape::table("summary", fields.to_vec()),
+            Shape::blob("model", "application/x-moments"),
+        ])
     }
 
     fn init(_params: &Params, side: &Inputs) -> Result<State> {
         let origin = match side.find_table("origin") {
             Some(table) => {
-                let batch = table.batches().next().ok_or_else(|| Error::bad_data("the origin has no row"))?;
+                let batch = table
+                    .batches()
+                    .next()
+                    .ok_or_else(|| Error::bad_data("the origin has no row"))?;
                 batch.column::<Float64Array>("value")?.value(0)
             }
             None => 0.0,
         };
-        Ok(State { origin, seed: context::seed(7), rows: 0, mean: 0.0, variance: 0.0 })
+        Ok(State {
+            origin,
+            seed: context::seed(7),
+            rows: 0,
+            mean: 0.0,
+            variance: 0.0,
+        })
     }
 
-    fn partial(params: &Params, round: u32, state: &State, carry: Vec<f64>, rows: &Table) -> Result<(Self::Partial, Vec<f64>)> {
+    fn partial(
+        params: &Params,
+        round: u32,
+        state: &State,
+        carry: Vec<f64>,
+        rows: &Table,
+    ) -> Result<(Self::Partial, Vec<f64>)> {
         let mut values = carry;
         if round == 0 {
             for batch in rows.batches() {
@@ -73,7 +98,10 @@ impl Reduce for Moments {
         }
         let sum = match round {
             0 => values.iter().sum(),
-            _ => values.iter().map(|value| (value - state.mean) * (value - state.mean)).sum(),
+            _ => values
+                .iter()
+                .map(|value| (value - state.mean) * (value - state.mean))
+                .sum(),
         };
         Ok(((values.len() as u64, sum), values))
     }
@@ -82,12 +110,24 @@ impl Reduce for Moments {
         Ok((left.0 + right.0, left.1 + right.1))
     }
 
-    fn update(_params: &Params, round: u32, state: State, merged: Option<Self::Partial>) -> Result<Round<State>> {
+    fn update(
+        _params: &Params,
+        round: u32,
+        state: State,
+        merged: Option<Self::Partial>,
+    ) -> Result<Round<State>> {
         let (rows, sum) = merged.unwrap_or_default();
         let average = if rows == 0 { 0.0 } else { sum / rows as f64 };
         Ok(match round {
-            0 => Round::Next(State { rows, mean: average, ..state }),
-            _ => Round::Done(State { variance: average, ..state }),
+            0 => Round::Next(State {
+                rows,
+                mean: average,
+                ..state
+            }),
+            _ => Round::Done(State {
+                variance: average,
+                ..state
+            }),
         })
     }
 
@@ -95,10 +135,22 @@ impl Reduce for Moments {
         let batch = Batch::new(
             1,
             vec![
-                (Field::new("rows", DataType::UInt64, false), Arc::new(UInt64Array::from(vec![state.rows]))),
-                (Field::new("mean", DataType::Float64, false), Arc::new(Float64Array::from(vec![state.mean]))),
-                (Field::new("variance", DataType::Float64, false), Arc::new(Float64Array::from(vec![state.variance]))),
-                (Field::new("seed", DataType::UInt64, false), Arc::new(UInt64Array::from(vec![state.seed]))),
+                (
+                    Field::new("rows", DataType::UInt64, false),
+                    Arc::new(UInt64Array::from(vec![state.rows])),
+                ),
+                (
+                    Field::new("mean", DataType::Float64, false),
+                    Arc::new(Float64Array::from(vec![state.mean])),
+                ),
+                (
+                    Field::new("variance", DataType::Float64, false),
+                    Arc::new(Float64Array::from(vec![state.variance])),
+                ),
+                (
+                    Field::new("seed", DataType::UInt64, false),
+                    Arc::new(UInt64Array::from(vec![state.seed])),
+                ),
             ],
         )?;
         outputs.table("summary")?.write(&batch)?;

@@ -11,12 +11,16 @@ impl RowMap for Sockets {
     type Params = Params;
 
     fn describe() -> Descriptor {
-        Descriptor::new("Calls out.").input("rows", "Any table.").output("rows", "The same rows.")
+        Descriptor::new("Calls out.")
+            .input("rows", "Any table.")
+            .output("rows", "The same rows.")
     }
 
     fn open(_params: Params, _side: Inputs) -> Result<Self> {
         let answer = std::net::TcpStream::connect("127.0.0.1:80");
-        answer.map(|_| Self).map_err(|error| Error::new("no-network", error.to_string()))
+        answer
+            .map(|_| Self)
+            .map_err(|error| Error::new("no-network", error.to_string()))
     }
 
     fn apply(&mut self, rows: &Batch) -> Result<Vec<Output>> {

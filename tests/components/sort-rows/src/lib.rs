@@ -5,7 +5,9 @@ use std::sync::Arc;
 use arrow_array::{Int64Array, UInt64Array};
 use arrow_schema::{DataType, Field};
 use pinion_sdk::bindings::host::pinion::step::arrow as host;
-use pinion_sdk::{Batch, Descriptor, Inputs, Outputs, Result, Shape, Shapes, Table, WholeTable, context};
+use pinion_sdk::{
+    Batch, Descriptor, Inputs, Outputs, Result, Shape, Shapes, Table, WholeTable, context,
+};
 
 #[derive(serde::Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -29,7 +31,10 @@ impl WholeTable for SortRows {
     fn check(params: Params, inputs: &Shapes) -> Result<Vec<Shape>> {
         let rows = inputs.table("rows")?;
         rows.field(&params.by)?;
-        Ok(vec![Shape::table("sorted", rows.fields().to_vec()), Shape::blob("order", "text/plain")])
+        Ok(vec![
+            Shape::table("sorted", rows.fields().to_vec()),
+            Shape::blob("order", "text/plain"),
+        ])
     }
 
     fn run(params: &Params, inputs: &Inputs, outputs: &mut Outputs) -> Result<()> {
@@ -37,7 +42,8 @@ impl WholeTable for SortRows {
         let scratch = host::Scratch::new();
         for batch in rows.batches() {
             let keys: Int64Array = batch.column(&params.by)?;
-            let keys = Batch::new(keys.len(), vec![(key_field(), Arc::new(keys) as _)])?.into_host()?;
+            let keys =
+                Batch::new(keys.len(), vec![(key_field(), Arc::new(keys) as _)])?.into_host()?;
             scratch.write(&keys)?;
         }
         let mut keyed: Vec<(bool, i64, u64)> = Vec::new();
@@ -52,7 +58,9 @@ impl WholeTable for SortRows {
             let order: UInt64Array = part.iter().map(|(_, _, row)| Some(*row)).collect();
             outputs.table("sorted")?.write(&rows.take(&order)?)?;
             for (_, _, row) in part {
-                outputs.blob("order")?.write(format!("{row}\n").as_bytes())?;
+                outputs
+                    .blob("order")?
+                    .write(format!("{row}\n").as_bytes())?;
             }
         }
         Ok(())

@@ -18,10 +18,20 @@ use crate::std_components::standard;
 use crate::ui;
 
 /// Checks the pipeline file, the lockfile, the sources and the components.
-pub(super) fn check(project: &Dir, store: Option<&Store>, report: &mut Report) -> Result<(), Failure> {
+pub(super) fn check(
+    project: &Dir,
+    store: Option<&Store>,
+    report: &mut Report,
+) -> Result<(), Failure> {
     match text(project, PIPELINE) {
         Ok(Some(text)) => match Pipeline::parse(&text, PIPELINE, &[]) {
-            Ok(pipeline) => report.ok("pipeline", &format!("`{PIPELINE}` is valid: {} steps", pipeline.steps.len())),
+            Ok(pipeline) => report.ok(
+                "pipeline",
+                &format!(
+                    "`{PIPELINE}` is valid: {}",
+                    ui::counted(pipeline.steps.len() as u64, "step")
+                ),
+            ),
             Err(error) => report.failure("pipeline", &error.into()),
         },
         Ok(None) => report.problem("pipeline", &format!("there is no `{PIPELINE}`")),
@@ -30,7 +40,10 @@ pub(super) fn check(project: &Dir, store: Option<&Store>, report: &mut Report) -
     let lock = match text(project, LOCK) {
         Ok(Some(text)) => Lockfile::parse(&text, LOCK).map_err(Failure::from),
         Ok(None) => {
-            report.note("lock", &format!("there is no `{LOCK}` yet; `pinion lock` writes it"));
+            report.note(
+                "lock",
+                &format!("there is no `{LOCK}` yet; `pinion lock` writes it"),
+            );
             return Ok(());
         }
         Err(failure) => Err(failure),
@@ -46,7 +59,13 @@ pub(super) fn check(project: &Dir, store: Option<&Store>, report: &mut Report) -
         report.ok("lock", &format!("`{LOCK}` is valid"));
     } else {
         let message = format!("`{LOCK}` holds for an engine with other semantics");
-        report.problem("lock", &format!("{message}\n  expected {SEMANTICS}\n  found    {}", lock.semantics));
+        report.problem(
+            "lock",
+            &format!(
+                "{message}\n  expected {SEMANTICS}\n  found    {}",
+                lock.semantics
+            ),
+        );
     }
     sources(project, &lock, report)?;
     components(project, store, &lock, report);
@@ -54,13 +73,20 @@ pub(super) fn check(project: &Dir, store: Option<&Store>, report: &mut Report) -
 }
 
 fn sources(project: &Dir, lock: &Lockfile, report: &mut Report) -> Result<(), Failure> {
-    let files: Vec<_> = lock.sources.iter().flat_map(|(name, files)| files.iter().map(move |(path, file)| (name, path, file))).collect();
+    let files: Vec<_> = lock
+        .sources
+        .iter()
+        .flat_map(|(name, files)| files.iter().map(move |(path, file)| (name, path, file)))
+        .collect();
     let bar = ui::bar("reading sources", Some(files.len() as u64), report.json);
     let mut same = 0;
     for (name, path, locked) in &files {
         if cancelled().load(Ordering::Relaxed) {
             bar.finish_and_clear();
-            return Err(Failure { code: INTERRUPTED, ..Failure::wrong("stopped before everything was checked") });
+            return Err(Failure {
+                code: INTERRUPTED,
+                ..Failure::wrong("stopped before everything was checked")
+            });
         }
         let problem = match hash(project, path) {
             Ok(found) if found == **locked => None,
@@ -68,7 +94,9 @@ fn sources(project: &Dir, lock: &Lockfile, report: &mut Report) -> Result<(), Fa
                 "source `{name}` is not the one that was locked\n  expected {}, {} bytes\n  found    {}, {} bytes\n  in       {path}",
                 locked.digest, locked.size_bytes, found.digest, found.size_bytes
             )),
-            Err(error) => Some(format!("source `{name}` cannot be read: {error}\n  in {path}")),
+            Err(error) => Some(format!(
+                "source `{name}` cannot be read: {error}\n  in {path}"
+            )),
         };
         bar.inc(1);
         match problem {
@@ -78,7 +106,10 @@ fn sources(project: &Dir, lock: &Lockfile, report: &mut Report) -> Result<(), Fa
     }
     bar.finish_and_clear();
     if same == files.len() {
-        report.ok("sources", &format!("{same} files of {} sources, as they were locked", lock.sources.len()));
+        report.ok(
+            "sources",
+            &format!("{}, as locked", ui::counted(same as u64, "file")),
+        );
     } else {
         report.hint("to lock the sources as they are now, run `pinion lock`");
     }
@@ -86,18 +117,34 @@ fn sources(project: &Dir, lock: &Lockfile, report: &mut Report) -> Result<(), Fa
 }
 
 fn components(project: &Dir, store: Option<&Store>, lock: &Lockfile, report: &mut Report) {
-    let problems: Vec<String> =
-        lock.components.iter().filter_map(|(key, locked)| component(project, store, key, locked)).collect();
+    let problems: Vec<String> = lock
+        .components
+        .iter()
+        .filter_map(|(key, locked)| component(project, store, key, locked))
+        .collect();
     if problems.is_empty() {
-        report.ok("components", &format!("{} components, as they were locked", lock.components.len()));
+        report.ok(
+            "components",
+            &format!(
+                "{}, as locked",
+                ui::counted(lock.components.len() as u64, "component")
+            ),
+        );
     } else {
-        problems.iter().for_each(|problem| report.problem("components", problem));
+        problems
+            .iter()
+            .for_each(|problem| report.problem("components", problem));
         report.hint("to accept the components that are there, run `pinion update`");
     }
 }
 
 /// What is wrong with a component, if something is.
-fn component(project: &Dir, store: Option<&Store>, key: &ComponentKey, locked: &LockedComponent) -> Option<String> {
+fn component(
+    project: &Dir,
+    store: Option<&Store>,
+    key: &ComponentKey,
+    locked: &LockedComponent,
+) -> Option<String> {
     let file = match &locked.origin {
         Origin::Std => return standard_component(standard(), store, key, locked),
         Origin::Crate { file, .. } => file.as_str(),
@@ -105,25 +152,43 @@ fn component(project: &Dir, store: Option<&Store>, key: &ComponentKey, locked: &
     };
     match project.read(file) {
         Ok(bytes) => differs(key, locked, &ComponentDigest::of(&bytes), file),
-        Err(error) => Some(format!("component `{key}` cannot be read: {error}\n  in {file}")),
+        Err(error) => Some(format!(
+            "component `{key}` cannot be read: {error}\n  in {file}"
+        )),
     }
 }
 
 /// A standard component has to be in the binary or in the store.
-fn standard_component(standard: &[StdComponent], store: Option<&Store>, key: &ComponentKey, locked: &LockedComponent) -> Option<String> {
-    let is_kept = || store.is_some_and(|store| matches!(store.component(&locked.digest), Ok(Some(_))));
+fn standard_component(
+    standard: &[StdComponent],
+    store: Option<&Store>,
+    key: &ComponentKey,
+    locked: &LockedComponent,
+) -> Option<String> {
+    let is_kept =
+        || store.is_some_and(|store| matches!(store.component(&locked.digest), Ok(Some(_))));
     if standard.iter().any(|known| known.digest == locked.digest) || is_kept() {
         return None;
     }
     let name = key.name.strip_prefix("std:").unwrap_or(&key.name);
-    let other = standard.iter().find(|known| known.name == name && Some(&known.version) == key.version.as_ref());
+    let other = standard
+        .iter()
+        .find(|known| known.name == name && Some(&known.version) == key.version.as_ref());
     match other {
         Some(other) => differs(key, locked, &other.digest, "this `pinion`"),
-        None => Some(format!("component `{key}` is not there\n  expected {} in this `pinion` or in the store", locked.digest)),
+        None => Some(format!(
+            "component `{key}` is not there\n  expected {} in this `pinion` or in the store",
+            locked.digest
+        )),
     }
 }
 
-fn differs(key: &ComponentKey, locked: &LockedComponent, found: &ComponentDigest, place: &str) -> Option<String> {
+fn differs(
+    key: &ComponentKey,
+    locked: &LockedComponent,
+    found: &ComponentDigest,
+    place: &str,
+) -> Option<String> {
     (*found != locked.digest).then(|| {
         let expected = &locked.digest;
         format!("component `{key}` is not the one that was locked\n  expected {expected}\n  found    {found}\n  in       {place}")
@@ -132,7 +197,9 @@ fn differs(key: &ComponentKey, locked: &LockedComponent, found: &ComponentDigest
 
 fn text(project: &Dir, name: &str) -> Result<Option<String>, Failure> {
     match project.read(name) {
-        Ok(bytes) => String::from_utf8(bytes).map(Some).map_err(|_| Failure::wrong(format!("`{name}` is not UTF-8"))),
+        Ok(bytes) => String::from_utf8(bytes)
+            .map(Some)
+            .map_err(|_| Failure::wrong(format!("`{name}` is not UTF-8"))),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(Failure::on_path("read", name, error)),
     }
@@ -142,7 +209,10 @@ fn text(project: &Dir, name: &str) -> Result<Option<String>, Failure> {
 fn hash(project: &Dir, path: &str) -> io::Result<LockedFile> {
     let mut hasher = blake3::Hasher::new();
     hasher.update_reader(project.open(path)?)?;
-    Ok(LockedFile { digest: Digest::from_bytes(hasher.finalize().into()), size_bytes: hasher.count() })
+    Ok(LockedFile {
+        digest: Digest::from_bytes(hasher.finalize().into()),
+        size_bytes: hasher.count(),
+    })
 }
 
 #[cfg(test)]
@@ -153,15 +223,26 @@ mod tests {
     use super::*;
 
     fn locked(bytes: &[u8]) -> (ComponentKey, LockedComponent) {
-        let key = ComponentKey { name: "std:read-csv".to_owned(), version: Some("0.1.0".parse().unwrap()) };
-        let locked = LockedComponent { origin: Origin::Std, digest: ComponentDigest::of(bytes), capabilities: BTreeSet::new() };
+        let key = ComponentKey {
+            name: "std:read-csv".to_owned(),
+            version: Some("0.1.0".parse().unwrap()),
+        };
+        let locked = LockedComponent {
+            origin: Origin::Std,
+            digest: ComponentDigest::of(bytes),
+            capabilities: BTreeSet::new(),
+        };
         (key, locked)
     }
 
     #[test]
     fn standard_components_are_known_by_their_bytes() {
-        let standard =
-            [StdComponent { name: "read-csv", version: "0.1.0".parse().unwrap(), digest: ComponentDigest::of(b"a"), bytes: b"a" }];
+        let standard = [StdComponent {
+            name: "read-csv",
+            version: "0.1.0".parse().unwrap(),
+            digest: ComponentDigest::of(b"a"),
+            bytes: b"a",
+        }];
         let problem = |bytes: &[u8], version: &str| {
             let (mut key, locked) = locked(bytes);
             key.version = Some(version.parse().unwrap());
@@ -169,8 +250,16 @@ mod tests {
         };
         assert_eq!(problem(b"a", "0.1.0"), None);
         let other = problem(b"b", "0.1.0").unwrap();
-        assert!(other.starts_with("component `std:read-csv@0.1.0` is not the one that was locked\n  expected sha256:"), "{other}");
+        assert!(
+            other.starts_with(
+                "component `std:read-csv@0.1.0` is not the one that was locked\n  expected sha256:"
+            ),
+            "{other}"
+        );
         let unknown = problem(b"b", "0.2.0").unwrap();
-        assert!(unknown.starts_with("component `std:read-csv@0.2.0` is not there\n"), "{unknown}");
+        assert!(
+            unknown.starts_with("component `std:read-csv@0.2.0` is not there\n"),
+            "{unknown}"
+        );
     }
 }

@@ -52,7 +52,12 @@ enum Status {
 
 impl Report {
     pub(super) fn new(json: bool) -> Self {
-        Self { json, checks: Vec::new(), damaged: Vec::new(), hints: Vec::new() }
+        Self {
+            json,
+            checks: Vec::new(),
+            damaged: Vec::new(),
+            hints: Vec::new(),
+        }
     }
 
     /// Something is as it should be.
@@ -78,8 +83,15 @@ impl Report {
 
     /// An object of the store is damaged.
     pub(super) fn damaged(&mut self, damaged: Damaged) {
-        let message = format!("{} `{}` is damaged: {}", damaged.kind, damaged.name, damaged.fault);
-        let status = if damaged.repaired { Status::Note } else { Status::Problem };
+        let message = format!(
+            "{} `{}` is damaged: {}",
+            damaged.kind, damaged.name, damaged.fault
+        );
+        let status = if damaged.repaired {
+            Status::Note
+        } else {
+            Status::Problem
+        };
         self.add("store", status, &message);
         self.damaged.push(damaged);
     }
@@ -91,9 +103,16 @@ impl Report {
 
     /// Prints what is left to print, and says whether there were no problems.
     pub(super) fn finish(self) -> Result<bool, Failure> {
-        let ok = self.checks.iter().all(|check| check.status != Status::Problem);
+        let ok = self
+            .checks
+            .iter()
+            .all(|check| check.status != Status::Problem);
         if self.json {
-            ui::json(&Summary { ok, checks: self.checks, damaged: self.damaged })?;
+            ui::json(&Summary {
+                ok,
+                checks: self.checks,
+                damaged: self.damaged,
+            })?;
         } else {
             for hint in &self.hints {
                 ui::note(&format!("\nhint: {hint}"));
@@ -108,7 +127,11 @@ impl Report {
                 ui::data(&line);
             }
         }
-        self.checks.push(Check { about, status, message: message.to_owned() });
+        self.checks.push(Check {
+            about,
+            status,
+            message: message.to_owned(),
+        });
     }
 }
 
@@ -131,7 +154,11 @@ fn lines(about: &str, status: Status, message: &str) -> Vec<String> {
     };
     let line = |(at, line): (usize, &str)| {
         let line = ui::harmless(line);
-        if at == 0 { format!("{status:7}  {about:10}  {line}") } else { format!("{:21}{line}", "") }
+        if at == 0 {
+            format!("{status:7}  {about:10}  {line}")
+        } else {
+            format!("{:21}{line}", "")
+        }
     };
     message.lines().enumerate().map(line).collect()
 }
@@ -143,13 +170,20 @@ mod tests {
     #[test]
     fn messages_of_several_lines_stay_in_their_column() {
         assert_eq!(
-            lines("store", Status::Problem, "blob `x` is damaged\n  expected a\n  found    b"),
+            lines(
+                "store",
+                Status::Problem,
+                "blob `x` is damaged\n  expected a\n  found    b"
+            ),
             [
                 "problem  store       blob `x` is damaged",
                 "                       expected a",
                 "                       found    b",
             ]
         );
-        assert_eq!(lines("toolchain", Status::Ok, "cargo 1.95.0"), ["ok       toolchain   cargo 1.95.0"]);
+        assert_eq!(
+            lines("toolchain", Status::Ok, "cargo 1.95.0"),
+            ["ok       toolchain   cargo 1.95.0"]
+        );
     }
 }

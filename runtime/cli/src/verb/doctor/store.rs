@@ -10,15 +10,27 @@ use crate::ui;
 /// Reads every object of the store again; with `repair`, moves damaged ones aside.
 pub(super) fn check(store: &Store, repair: bool, report: &mut Report) -> Result<(), Failure> {
     let count = store.count()?;
-    let bar = ui::bar(&format!("reading {count} objects of the store"), None, report.json);
+    let bar = ui::bar("reading the store", None, report.json);
     let found = store.check();
     bar.finish_and_clear();
-    let (newer, damages): (Vec<Damage>, Vec<Damage>) = found?.into_iter().partition(|damage| is_newer(&damage.fault));
+    let (newer, damages): (Vec<Damage>, Vec<Damage>) = found?
+        .into_iter()
+        .partition(|damage| is_newer(&damage.fault));
     for run in newer {
-        report.note("store", &format!("run `{}` cannot be checked: {}", run.name, with_causes(&run.fault)));
+        report.note(
+            "store",
+            &format!(
+                "run `{}` cannot be checked: {}",
+                run.name,
+                with_causes(&run.fault)
+            ),
+        );
     }
     if damages.is_empty() {
-        report.ok("store", &format!("{count} objects, every one as it was stored"));
+        report.ok(
+            "store",
+            &format!("{}, as stored", ui::counted(count, "object")),
+        );
         return Ok(());
     }
     if repair {
@@ -33,9 +45,21 @@ pub(super) fn check(store: &Store, repair: bool, report: &mut Report) -> Result<
             repaired: repair,
         });
     }
-    let (lost, damaged) = (damages.iter().filter(|damage| damage.kind == Kind::Run).count(), damages.len());
+    let (lost, damaged) = (
+        damages
+            .iter()
+            .filter(|damage| damage.kind == Kind::Run)
+            .count(),
+        damages.len(),
+    );
     if repair {
-        report.note("store", &format!("{damaged} of {count} objects were moved to `quarantine/` in the store"));
+        report.note(
+            "store",
+            &format!(
+                "{damaged} of {} moved to `quarantine/` in the store",
+                ui::counted(count, "object")
+            ),
+        );
         if damaged > lost {
             report.note("store", "the next run makes anew what it needs of them");
         }
@@ -43,7 +67,10 @@ pub(super) fn check(store: &Store, repair: bool, report: &mut Report) -> Result<
             report.note("store", "records of runs cannot be made anew");
         }
     } else {
-        report.problem("store", &format!("{damaged} of {count} objects are damaged"));
+        report.problem(
+            "store",
+            &format!("{damaged} of {} damaged", ui::counted(count, "object")),
+        );
         report.hint("to move them aside, so that the next run makes them anew, run `pinion doctor --repair`");
     }
     Ok(())

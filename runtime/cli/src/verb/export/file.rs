@@ -16,7 +16,10 @@ pub(super) struct Out<'a> {
 ///
 /// The bytes go to a temporary file in the same directory, which is renamed at the end: a failure leaves
 /// what was there. A link is followed, and what is no file, as a pipe, is written to as it is.
-pub(super) fn replace(path: &Path, write: impl FnOnce(&mut Out<'_>) -> Result<(), Failure>) -> Result<u64, Failure> {
+pub(super) fn replace(
+    path: &Path,
+    write: impl FnOnce(&mut Out<'_>) -> Result<(), Failure>,
+) -> Result<u64, Failure> {
     let failed = |error| unwritable(path, error);
     let there = match fs::metadata(path) {
         Ok(metadata) => Some(metadata),
@@ -25,17 +28,25 @@ pub(super) fn replace(path: &Path, write: impl FnOnce(&mut Out<'_>) -> Result<()
     };
     match there {
         Some(metadata) if metadata.is_dir() => Err(failed(io::ErrorKind::IsADirectory.into())),
-        Some(metadata) if !metadata.is_file() => {
-            fill(&File::options().write(true).open(path).map_err(failed)?, path, write)
-        }
+        Some(metadata) if !metadata.is_file() => fill(
+            &File::options().write(true).open(path).map_err(failed)?,
+            path,
+            write,
+        ),
         there => {
-            let target = if there.is_some() { fs::canonicalize(path).map_err(failed)? } else { path.to_path_buf() };
+            let target = if there.is_some() {
+                fs::canonicalize(path).map_err(failed)?
+            } else {
+                path.to_path_buf()
+            };
             let temporary = temporary(&target).map_err(failed)?;
             if let Some(metadata) = there {
                 fs::set_permissions(temporary.path(), metadata.permissions()).map_err(failed)?;
             }
             let bytes = fill(temporary.as_file(), path, write)?;
-            temporary.persist(&target).map_err(|error| failed(error.error))?;
+            temporary
+                .persist(&target)
+                .map_err(|error| failed(error.error))?;
             Ok(bytes)
         }
     }
@@ -46,8 +57,15 @@ pub(super) fn unwritable(path: &Path, error: io::Error) -> Failure {
     Failure::on_path("write", path.display(), error)
 }
 
-fn fill(file: &File, path: &Path, write: impl FnOnce(&mut Out<'_>) -> Result<(), Failure>) -> Result<u64, Failure> {
-    let mut out = Out { to: BufWriter::new(file), bytes: 0 };
+fn fill(
+    file: &File,
+    path: &Path,
+    write: impl FnOnce(&mut Out<'_>) -> Result<(), Failure>,
+) -> Result<u64, Failure> {
+    let mut out = Out {
+        to: BufWriter::new(file),
+        bytes: 0,
+    };
     write(&mut out)?;
     out.flush().map_err(|error| unwritable(path, error))?;
     Ok(out.bytes)
@@ -59,8 +77,23 @@ fn temporary(target: &Path) -> io::Result<tempfile::NamedTempFile> {
     // As any new file: whatever the umask leaves.
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    let parent = target.parent().filter(|parent| !parent.as_os_str().is_empty());
-    builder.tempfile_in(parent.map_or_else(|| PathBuf::from("."), Path::to_path_buf))
+    let parent = target
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty());
+    builder
+        .tempfile_in(parent.map_or_else(|| PathBuf::from("."), Path::to_path_buf))
+        .map_err(unnamed)
+}
+
+/// The error of the system alone: `tempfile` adds the random name, which nobody asked for.
+fn unnamed(error: io::Error) -> io::Error {
+    let inner = error
+        .get_ref()
+        .and_then(|with_path| with_path.source()?.downcast_ref::<io::Error>());
+    match inner.and_then(io::Error::raw_os_error) {
+        Some(code) => io::Error::from_raw_os_error(code),
+        None => error,
+    }
 }
 
 impl Write for Out<'_> {
@@ -81,7 +114,10 @@ mod tests {
     use super::*;
 
     fn text(text: &'static str) -> impl FnOnce(&mut Out<'_>) -> Result<(), Failure> {
-        move |out| out.write_all(text.as_bytes()).map_err(|error| Failure::on_path("write", "x", error))
+        move |out| {
+            out.write_all(text.as_bytes())
+                .map_err(|error| Failure::on_path("write", "x", error))
+        }
     }
 
     #[test]
@@ -103,7 +139,10 @@ mod tests {
             text("half")(out)?;
             Err(Failure::failed("no more"))
         };
-        assert_eq!(replace(&path, half).unwrap_err().error.to_string(), "no more");
+        assert_eq!(
+            replace(&path, half).unwrap_err().error.to_string(),
+            "no more"
+        );
         assert_eq!(fs::read_to_string(&path).unwrap(), "one");
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
     }
@@ -112,7 +151,9 @@ mod tests {
     fn a_directory_is_not_written_over() {
         let dir = tempfile::tempdir().unwrap();
         assert!(replace(dir.path(), text("one")).is_err());
-        assert!(replace(&dir.path().join("none/a.csv"), text("one")).is_err());
+        let failure = replace(&dir.path().join("none/a.csv"), text("one")).unwrap_err();
+        let cause = failure.error.source().unwrap().to_string();
+        assert!(!cause.contains(".pinion-export"), "{cause}");
     }
 
     #[cfg(unix)]
@@ -127,7 +168,10 @@ mod tests {
         std::os::unix::fs::symlink(&path, &link).unwrap();
         replace(&link, text("two")).unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), "two");
-        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(
+            fs::metadata(&path).unwrap().permissions().mode() & 0o777,
+            0o600
+        );
         assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
     }
 }

@@ -14,7 +14,7 @@ use parquet::file::properties::WriterProperties;
 use super::file::{Out, unwritable};
 use crate::failure::{Failure, INTERRUPTED};
 use crate::project::cancelled;
-use crate::rows::StoredTable;
+use crate::rows::{StoredTable, in_utc};
 use crate::ui;
 
 /// Who wrote a Parquet file, in the form that readers parse.
@@ -32,7 +32,9 @@ impl Format {
     /// What the extension of a file says.
     pub(super) fn of(path: &Path) -> Option<Self> {
         let extension = path.extension()?.to_str()?.to_ascii_lowercase();
-        [Self::Parquet, Self::Csv, Self::Arrow].into_iter().find(|format| format.name() == extension)
+        [Self::Parquet, Self::Csv, Self::Arrow]
+            .into_iter()
+            .find(|format| format.name() == extension)
     }
 
     /// The extension.
@@ -64,18 +66,34 @@ pub(super) fn write(
     label: &str,
     quiet: bool,
 ) -> Result<(), Failure> {
-    let nested = stored.schema.fields().iter().find(|field| field.data_type().is_nested());
+    let nested = stored
+        .schema
+        .fields()
+        .iter()
+        .find(|field| field.data_type().is_nested());
     if let (Format::Csv, Some(field)) = (format, nested) {
-        let message = format!("`{label}` cannot be written as CSV\n  found column `{}` as `{}`", ui::harmless(field.name()), field.data_type());
-        return Err(Failure::wrong(message).hint("CSV holds no nested values; write a `.parquet` or an `.arrow` file"));
+        let message = format!(
+            "`{label}` cannot be written as CSV\n  found column `{}` as `{}`",
+            ui::harmless(field.name()),
+            field.data_type()
+        );
+        return Err(Failure::wrong(message)
+            .hint("CSV holds no nested values; write a `.parquet` or an `.arrow` file"));
     }
     let failed = |error| unwritable(path, error);
     let mut writer = Writer::begin(stored, format, out).map_err(failed)?;
-    let bar = ui::bar(&format!("writing {label}"), Some(stored.table.partitions.len() as u64), quiet);
+    let bar = ui::bar(
+        &format!("writing {label}"),
+        Some(stored.table.partitions.len() as u64),
+        quiet,
+    );
     for batch in stored.batches() {
         if cancelled().load(Ordering::Relaxed) {
             bar.finish_and_clear();
-            return Err(Failure { code: INTERRUPTED, ..Failure::wrong("stopped before the file was written") });
+            return Err(Failure {
+                code: INTERRUPTED,
+                ..Failure::wrong("stopped before the file was written")
+            });
         }
         writer.write(&batch?).map_err(failed)?;
         bar.inc(1);
@@ -99,23 +117,28 @@ impl<'a, 'b> Writer<'a, 'b> {
                     .set_created_by(CREATED_BY.to_owned())
                     .set_compression(Compression::SNAPPY)
                     .build();
-                let writer = ArrowWriter::try_new(out, stored.schema.clone(), Some(properties)).map_err(other)?;
+                let writer = ArrowWriter::try_new(out, stored.schema.clone(), Some(properties))
+                    .map_err(other)?;
                 Self::Parquet(Box::new(writer))
             }
             Format::Csv => {
                 let mut writer = arrow_csv::Writer::new(out);
                 // A table without partitions has a header all the same.
-                writer.write(&RecordBatch::new_empty(stored.schema.clone())).map_err(other)?;
+                writer
+                    .write(&RecordBatch::new_empty(stored.schema.clone()))
+                    .map_err(other)?;
                 Self::Csv(Box::new(writer))
             }
-            Format::Arrow => Self::Arrow(Box::new(FileWriter::try_new(out, &stored.schema).map_err(other)?)),
+            Format::Arrow => Self::Arrow(Box::new(
+                FileWriter::try_new(out, &stored.schema).map_err(other)?,
+            )),
         })
     }
 
     fn write(&mut self, batch: &RecordBatch) -> io::Result<()> {
         match self {
             Self::Parquet(writer) => writer.write(batch).map_err(other),
-            Self::Csv(writer) => writer.write(batch).map_err(other),
+            Self::Csv(writer) => in_utc(batch).and_then(|batch| writer.write(&batch)).map_err(other),
             Self::Arrow(writer) => writer.write(batch).map_err(other),
         }
     }

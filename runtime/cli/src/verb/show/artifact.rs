@@ -15,7 +15,7 @@ use super::page::{facts, section, text_section};
 use crate::args::Show;
 use crate::failure::Failure;
 use crate::lookup::gone;
-use crate::rows::StoredTable;
+use crate::rows::{StoredTable, in_utc};
 use crate::ui;
 
 /// Most bytes of a text that are shown.
@@ -61,17 +61,30 @@ struct BlobView {
 }
 
 /// Shows what came out of a port.
-pub(super) fn show(store: &Store, run: &RunRecord, step: &StepRecord, output: &OutputRecord, args: &Show) -> Result<(), Failure> {
+pub(super) fn show(
+    store: &Store,
+    run: &RunRecord,
+    step: &StepRecord,
+    output: &OutputRecord,
+    args: &Show,
+) -> Result<(), Failure> {
     match &output.artifact {
         Artifact::Table(table) => show_table(store, run, (step, &output.port), table, args),
         Artifact::Blob(blob) => show_blob(store, run, (step, &output.port), blob, args.place.json),
     }
 }
 
-fn show_table(store: &Store, run: &RunRecord, of: (&StepRecord, &str), table: &TableSummary, args: &Show) -> Result<(), Failure> {
+fn show_table(
+    store: &Store,
+    run: &RunRecord,
+    of: (&StepRecord, &str),
+    table: &TableSummary,
+    args: &Show,
+) -> Result<(), Failure> {
     let (step, port) = of;
     let stored = StoredTable::open(store, &table.digest)?;
-    let mut first = stored.first(args.rows)?;
+    let first: Result<Vec<_>, _> = stored.first(args.rows)?.iter().map(in_utc).collect();
+    let mut first = first.map_err(|error| unreadable(&error))?;
     if args.place.json {
         let field = |field: &arrow_schema::FieldRef| FieldView {
             name: field.name().clone(),
@@ -99,7 +112,11 @@ fn show_table(store: &Store, run: &RunRecord, of: (&StepRecord, &str), table: &T
     ]);
     let field = |field: &arrow_schema::FieldRef| {
         let nullable = if field.is_nullable() { "nullable" } else { "" };
-        vec![field.name().clone(), field.data_type().to_string(), nullable.to_owned()]
+        vec![
+            field.name().clone(),
+            field.data_type().to_string(),
+            nullable.to_owned(),
+        ]
     };
     section("schema", stored.schema.fields().iter().map(field).collect());
     if args.rows == 0 {
@@ -109,14 +126,27 @@ fn show_table(store: &Store, run: &RunRecord, of: (&StepRecord, &str), table: &T
     if first.is_empty() {
         first.push(RecordBatch::new_empty(stored.schema.clone()));
     }
-    let options = FormatOptions::default().with_display_error(true).with_null("null");
-    let text = pretty_format_batches_with_options(&first, &options).map_err(|error| unreadable(&error))?;
-    let title = if shown as u64 == table.rows { "rows".to_owned() } else { format!("first {shown} of {} rows", table.rows) };
+    let options = FormatOptions::default()
+        .with_display_error(true)
+        .with_null("null");
+    let text =
+        pretty_format_batches_with_options(&first, &options).map_err(|error| unreadable(&error))?;
+    let title = if shown as u64 == table.rows {
+        "rows".to_owned()
+    } else {
+        format!("first {shown} of {} rows", table.rows)
+    };
     text_section(&title, &text.to_string());
     Ok(())
 }
 
-fn show_blob(store: &Store, run: &RunRecord, of: (&StepRecord, &str), blob: &Blob, json: bool) -> Result<(), Failure> {
+fn show_blob(
+    store: &Store,
+    run: &RunRecord,
+    of: (&StepRecord, &str),
+    blob: &Blob,
+    json: bool,
+) -> Result<(), Failure> {
     let (step, port) = of;
     let text = match is_text(&blob.media_type) {
         true => Some(beginning(&store.blob(&blob.digest).map_err(gone)?)),
@@ -144,7 +174,11 @@ fn show_blob(store: &Store, run: &RunRecord, of: (&StepRecord, &str), blob: &Blo
         ("bytes", blob.len.to_string()),
     ]);
     if let Some(text) = text {
-        let title = if cut { format!("first {SHOWN_BYTES} of {} bytes", blob.len) } else { "text".to_owned() };
+        let title = if cut {
+            format!("first {SHOWN_BYTES} of {} bytes", blob.len)
+        } else {
+            "text".to_owned()
+        };
         text_section(&title, &text);
     }
     Ok(())
@@ -156,13 +190,18 @@ fn unreadable(error: &ArrowError) -> Failure {
 
 /// Each row as a JSON object, nulls included.
 fn objects(batches: &[RecordBatch]) -> Result<Vec<Box<RawValue>>, ArrowError> {
-    let mut writer = WriterBuilder::new().with_explicit_nulls(true).build::<_, LineDelimited>(Vec::new());
+    let mut writer = WriterBuilder::new()
+        .with_explicit_nulls(true)
+        .build::<_, LineDelimited>(Vec::new());
     for batch in batches {
         writer.write(batch)?;
     }
     writer.finish()?;
     let lines = String::from_utf8_lossy(writer.get_ref()).into_owned();
-    let object = |line: &str| RawValue::from_string(line.to_owned()).map_err(|error| ArrowError::JsonError(error.to_string()));
+    let object = |line: &str| {
+        RawValue::from_string(line.to_owned())
+            .map_err(|error| ArrowError::JsonError(error.to_string()))
+    };
     lines.lines().map(object).collect()
 }
 
@@ -176,7 +215,9 @@ fn is_text(media_type: &str) -> bool {
 fn beginning(bytes: &[u8]) -> String {
     let head = bytes.get(..SHOWN_BYTES).unwrap_or(bytes);
     let whole = match std::str::from_utf8(head) {
-        Err(error) if error.error_len().is_none() && head.len() < bytes.len() => error.valid_up_to(),
+        Err(error) if error.error_len().is_none() && head.len() < bytes.len() => {
+            error.valid_up_to()
+        }
         _ => head.len(),
     };
     String::from_utf8_lossy(head.get(..whole).unwrap_or_default()).into_owned()
@@ -193,10 +234,20 @@ mod tests {
 
     #[test]
     fn text_is_known_by_its_media_type() {
-        for text in ["text/plain", "text/html; charset=utf-8", "application/json", "application/vnd.pinion.model+json"] {
+        for text in [
+            "text/plain",
+            "text/html; charset=utf-8",
+            "application/json",
+            "application/vnd.pinion.model+json",
+        ] {
             assert!(is_text(text), "{text}");
         }
-        for binary in ["", "application/octet-stream", "image/png", "application/jsonp"] {
+        for binary in [
+            "",
+            "application/octet-stream",
+            "image/png",
+            "application/jsonp",
+        ] {
             assert!(!is_text(binary), "{binary}");
         }
     }
@@ -207,7 +258,10 @@ mod tests {
         let long = "é".repeat(SHOWN_BYTES);
         assert_eq!(beginning(long.as_bytes()), "é".repeat(SHOWN_BYTES / 2));
         let odd = format!("x{long}");
-        assert_eq!(beginning(odd.as_bytes()), format!("x{}", "é".repeat(SHOWN_BYTES / 2 - 1)));
+        assert_eq!(
+            beginning(odd.as_bytes()),
+            format!("x{}", "é".repeat(SHOWN_BYTES / 2 - 1))
+        );
         assert_eq!(beginning(b"bad \xff byte"), "bad \u{fffd} byte");
     }
 
@@ -215,9 +269,14 @@ mod tests {
     fn rows_become_objects_in_the_order_of_the_schema() {
         let names: ArrayRef = Arc::new(StringArray::from(vec![Some("line\nbreak"), None]));
         let values: ArrayRef = Arc::new(Float64Array::from(vec![0.1, f64::NAN]));
-        let batch = RecordBatch::try_from_iter_with_nullable([("z", names, true), ("a", values, false)]).unwrap();
+        let batch =
+            RecordBatch::try_from_iter_with_nullable([("z", names, true), ("a", values, false)])
+                .unwrap();
         let objects = objects(&[batch]).unwrap();
         let texts: Vec<&str> = objects.iter().map(|object| object.get()).collect();
-        assert_eq!(texts, [r#"{"z":"line\nbreak","a":0.1}"#, r#"{"z":null,"a":null}"#]);
+        assert_eq!(
+            texts,
+            [r#"{"z":"line\nbreak","a":0.1}"#, r#"{"z":null,"a":null}"#]
+        );
     }
 }

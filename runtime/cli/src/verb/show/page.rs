@@ -1,13 +1,15 @@
 //! How facts are laid out for people: aligned, one a line, in sections.
 
-use pinion_runtime::record::StepRecord;
+use pinion_runtime::record::{StepOutcome, StepRecord};
 
 use crate::ui;
 
 /// Prints facts that have a value, one a line.
 pub(super) fn facts(facts: &[(&str, String)]) {
     let known = facts.iter().filter(|(_, value)| !value.is_empty());
-    let rows: Vec<Vec<String>> = known.map(|(label, value)| vec![(*label).to_owned(), ui::harmless(value)]).collect();
+    let rows: Vec<Vec<String>> = known
+        .map(|(label, value)| vec![(*label).to_owned(), ui::harmless(value)])
+        .collect();
     for line in ui::aligned(&rows) {
         ui::data(&line);
     }
@@ -35,11 +37,19 @@ pub(super) fn text_section(title: &str, text: &str) {
     }
 }
 
-/// How many units a step has, in words.
+/// How many units of a step ran, and how many were known.
 pub(super) fn units(step: &StepRecord) -> String {
     let totals = &step.totals;
     match totals.units {
         0 => String::new(),
-        units => format!("{units} units, {} cached", totals.cached),
+        units => format!("{} run, {} cached", units - totals.cached, totals.cached),
+    }
+}
+
+/// How long a step took, unless it never began.
+pub(super) fn duration(step: &StepRecord) -> String {
+    match step.outcome {
+        StepOutcome::Skipped => String::new(),
+        _ => ui::duration(step.duration_ms),
     }
 }

@@ -2,11 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use pinion_runtime::record::{Artifact, LogLine, RunRecord, Size, StepFailure, StepRecord, columns_read};
+use pinion_runtime::record::{
+    Artifact, LogLine, RunRecord, Size, StepFailure, StepRecord, columns_read,
+};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::page::{facts, section, text_section, units};
+use super::page::{duration, facts, section, text_section, units};
 use crate::failure::Failure;
 use crate::ui;
 use crate::verb::run::{Bytes, OutputSummary, Units, step_outcome_name, step_summary};
@@ -54,6 +56,7 @@ pub(super) fn show(run: &RunRecord, step: &StepRecord, json: bool) -> Result<(),
     if json {
         return ui::json(&view);
     }
+    let used = |text: String| if step.units.is_empty() { String::new() } else { text };
     facts(&[
         ("step", view.name.clone()),
         ("run", view.run.clone()),
@@ -61,21 +64,33 @@ pub(super) fn show(run: &RunRecord, step: &StepRecord, json: bool) -> Result<(),
         ("digest", view.digest.clone()),
         ("kind", view.kind.clone()),
         ("outcome", view.outcome.to_owned()),
-        ("duration", ui::duration(view.duration_ms)),
+        ("duration", duration(step)),
         ("units", units(step)),
-        ("fuel", view.fuel.to_string()),
-        ("memory", ui::bytes(view.memory_bytes)),
-        ("read", ui::bytes(view.bytes.read)),
-        ("copied", ui::bytes(view.bytes.copied)),
-        ("hashed", ui::bytes(view.bytes.hashed)),
-        ("stored", ui::bytes(view.bytes.stored)),
+        ("fuel", used(view.fuel.to_string())),
+        ("memory", used(ui::bytes(view.memory_bytes))),
+        ("read", used(ui::bytes(view.bytes.read))),
+        ("copied", used(ui::bytes(view.bytes.copied))),
+        ("hashed", used(ui::bytes(view.bytes.hashed))),
+        ("stored", used(ui::bytes(view.bytes.stored))),
     ]);
     section("params", params(&view.params));
     section("inputs", view.inputs.iter().map(InputView::row).collect());
-    section("outputs", step.outputs.iter().map(|output| output_row(&output.port, &output.artifact)).collect());
+    section(
+        "outputs",
+        step.outputs
+            .iter()
+            .map(|output| output_row(&output.port, &output.artifact))
+            .collect(),
+    );
     section("columns read", columns(&view.columns_read));
     section("columns made", columns(&view.columns_made));
-    section("log", view.log.iter().map(|line| vec![line.level.clone(), line.message.clone()]).collect());
+    section(
+        "log",
+        view.log
+            .iter()
+            .map(|line| vec![line.level.clone(), line.message.clone()])
+            .collect(),
+    );
     show_error(step);
     Ok(())
 }
@@ -83,10 +98,26 @@ pub(super) fn show(run: &RunRecord, step: &StepRecord, json: bool) -> Result<(),
 /// Shows why a step failed, if it did.
 pub(super) fn show_error(step: &StepRecord) {
     let Some(error) = &step.error else { return };
-    text_section(&format!("step `{}` failed ({})", step.name, ui::harmless(&error.code)), &indented(&error.message));
-    let width = error.details.iter().map(|(label, _)| label.chars().count()).max().unwrap_or(0);
+    text_section(
+        &format!(
+            "step `{}` failed ({})",
+            step.name,
+            ui::harmless(&error.code)
+        ),
+        &indented(&error.message),
+    );
+    let width = error
+        .details
+        .iter()
+        .map(|(label, _)| label.chars().count())
+        .max()
+        .unwrap_or(0);
     for (label, value) in &error.details {
-        ui::data(&format!("    {:width$} {}", ui::harmless(label), ui::harmless(value)));
+        ui::data(&format!(
+            "    {:width$} {}",
+            ui::harmless(label),
+            ui::harmless(value)
+        ));
     }
 }
 
@@ -103,7 +134,8 @@ impl<'a> StepView<'a> {
             component: summary.component,
             digest: summary.digest,
             kind: step.kind.clone(),
-            params: serde_json::from_str(&step.params).unwrap_or_else(|_| Value::String(step.params.clone())),
+            params: serde_json::from_str(&step.params)
+                .unwrap_or_else(|_| Value::String(step.params.clone())),
             outcome: step_outcome_name(step.outcome),
             inputs: InputView::all(step),
             outputs: summary.outputs,
@@ -127,21 +159,38 @@ impl InputView {
                 Size::Rows(rows) => (Some(rows), None),
                 Size::Bytes(bytes) => (None, Some(bytes)),
             };
-            Self { port: input.port.clone(), from: input.from.clone(), digest: input.digest.to_string(), rows, bytes }
+            Self {
+                port: input.port.clone(),
+                from: input.from.clone(),
+                digest: input.digest.to_string(),
+                rows,
+                bytes,
+            }
         });
         inputs.collect()
     }
 
     fn row(&self) -> Vec<String> {
         let rows = self.rows.map(|rows| format!("{rows} rows"));
-        let size = rows.or_else(|| self.bytes.map(ui::bytes)).unwrap_or_default();
-        vec![self.port.clone(), self.from.clone(), size, self.digest.clone()]
+        let size = rows
+            .or_else(|| self.bytes.map(ui::bytes))
+            .unwrap_or_default();
+        vec![
+            self.port.clone(),
+            self.from.clone(),
+            size,
+            self.digest.clone(),
+        ]
     }
 }
 
 fn output_row(port: &str, artifact: &Artifact) -> Vec<String> {
     let (what, size, digest) = match artifact {
-        Artifact::Table(table) => ("table".to_owned(), format!("{} rows", table.rows), table.digest),
+        Artifact::Table(table) => (
+            "table".to_owned(),
+            format!("{} rows", table.rows),
+            table.digest,
+        ),
         Artifact::Blob(blob) => (blob.media_type.clone(), ui::bytes(blob.len), blob.digest),
     };
     vec![port.to_owned(), what, size, digest.to_string()]
@@ -149,14 +198,24 @@ fn output_row(port: &str, artifact: &Artifact) -> Vec<String> {
 
 fn params(params: &Value) -> Vec<Vec<String>> {
     match params {
-        Value::Object(members) => members.iter().map(|(name, value)| vec![name.clone(), value.to_string()]).collect(),
+        Value::Object(members) => members
+            .iter()
+            .map(|(name, value)| vec![name.clone(), value.to_string()])
+            .collect(),
         other => vec![vec![other.to_string()]],
     }
 }
 
 fn columns(columns: &Columns) -> Vec<Vec<String>> {
     let row = |(port, names): (&String, &BTreeSet<String>)| {
-        vec![port.clone(), names.iter().map(String::as_str).collect::<Vec<_>>().join(", ")]
+        vec![
+            port.clone(),
+            names
+                .iter()
+                .map(String::as_str)
+                .collect::<Vec<_>>()
+                .join(", "),
+        ]
     };
     columns.iter().map(row).collect()
 }
@@ -165,7 +224,10 @@ fn columns(columns: &Columns) -> Vec<Vec<String>> {
 fn columns_made(step: &StepRecord) -> Columns {
     let mut columns = Columns::new();
     for (port, names) in step.units.iter().flat_map(|unit| &unit.made) {
-        columns.entry(port.clone()).or_default().extend(names.iter().cloned());
+        columns
+            .entry(port.clone())
+            .or_default()
+            .extend(names.iter().cloned());
     }
     columns
 }
