@@ -10,7 +10,7 @@
 
 use std::sync::Arc;
 
-use arrow_array::{Array, BooleanArray, Int16Array};
+use arrow_array::{BooleanArray, Int16Array};
 use arrow_schema::{DataType, Field};
 use pinion_sdk::{Batch, Descriptor, Inputs, Output, Result, RowMap};
 
@@ -29,17 +29,12 @@ impl RowMap for LabelLate {
 
     fn describe() -> Descriptor {
         Descriptor::new("Keeps the flights that arrived and marks the late ones.")
-            .input(
-                "flights",
-                "Needs `arr_delay`: minutes, null if the flight never arrived.",
-            )
+            .input("flights", "Needs `arr_delay`, in minutes.")
             .output("flights", "The flights that arrived, with `late`.")
     }
 
     fn open(params: Params, _side: Inputs) -> Result<Self> {
-        Ok(Self {
-            minutes: params.minutes,
-        })
+        Ok(Self(params))
     }
 
     fn apply(&mut self, flights: &Batch) -> Result<Vec<Output>> {
@@ -62,7 +57,7 @@ pinion_sdk::export!(LabelLate: RowMap);
 mod tests {
     use arrow_array::cast::AsArray;
     use arrow_array::types::Int32Type;
-    use arrow_array::{ArrayRef, Int32Array, RecordBatch};
+    use arrow_array::{Array, ArrayRef, Int32Array, RecordBatch};
     use pinion_sdk::testing;
 
     use super::*;
