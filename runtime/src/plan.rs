@@ -6,6 +6,7 @@
 mod error;
 mod shapes;
 
+pub use shapes::{introduce, strangers};
 pub(crate) use shapes::remembered;
 
 use std::collections::BTreeMap;

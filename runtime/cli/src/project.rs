@@ -143,17 +143,18 @@ impl Project {
         let sources = self.sources(&pipeline)?;
         let sandbox = sandbox(threads(planning.threads))?;
         let data = self.data(&sources)?;
-        let plan = plan::resolve(
-            &pipeline,
-            components,
-            sources,
-            Tools {
-                store: &self.store,
-                sandbox: &sandbox,
-                data: &data,
-                cancel: &CANCELLED,
-            },
-        )?;
+        let tools = Tools {
+            store: &self.store,
+            sandbox: &sandbox,
+            data: &data,
+            cancel: &CANCELLED,
+        };
+        let strangers = plan::strangers(components.values(), tools);
+        if !strangers.is_empty() {
+            ui::note(&format!("  preparing {} components", strangers.len()));
+            plan::introduce(&strangers, threads(planning.threads), tools);
+        }
+        let plan = plan::resolve(&pipeline, components, sources, tools)?;
         let new = plan.lockfile();
         let changes = diff(old.as_ref(), &new);
         self.refuse_drift(planning, &changes)?;

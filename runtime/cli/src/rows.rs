@@ -92,9 +92,11 @@ impl<'a> StoredTable<'a> {
 pub(crate) fn in_utc(batch: &RecordBatch) -> Result<RecordBatch, ArrowError> {
     let schema = batch.schema();
     let fields: Vec<FieldRef> = schema.fields().iter().map(utc_field).collect();
-    let columns = batch.columns().iter().zip(&fields).map(|(column, field)| match column.data_type() == field.data_type() {
-        true => Ok(Arc::clone(column)),
-        false => cast(column, field.data_type()),
+    let columns = batch.columns().iter().zip(&fields).map(|(column, field)| {
+        match column.data_type() == field.data_type() {
+            true => Ok(Arc::clone(column)),
+            false => cast(column, field.data_type()),
+        }
     });
     let columns = columns.collect::<Result<Vec<_>, _>>()?;
     let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
@@ -117,7 +119,9 @@ fn utc_type(data_type: &DataType) -> DataType {
         DataType::FixedSizeList(item, len) => DataType::FixedSizeList(utc_field(item), *len),
         DataType::Struct(fields) => DataType::Struct(fields.iter().map(utc_field).collect()),
         DataType::Map(entries, sorted) => DataType::Map(utc_field(entries), *sorted),
-        DataType::Dictionary(key, value) => DataType::Dictionary(key.clone(), Box::new(utc_type(value))),
+        DataType::Dictionary(key, value) => {
+            DataType::Dictionary(key.clone(), Box::new(utc_type(value)))
+        }
         other => other.clone(),
     }
 }
@@ -134,9 +138,9 @@ mod tests {
     #[test]
     fn points_in_time_are_written_in_utc_wherever_they_are() {
         let zone = || Some(Arc::from("America/New_York"));
-        let times = TimestampSecondArray::from(vec![Some(1_380_600_000), None]).with_timezone_opt(zone());
-        let mut nested =
-            ListBuilder::new(TimestampSecondBuilder::new().with_timezone_opt(zone()));
+        let times =
+            TimestampSecondArray::from(vec![Some(1_380_600_000), None]).with_timezone_opt(zone());
+        let mut nested = ListBuilder::new(TimestampSecondBuilder::new().with_timezone_opt(zone()));
         nested.append_value([Some(0)]);
         nested.append_null();
         let local = TimestampSecondArray::from(vec![0, 1]);
@@ -149,7 +153,15 @@ mod tests {
         ];
         let batch = in_utc(&RecordBatch::try_from_iter(columns).unwrap()).unwrap();
         let text = |column: usize| array_value_to_string(batch.column(column), 0).unwrap();
-        assert_eq!([0, 1, 2, 3].map(text), ["2013-10-01T04:00:00Z", "[1970-01-01T00:00:00Z]", "1970-01-01T00:00:00", "1"]);
+        assert_eq!(
+            [0, 1, 2, 3].map(text),
+            [
+                "2013-10-01T04:00:00Z",
+                "[1970-01-01T00:00:00Z]",
+                "1970-01-01T00:00:00",
+                "1"
+            ]
+        );
         assert!(batch.column(0).is_null(1));
     }
 }

@@ -25,14 +25,58 @@ struct StoredShape {
 
 /// What a component tells of itself.
 pub(super) fn describe(component: &Component, tools: Tools<'_>) -> Result<Descriptor, StepError> {
-    let mut hasher = StructuredHasher::new("pinion describe v1");
-    let key = hasher.text(SEMANTICS).component(&component.digest).finish();
+    let key = describe_key(component);
     remembered(tools, "describe", &key, || {
         let program = tools
             .sandbox
             .program(component.digest, &|| Ok(component.bytes.to_vec()))?;
         tools.sandbox.describe(&program, tools.cancel)
     })
+}
+
+fn describe_key(component: &Component) -> Digest {
+    let mut hasher = StructuredHasher::new("pinion describe v1");
+    hasher
+        .text(SEMANTICS)
+        .component(&component.digest)
+        .finish()
+}
+
+/// The components, each once, that have not told of themselves in this store yet.
+pub fn strangers<'a>(
+    components: impl Iterator<Item = &'a Component>,
+    tools: Tools<'_>,
+) -> Vec<Component> {
+    let mut strangers: Vec<Component> = Vec::new();
+    for component in components {
+        let known = matches!(tools.store.memo("describe", &describe_key(component)), Ok(Some(_)));
+        if !known && !strangers.iter().any(|other| other.digest == component.digest) {
+            strangers.push(component.clone());
+        }
+    }
+    strangers
+}
+
+/// Lets components tell of themselves, several at once: compiling one may take seconds.
+///
+/// What goes wrong is told to whoever asks next, with the step that uses the component.
+pub fn introduce(strangers: &[Component], threads: usize, tools: Tools<'_>) {
+    let next = std::sync::atomic::AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        for _ in 0..threads.min(strangers.len()) {
+            scope.spawn(|| {
+                loop {
+                    let at = next.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+                    let Some(component) = strangers.get(at) else {
+                        return;
+                    };
+                    if describe(component, tools).is_err() && tools.cancel.is_cancelled() {
+                        return;
+                    }
+                }
+            });
+        }
+    });
 }
 
 /// The shapes of every output port.

@@ -61,6 +61,14 @@ impl Store {
         key: &Digest,
         recipe: &Recipe,
     ) -> Result<(), StoreError> {
+        // The questions come first: questions without a recipe find nothing, but a recipe without its
+        // questions would never be found.
+        let questions: Vec<&Question> = recipe
+            .observations
+            .iter()
+            .map(|observation| &observation.question)
+            .collect();
+        self.put_questions(first, &questions)?;
         let mut body = serde_json::to_vec(recipe).map_err(StoreError::json(Kind::Recipe))?;
         body.push(b'\n');
         let sealed = recipe_seal(first, key).close(&body);
@@ -68,12 +76,7 @@ impl Store {
         if self.files.read(&path)?.as_ref() != Some(&sealed) {
             self.files.write(&path, &sealed)?;
         }
-        let questions: Vec<&Question> = recipe
-            .observations
-            .iter()
-            .map(|observation| &observation.question)
-            .collect();
-        self.put_questions(first, &questions)
+        Ok(())
     }
 
     /// Whether everything that a recipe names is there: a hit on what is gone is a miss.

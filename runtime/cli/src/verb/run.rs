@@ -17,12 +17,16 @@ use crate::failure::{DONE, FAILED, Failure, INTERRUPTED};
 use crate::project::{Planned, Project, Unlock, cancelled, threads};
 use crate::ui::{self, Progress};
 
-/// What `pinion run --json` prints; a stable interface, and what `pinion verify --expect` reads.
+/// What `pinion run --json` prints; a stable interface, and what `pinion verify --expect` reads, which
+/// can do without what differs from run to run.
 #[derive(Debug, Deserialize, Serialize)]
 pub(crate) struct Summary {
+    #[serde(default)]
     pub(crate) run: String,
     pub(crate) run_digest: Option<String>,
+    #[serde(default)]
     pub(crate) outcome: String,
+    #[serde(default)]
     pub(crate) duration_ms: u64,
     pub(crate) steps: Vec<StepSummary>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -32,20 +36,26 @@ pub(crate) struct Summary {
 #[derive(Debug, Deserialize, Serialize)]
 pub(crate) struct StepSummary {
     pub(crate) name: String,
+    #[serde(default)]
     pub(crate) component: String,
     pub(crate) digest: String,
+    #[serde(default)]
     pub(crate) outcome: String,
+    #[serde(default)]
     pub(crate) units: Units,
     /// Of all output tables together.
+    #[serde(default)]
     pub(crate) rows: u64,
     pub(crate) outputs: Vec<OutputSummary>,
     pub(crate) fuel: u64,
     pub(crate) memory_bytes: u64,
+    #[serde(default)]
     pub(crate) duration_ms: u64,
+    #[serde(default)]
     pub(crate) bytes: Bytes,
 }
 
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Debug, Default, Deserialize, Serialize)]
 pub(crate) struct Units {
     pub(crate) run: u64,
     pub(crate) cached: u64,
@@ -61,7 +71,7 @@ pub(crate) struct OutputSummary {
     pub(crate) bytes: Option<u64>,
 }
 
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Debug, Default, Deserialize, Serialize)]
 pub(crate) struct Bytes {
     pub(crate) read: u64,
     pub(crate) copied: u64,

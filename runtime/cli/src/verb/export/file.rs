@@ -71,6 +71,7 @@ fn fill(
     Ok(out.bytes)
 }
 
+/// A temporary file beside `target`. Errors do not show its random name.
 fn temporary(target: &Path) -> io::Result<tempfile::NamedTempFile> {
     let mut builder = tempfile::Builder::new();
     builder.prefix(".pinion-export-");
@@ -82,18 +83,7 @@ fn temporary(target: &Path) -> io::Result<tempfile::NamedTempFile> {
         .filter(|parent| !parent.as_os_str().is_empty());
     builder
         .tempfile_in(parent.map_or_else(|| PathBuf::from("."), Path::to_path_buf))
-        .map_err(unnamed)
-}
-
-/// The error of the system alone: `tempfile` adds the random name, which nobody asked for.
-fn unnamed(error: io::Error) -> io::Error {
-    let inner = error
-        .get_ref()
-        .and_then(|with_path| with_path.source()?.downcast_ref::<io::Error>());
-    match inner.and_then(io::Error::raw_os_error) {
-        Some(code) => io::Error::from_raw_os_error(code),
-        None => error,
-    }
+        .map_err(|error| error.kind().into())
 }
 
 impl Write for Out<'_> {

@@ -124,8 +124,9 @@ impl<'a, 'b> Writer<'a, 'b> {
             Format::Csv => {
                 let mut writer = arrow_csv::Writer::new(out);
                 // A table without partitions has a header all the same.
-                writer
-                    .write(&RecordBatch::new_empty(stored.schema.clone()))
+                let empty = in_utc(&RecordBatch::new_empty(stored.schema.clone()));
+                empty
+                    .and_then(|empty| writer.write(&empty))
                     .map_err(other)?;
                 Self::Csv(Box::new(writer))
             }
@@ -138,7 +139,9 @@ impl<'a, 'b> Writer<'a, 'b> {
     fn write(&mut self, batch: &RecordBatch) -> io::Result<()> {
         match self {
             Self::Parquet(writer) => writer.write(batch).map_err(other),
-            Self::Csv(writer) => in_utc(batch).and_then(|batch| writer.write(&batch)).map_err(other),
+            Self::Csv(writer) => in_utc(batch)
+                .and_then(|batch| writer.write(&batch))
+                .map_err(other),
             Self::Arrow(writer) => writer.write(batch).map_err(other),
         }
     }

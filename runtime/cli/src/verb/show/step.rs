@@ -56,7 +56,13 @@ pub(super) fn show(run: &RunRecord, step: &StepRecord, json: bool) -> Result<(),
     if json {
         return ui::json(&view);
     }
-    let used = |text: String| if step.units.is_empty() { String::new() } else { text };
+    let used = |text: String| {
+        if step.units.is_empty() {
+            String::new()
+        } else {
+            text
+        }
+    };
     facts(&[
         ("step", view.name.clone()),
         ("run", view.run.clone()),
