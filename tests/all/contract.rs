@@ -124,7 +124,12 @@ fn row_map_reads_one_column_and_passes_the_others() {
         ["a"],
         "two batches, one fetch, no other column"
     );
-    insta::assert_snapshot!(asked(&done).join("\n"), @"");
+    insta::assert_snapshot!(asked(&done).join("\n"), @r#"
+    Rows { port: "rows" }
+    BatchRows
+    Field { port: "rows", name: "a" }
+    Column { port: "rows", name: "a" }
+    "#);
 
     // What was passed stays a reference to the input; what was made is there once.
     let Made::Table(kept) = &done.outputs[0] else {
@@ -248,7 +253,12 @@ fn guest_in_c_scales_a_column() {
         .unwrap();
     let done = step.execute(&unit, &data).unwrap();
     assert_eq!(data.fetched(), ["c"]);
-    insta::assert_snapshot!(asked(&done).join("\n"), @"");
+    insta::assert_snapshot!(asked(&done).join("\n"), @r#"
+    Rows { port: "rows" }
+    BatchRows
+    Field { port: "rows", name: "c" }
+    Column { port: "rows", name: "c" }
+    "#);
     let result = rows(&done, &unit, 0, &data).remove(0);
     let scaled: Vec<f64> = result["c"].as_primitive::<Float64Type>().values().to_vec();
     assert_eq!(scaled, [-1.5, -4.5, -7.5, -10.5, -13.5, -16.5, -19.5]);
@@ -307,7 +317,7 @@ fn source_reads_range_by_range() {
     for unit in &units {
         let done = step.execute(unit, &data).unwrap();
         insta::allow_duplicates! {
-            insta::assert_snapshot!(asked(&done).join("\n"), @"");
+            insta::assert_snapshot!(asked(&done).join("\n"), @r#"Blob { port: "source" }"#);
         }
         for batch in rows(&done, unit, 0, &data) {
             let length = batch["length"]
@@ -467,7 +477,15 @@ fn reduce_runs_rounds_with_carry() {
     assert_eq!(summary["rows"].as_primitive::<UInt64Type>().value(0), 5);
     assert_eq!(model, 3.0_f64.to_le_bytes());
     let asked: Vec<String> = all.iter().map(|done| asked(done).join(" ")).collect();
-    insta::assert_snapshot!(asked.join("\n"), @"");
+    insta::assert_snapshot!(asked.join("\n"), @r#"
+    Layout { port: "origin" } BatchRows Field { port: "origin", name: "value" } Column { port: "origin", name: "value" } Seed { substream: 7 }
+    Rows { port: "rows" } Layout { port: "rows" } BatchRows Field { port: "rows", name: "x" } Column { port: "rows", name: "x" }
+    Rows { port: "rows" } Layout { port: "rows" } BatchRows Field { port: "rows", name: "x" } Column { port: "rows", name: "x" }
+
+
+    Rows { port: "rows" }
+    Rows { port: "rows" }
+    "#);
 }
 
 #[test]
@@ -506,7 +524,13 @@ fn whole_table_makes_two_passes_and_two_outputs() {
         ["key", "key"],
         "one chunk of each partition, once"
     );
-    insta::assert_snapshot!(asked(&done).join("\n"), @"");
+    insta::assert_snapshot!(asked(&done).join("\n"), @r#"
+    Layout { port: "rows" }
+    BatchRows
+    Field { port: "rows", name: "key" }
+    Column { port: "rows", name: "key" }
+    Rows { port: "rows" }
+    "#);
 
     // Nothing was made: sorted rows are row numbers over the input. Partitions have two batches of four.
     let Made::Table(sorted) = &done.outputs[0] else {
@@ -580,7 +604,10 @@ fn data_that_is_gone_is_said_to_be() {
     let error = step
         .execute(&unit, &Arc::new(Memory::default()))
         .unwrap_err();
-    insta::assert_snapshot!(pinion_tests::step::chain(&error), @"");
+    insta::assert_snapshot!(pinion_tests::step::chain(&error), @r"
+    data that the step asked for cannot be read
+    caused by: column `a` is gone
+    ");
 }
 
 #[test]

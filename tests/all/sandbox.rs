@@ -91,20 +91,23 @@ fn text(mode: &str) -> (String, Done) {
 
 #[test]
 fn panics_and_traps() {
-    insta::assert_snapshot!(misbehave("panic"), @"");
-    insta::assert_snapshot!(misbehave("unreachable"), @"");
-    insta::assert_snapshot!(misbehave("exit"), @"");
-    insta::assert_snapshot!(misbehave("recurse"), @"");
-    insta::assert_snapshot!(misbehave("nest"), @"");
-    insta::assert_snapshot!(misbehave("refuse"), @"");
+    insta::assert_snapshot!(misbehave("panic"), @r"
+    trapped: the step trapped: wasm `unreachable` instruction executed
+    the step gives up
+    ");
+    insta::assert_snapshot!(misbehave("unreachable"), @"trapped: the step trapped: wasm `unreachable` instruction executed");
+    insta::assert_snapshot!(misbehave("exit"), @"trapped: the step trapped: it called `exit`");
+    insta::assert_snapshot!(misbehave("recurse"), @"trapped: the step trapped: out of bounds memory access");
+    insta::assert_snapshot!(misbehave("nest"), @"host: the host cannot run the step: its calls are nested deeper than 1048576 bytes of stack");
+    insta::assert_snapshot!(misbehave("refuse"), @"not-today: the step has other plans");
 }
 
 #[test]
 fn what_runs_away_runs_into_a_limit() {
-    insta::assert_snapshot!(misbehave("loop"), @"");
-    insta::assert_snapshot!(misbehave("memory"), @"");
-    insta::assert_snapshot!(misbehave("handles"), @"");
-    insta::assert_snapshot!(misbehave("ask"), @"");
+    insta::assert_snapshot!(misbehave("loop"), @"limit-reached: the fuel limit of 2000000000 is reached");
+    insta::assert_snapshot!(misbehave("memory"), @"limit-reached: the memory limit of 67108864 is reached");
+    insta::assert_snapshot!(misbehave("handles"), @"limit-reached: the handles limit of 65536 is reached");
+    insta::assert_snapshot!(misbehave("ask"), @"limit-reached: the output limit of 67108864 is reached");
 }
 
 #[test]
@@ -153,7 +156,7 @@ fn a_log_has_an_end() {
         "{}",
         log[0].message
     );
-    insta::assert_snapshot!(log.last().unwrap().message, @"");
+    insta::assert_snapshot!(log.last().unwrap().message, @"the log ends here: its limit of 4096 bytes is reached");
 }
 
 #[test]
@@ -167,7 +170,23 @@ fn what_is_printed_becomes_log() {
 #[test]
 fn the_world_is_empty_and_at_the_beginning_of_time() {
     let (world, _) = text("world");
-    insta::assert_snapshot!(world, @"");
+    insta::assert_snapshot!(world, @r#"
+    arguments []
+    environment []
+    directory Ok("/")
+    read / Err(NotFound)
+    list / Err(NotFound)
+    read . Err(NotFound)
+    list . Err(NotFound)
+    read /etc/passwd Err(NotFound)
+    list /etc/passwd Err(NotFound)
+    read pinion.toml Err(NotFound)
+    list pinion.toml Err(NotFound)
+    write Err(NotFound)
+    input Ok("")
+    time Ok(0ns)
+    elapsed 0ns
+    "#);
 }
 
 #[test]
@@ -183,37 +202,74 @@ fn waiting_takes_no_time() {
 
 #[test]
 fn outputs_are_those_that_check_promised() {
-    insta::assert_snapshot!(misbehave("other-name"), @"");
-    insta::assert_snapshot!(misbehave("other-type"), @"");
-    insta::assert_snapshot!(misbehave("other-width"), @"");
-    insta::assert_snapshot!(misbehave("other-port"), @"");
-    insta::assert_snapshot!(misbehave("two-batches"), @"");
-    insta::assert_snapshot!(misbehave("nulls"), @"");
-    insta::assert_snapshot!(hoard("other-port"), @"");
+    insta::assert_snapshot!(misbehave("other-name"), @r"
+    bad-output: the step broke its contract: its output differs from what `check` promised
+      expected column 1 to be `x` as Int64
+      found    `y` as Int64
+    ");
+    insta::assert_snapshot!(misbehave("other-type"), @r"
+    bad-output: the step broke its contract: its output differs from what `check` promised
+      expected column 1 to be `x` as Int64
+      found    `x` as Utf8
+    ");
+    insta::assert_snapshot!(misbehave("other-width"), @r"
+    bad-output: the step broke its contract: its output differs from what `check` promised
+      expected 1 columns
+      found    0
+    ");
+    insta::assert_snapshot!(misbehave("other-port"), @"bad-output: the step broke its contract: it returned rows for port `lines`, which it did not describe");
+    insta::assert_snapshot!(misbehave("two-batches"), @"bad-output: the step broke its contract: it returned two batches for port `rows` at once");
+    insta::assert_snapshot!(misbehave("nulls"), @r"
+    bad-output: the step broke its contract: array of Int64 has nulls but is not nullable
+      expected 0
+      found    1
+    ");
+    insta::assert_snapshot!(hoard("other-port"), @r"
+    bad-output: the step broke its contract: its output differs from what `check` promised
+      expected column 1 to be `word` as Utf8
+      found    `x` as Int64
+    ");
 }
 
 #[test]
 fn handles_cannot_be_forged() {
-    insta::assert_snapshot!(misbehave("missing-column"), @"");
-    insta::assert_snapshot!(misbehave("forged-handle"), @"");
-    insta::assert_snapshot!(misbehave("writer-as-batch"), @"");
-    insta::assert_snapshot!(misbehave("twice"), @"");
+    insta::assert_snapshot!(misbehave("missing-column"), @"bad-output: the step broke its contract: there is no column `nowhere`");
+    insta::assert_snapshot!(misbehave("forged-handle"), @"trapped: the step trapped: unknown handle index 4711");
+    insta::assert_snapshot!(misbehave("writer-as-batch"), @"trapped: the step trapped: handle index 2 used with the wrong type, expected guest-defined resource but found a different guest-defined resource");
+    insta::assert_snapshot!(misbehave("twice"), @"trapped: the step trapped: unknown handle index 2");
 }
 
 #[test]
 fn operations_pile_up_to_a_limit() {
-    insta::assert_snapshot!(misbehave("deep"), @"");
-    insta::assert_snapshot!(misbehave("double"), @"");
+    insta::assert_snapshot!(misbehave("deep"), @r"
+    bad-batch: too many operations make one batch
+      expected at most 48 on top of each other, and 4096 in all
+    ");
+    insta::assert_snapshot!(misbehave("double"), @r"
+    bad-batch: too many operations make one batch
+      expected at most 48 on top of each other, and 4096 in all
+    ");
 }
 
 #[test]
 fn check_is_pure_and_checked() {
-    insta::assert_snapshot!(misbehave("check-panics"), @"");
-    insta::assert_snapshot!(misbehave("check-asks"), @"");
-    insta::assert_snapshot!(misbehave("check-twice"), @"");
-    insta::assert_snapshot!(misbehave("check-ports"), @"");
-    insta::assert_snapshot!(misbehave("check-format"), @"");
-    insta::assert_snapshot!(misbehave("check-kind"), @"");
+    insta::assert_snapshot!(misbehave("check-panics"), @r"
+    trapped: the step trapped: wasm `unreachable` instruction executed
+    nothing suits this step
+    ");
+    insta::assert_snapshot!(misbehave("check-asks"), @"bad-output: the step broke its contract: `describe` and `check` may not ask for anything");
+    insta::assert_snapshot!(misbehave("check-twice"), @"bad-output: the step broke its contract: the schema of port `rows` is not valid: there are two columns named `x`");
+    insta::assert_snapshot!(misbehave("check-ports"), @r"
+    bad-output: the step broke its contract: `check` gave shapes for other ports than it describes
+      expected rows
+      found    lines
+    ");
+    insta::assert_snapshot!(misbehave("check-format"), @r"
+    bad-output: the step broke its contract: the schema of port `rows` is not valid: field `x` has an unknown format
+      expected an Arrow C Data Interface format string
+      found    `?`
+    ");
+    insta::assert_snapshot!(misbehave("check-kind"), @"bad-output: the step broke its contract: `check` says that port `rows` carries a `tree`");
 }
 
 #[test]
@@ -277,17 +333,110 @@ fn garbage_is_refused_with_reasons() {
     ];
     let answers =
         garbage.map(|which| format!("{which} -> {}", misbehave(&format!("garbage {which}"))));
-    insta::assert_snapshot!(answers.join("\n"), @"");
+    insta::assert_snapshot!(answers.join("\n"), @r"
+    short values -> bad-batch: the values buffer of array `x` is too short
+      expected 24 bytes
+      found    16
+    other length -> bad-batch: array `x` has the wrong length
+      expected 3
+      found    2
+    huge length -> bad-batch: a batch of 18446744073709551615 rows is too long
+    large length -> bad-batch: a batch of 2147483648 rows is too long
+    too many nulls -> bad-batch: array `x` has the wrong null count
+      expected 1
+      found    2
+    too few nulls -> bad-batch: array `x` has the wrong null count
+      expected 2
+      found    1
+    nulls without bitmap -> bad-batch: array `x` has the wrong null count
+      expected 0
+      found    1
+    short bitmap -> bad-batch: the validity buffer of array `x` is too short
+      expected 2 bytes
+      found    1
+    forbidden nulls -> bad-batch: array `x` has nulls but is not nullable
+      expected 0
+      found    1
+    no buffers -> bad-batch: array `x` has the wrong number of buffers
+      expected 1
+      found    0
+    too many buffers -> bad-batch: array `x` has the wrong number of buffers
+      expected 2
+      found    3
+    no nodes -> bad-batch: column `x` does not have one node for each of its fields
+      expected 1
+      found    0
+    too many nodes -> bad-batch: column `x` does not have one node for each of its fields
+      expected 1
+      found    2
+    bad text -> bad-batch: array `x` has values that are not valid
+      found Invalid UTF8 sequence at string index 0 (0..2): invalid utf-8 sequence of 1 bytes from index 0
+    cut text -> bad-batch: array `x` has values that are not valid
+      found incomplete utf-8 byte sequence from index 0
+    offsets backwards -> bad-batch: array `x` has values that are not valid
+      found Offset invariant failure: non-monotonic offset at slot 1: 2 > 1
+    offsets beyond -> bad-batch: array `x` has values that are not valid
+      found Last offset 3 of Utf8 is larger than values length 2
+    offsets below -> bad-batch: array `x` has values that are not valid
+      found Error converting offset[0] (-1) to usize for Utf8
+    no offsets -> bad-batch: the offsets buffer of array `x` is too short
+      expected 8 bytes
+      found    4
+    unknown format -> bad-batch: field `x` has a type that is not supported
+      found `+ud:0`, union
+    empty format -> bad-batch: field `x` has an unknown format
+      expected an Arrow C Data Interface format string
+      found    ``
+    missing children -> bad-batch: field `x` lacks children
+      expected 4000000000
+      found    0
+    surplus children -> bad-batch: field `x` lacks children
+      expected 1
+      found    0
+    deep field -> bad-batch: field `item.item.item.item.item.item.item.item.item.item.item.item.item.item.item.item.item.item.item.item.item.item.item.item.item.item.item.item.item.item.item.item.item` is nested too deep
+      expected at most 32 levels
+    metadata twice -> bad-batch: field `x` has the metadata key `key` twice
+    dictionary index -> bad-batch: array `x` has values that are not valid
+      found Value at position 0 out of bounds: 2 (should be in [0, 0])
+    two names -> duplicate-column: there are two columns named `x`
+    fields without columns -> bad-batch: 1 fields are given for 0 columns
+    mask length -> bad-batch: array `mask` has the wrong length
+      expected 3
+      found    1
+    mask type -> bad-batch: array `mask` has the wrong number of buffers
+      expected 2
+      found    1
+    take beyond -> bad-batch: row 3 does not exist
+      expected less than 3
+    take nonsense -> bad-batch: column `indices` does not have one node for each of its fields
+      expected 1
+      found    0
+    slice beyond -> bad-batch: rows are too many
+      found 2 rows from row 18446744073709551615
+    select nothing -> missing-column: there is no column `nowhere`
+    select twice -> duplicate-column: there are two columns `x`
+    rename nothing -> missing-column: there is no column `nowhere`
+    rename onto -> duplicate-column: there are two columns `y`
+    with other length -> bad-batch: array `z` has the wrong length
+      expected 3
+      found    1
+    zip itself -> duplicate-column: there are two columns `x`
+    zip other length -> bad-batch: the batches differ in length
+      expected 3 rows
+      found    1 rows
+    concat nothing -> bad-batch: there is no batch to concatenate
+    concat others -> bad-batch: the batches differ in schema
+    ");
 }
 
 #[test]
 fn output_has_a_limit_however_it_is_made() {
-    insta::assert_snapshot!(hoard("new-rows"), @"");
-    insta::assert_snapshot!(hoard("same-rows"), @"");
-    insta::assert_snapshot!(hoard("no-rows"), @"");
-    insta::assert_snapshot!(hoard("scratch"), @"");
-    insta::assert_snapshot!(hoard("grow"), @"");
-    insta::assert_snapshot!(hoard("blob"), @"");
+    insta::assert_snapshot!(hoard("new-rows"), @"limit-reached: the output limit of 67108864 is reached");
+    insta::assert_snapshot!(hoard("same-rows"), @"limit-reached: the output limit of 67108864 is reached");
+    insta::assert_snapshot!(hoard("no-rows"), @"limit-reached: the output limit of 67108864 is reached");
+    insta::assert_snapshot!(hoard("scratch"), @"limit-reached: the output limit of 67108864 is reached");
+    insta::assert_snapshot!(hoard("grow"), @"limit-reached: the output limit of 67108864 is reached");
+    insta::assert_snapshot!(hoard("blob"), @"limit-reached: the output limit of 67108864 is reached");
 }
 
 #[test]
@@ -325,7 +474,21 @@ fn ranges_are_inside_the_file_and_in_order() {
             .unwrap_err()
             .to_string()
     };
-    insta::assert_snapshot!(["overlap", "backwards", "beyond", "overflow", "probe-twice"].map(partition).join("\n"), @"");
+    insta::assert_snapshot!(["overlap", "backwards", "beyond", "overflow", "probe-twice"].map(partition).join("\n"), @r"
+    the step broke its contract: its ranges overlap, run backwards or run beyond the file
+      found 2 bytes from 3
+      in    a file of 12 bytes
+    the step broke its contract: its ranges overlap, run backwards or run beyond the file
+      found 2 bytes from 0
+      in    a file of 12 bytes
+    the step broke its contract: its ranges overlap, run backwards or run beyond the file
+      found 13 bytes from 0
+      in    a file of 12 bytes
+    the step broke its contract: its ranges overlap, run backwards or run beyond the file
+      found 2 bytes from 18446744073709551615
+      in    a file of 12 bytes
+    the step broke its contract: the probed schema is not valid: there are two columns named `x`
+    ");
 }
 
 fn bad(bytes: &[u8]) -> String {
@@ -338,27 +501,68 @@ fn bad(bytes: &[u8]) -> String {
 #[test]
 fn what_is_no_component_of_a_step_is_refused() {
     let whole = fixtures::component("add-one");
-    insta::assert_snapshot!(bad(b""), @"");
-    insta::assert_snapshot!(bad(b"PAR1 is not WebAssembly"), @"");
-    insta::assert_snapshot!(bad(&whole[..whole.len() / 2]), @"");
-    insta::assert_snapshot!(bad(b"\0asm\x01\0\0\0"), @"");
-    insta::assert_snapshot!(bad(b"\0asm\x0d\0\x01\0"), @"");
+    insta::assert_snapshot!(bad(b""), @r"
+    bad-component: the component cannot be used
+    caused by: it is not WebAssembly
+    ");
+    insta::assert_snapshot!(bad(b"PAR1 is not WebAssembly"), @r"
+    bad-component: the component cannot be used
+    caused by: it is not WebAssembly
+    ");
+    insta::assert_snapshot!(bad(&whole[..whole.len() / 2]), @r"
+    bad-component: the component cannot be used
+    caused by: failed to parse WebAssembly module: wasm component contains an invalid module section: section range 2504..959754 is out of bounds (bound = 485458)
+    ");
+    insta::assert_snapshot!(bad(b"\0asm\x01\0\0\0"), @r"
+    bad-component: the component cannot be used
+    caused by: it is a core module and no component
+    ");
+    insta::assert_snapshot!(bad(b"\0asm\x0d\0\x01\0"), @r"
+    bad-component: the component cannot be used
+    caused by: it is no step
+      expected exports `pinion:step/step@0.1.0` and one kind of step
+      found    no exports
+    ");
     let text = |text: &str| bad(&wat::parse_str(text).unwrap());
-    insta::assert_snapshot!(text(r#"(component (instance $i) (export "pinion:step/step@0.1.0" (instance $i)))"#), @"");
-    insta::assert_snapshot!(text(r#"(component (instance $i) (export "pinion:step/reduce@0.1.0" (instance $i)))"#), @"");
+    insta::assert_snapshot!(text(r#"(component (instance $i) (export "pinion:step/step@0.1.0" (instance $i)))"#), @r"
+    bad-component: the component cannot be used
+    caused by: it is no step
+      expected exports `pinion:step/step@0.1.0` and one kind of step
+      found    pinion:step/step@0.1.0
+    ");
+    insta::assert_snapshot!(text(r#"(component (instance $i) (export "pinion:step/reduce@0.1.0" (instance $i)))"#), @r"
+    bad-component: the component cannot be used
+    caused by: it is no step
+      expected exports `pinion:step/step@0.1.0` and one kind of step
+      found    pinion:step/reduce@0.1.0
+    ");
     insta::assert_snapshot!(text(r#"(component (instance $i)
         (export "pinion:step/step@0.1.0" (instance $i))
         (export "pinion:step/reduce@0.1.0" (instance $i))
-        (export "pinion:step/row-map@0.1.0" (instance $i)))"#), @"");
+        (export "pinion:step/row-map@0.1.0" (instance $i)))"#), @r"
+    bad-component: the component cannot be used
+    caused by: it is no step
+      expected exports `pinion:step/step@0.1.0` and one kind of step
+      found    pinion:step/step@0.1.0, pinion:step/reduce@0.1.0, pinion:step/row-map@0.1.0
+    ");
     insta::assert_snapshot!(text(r#"(component (instance $i)
         (import "wasi:http/types@0.2.0" (instance (export "get" (func))))
         (export "pinion:step/step@0.1.0" (instance $i))
-        (export "pinion:step/row-map@0.1.0" (instance $i)))"#), @"");
+        (export "pinion:step/row-map@0.1.0" (instance $i)))"#), @r"
+    bad-component: the component cannot be used
+    caused by: it asks for what a step is not given: component imports instance `wasi:http/types@0.2.0`, but a matching implementation was not found in the linker: instance export `get` has the wrong type: function implementation is missing
+    ");
     insta::assert_snapshot!(text(r#"(component (instance $i)
         (import "pinion:step/context@0.1.0" (instance (export "seed" (func (param "substream" string)))))
         (export "pinion:step/step@0.1.0" (instance $i))
-        (export "pinion:step/row-map@0.1.0" (instance $i)))"#), @"");
-    insta::assert_snapshot!(bad(fixtures::component("sockets")), @"");
+        (export "pinion:step/row-map@0.1.0" (instance $i)))"#), @r"
+    bad-component: the component cannot be used
+    caused by: it asks for what a step is not given: component imports instance `pinion:step/context@0.1.0`, but a matching implementation was not found in the linker: instance export `seed` has the wrong type: type mismatch with parameters: expected `u64` found `string`
+    ");
+    insta::assert_snapshot!(bad(fixtures::component("sockets")), @r"
+    bad-component: the component cannot be used
+    caused by: it asks for what a step is not given: component imports instance `wasi:sockets/network@0.2.6`, but a matching implementation was not found in the linker: instance export `network` has the wrong type: resource implementation is missing
+    ");
 }
 
 #[test]
@@ -383,5 +587,5 @@ fn exports_that_are_empty_are_refused_when_they_are_called() {
     let error = sandbox()
         .describe(&program(&bytes.unwrap()).unwrap(), &NEVER)
         .unwrap_err();
-    insta::assert_snapshot!(error, @"");
+    insta::assert_snapshot!(error, @"the step broke its contract: it does not export `pinion:step/step@0.1.0#describe`");
 }
