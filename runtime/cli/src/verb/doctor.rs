@@ -5,7 +5,7 @@ mod report;
 mod store;
 mod toolchain;
 
-use std::path::PathBuf;
+use std::path::Path;
 
 use cap_std::ambient_authority;
 use cap_std::fs::Dir;
@@ -48,7 +48,7 @@ pub(crate) fn doctor(args: &Doctor) -> Result<u8, Failure> {
 }
 
 /// Opens a store that is there. None is made.
-fn open(path: &PathBuf, report: &mut Report) -> Option<pinion_runtime::store::Store> {
+fn open(path: &Path, report: &mut Report) -> Option<pinion_runtime::store::Store> {
     if !path.exists() {
         report.ok("store", "there is none yet; the first run makes it");
         return None;

@@ -159,3 +159,88 @@ impl<'a, 'b> Writer<'a, 'b> {
 fn other(error: impl Error + Send + Sync + 'static) -> io::Error {
     io::Error::other(error)
 }
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow_array::{ArrayRef, StringArray, TimestampSecondArray};
+    use arrow_schema::{DataType, Field, TimeUnit};
+    use cap_std::ambient_authority;
+    use cap_std::fs::Dir;
+    use pinion_runtime::arrow::chunk::canonical;
+    use pinion_runtime::store::Store;
+    use pinion_runtime::table::{Chunk, Partition, Place, Table};
+
+    use super::*;
+
+    /// A table of text and of points in time in a named zone.
+    fn stored(store: &Store, partitions: usize) -> StoredTable<'_> {
+        let time = DataType::Timestamp(TimeUnit::Second, Some("America/New_York".into()));
+        let fields = [
+            Field::new("na\"me", DataType::Utf8, true),
+            Field::new("time", time, true),
+        ];
+        let names = StringArray::from(vec![Some("a,b"), None]);
+        let times = TimestampSecondArray::from(vec![Some(0), None]);
+        let arrays: [ArrayRef; 2] = [
+            Arc::new(names),
+            Arc::new(times.with_timezone("America/New_York")),
+        ];
+        let columns: Vec<_> = fields
+            .iter()
+            .zip(arrays)
+            .map(|(field, array)| canonical(field, &[array]).unwrap())
+            .collect();
+        let file = store.put_chunks(&fields, &columns).unwrap();
+        let chunk = |(column, digest)| Chunk {
+            digest,
+            place: Place::Stored {
+                file: file.file,
+                column,
+            },
+        };
+        let partition = Arc::new(Partition {
+            rows: 2,
+            columns: (0..).zip(file.chunks.iter().copied()).map(chunk).collect(),
+        });
+        let table = Table {
+            fields: fields.into_iter().map(Arc::new).collect(),
+            partitions: vec![partition; partitions],
+        };
+        StoredTable::open(store, &store.put_table(&table).unwrap()).unwrap()
+    }
+
+    fn exported(partitions: usize, format: Format) -> Vec<u8> {
+        let directory = tempfile::tempdir().unwrap();
+        let open = |path: &Path| Dir::open_ambient_dir(path, ambient_authority()).unwrap();
+        std::fs::create_dir(directory.path().join("store")).unwrap();
+        let store = Store::open(open(&directory.path().join("store"))).unwrap();
+        let stored = stored(&store, partitions);
+        let path = directory.path().join("out");
+        let bytes = super::super::file::replace(&path, |out| {
+            write(&stored, format, (&path, out), "a.rows", true)
+        });
+        let written = std::fs::read(&path).unwrap();
+        assert_eq!(bytes.unwrap(), written.len() as u64);
+        written
+    }
+
+    #[test]
+    fn csv_has_a_header_quotes_and_points_in_time_in_utc() {
+        let text = |partitions| String::from_utf8(exported(partitions, Format::Csv)).unwrap();
+        assert_eq!(text(0), "\"na\"\"me\",time\n");
+        let rows = "\"a,b\",1970-01-01T00:00:00Z\n,\n";
+        assert_eq!(text(2), format!("\"na\"\"me\",time\n{rows}{rows}"));
+    }
+
+    #[test]
+    fn equal_tables_give_equal_bytes() {
+        for format in [Format::Parquet, Format::Csv, Format::Arrow] {
+            for partitions in [0, 1, 3] {
+                assert_eq!(exported(partitions, format), exported(partitions, format));
+            }
+        }
+    }
+}
