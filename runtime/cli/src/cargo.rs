@@ -169,7 +169,10 @@ impl Build<'_> {
             .args(["build", "--target", TARGET, "--profile", self.profile])
             .arg("--message-format=json-render-diagnostics")
             .arg("--target-dir")
-            .arg(self.target_dir)
+            // Cargo runs in the crate's directory, and the path may be relative to this one.
+            .arg(
+                std::path::absolute(self.target_dir).unwrap_or_else(|_| self.target_dir.to_owned()),
+            )
             .args(self.locked.then_some("--locked"))
             .args(self.packages.iter().flat_map(|name| ["--package", name]))
             .env("CARGO_ENCODED_RUSTFLAGS", self.flags()?)
