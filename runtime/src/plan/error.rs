@@ -139,7 +139,7 @@ pub enum PlanError {
         place: Place,
     },
     /// A step that refuses what it is given.
-    #[error("step `{step}` cannot take what it is given: {message}{}\n  in {place}", Facts(&facts(details)))]
+    #[error("step `{step}` cannot take what it is given: {message}{}", Facts(&facts(details, place)))]
     Refused {
         /// The step.
         step: String,
@@ -155,7 +155,7 @@ pub enum PlanError {
         place: Place,
     },
     /// A step whose `check` went wrong.
-    #[error("step `{step}` could not check what it is given\n  in {place}")]
+    #[error("step `{step}` could not check what it is given{}", Facts(&facts(&said(error), place)))]
     Check {
         /// The step.
         step: String,
@@ -167,10 +167,22 @@ pub enum PlanError {
     },
 }
 
-fn facts(details: &[(String, String)]) -> Vec<(&str, String)> {
-    details
-        .iter()
-        .map(|(label, value)| (label.as_str(), value.clone()))
+/// The facts of a step, but for its advice, and where it stands.
+fn facts<'a>(details: &'a [(String, String)], place: &Place) -> Vec<(&'a str, String)> {
+    let own = details.iter().filter(|(label, _)| label != "hint");
+    own.map(|(label, value)| (label.as_str(), value.clone()))
+        .chain([("in", place.to_string())])
+        .collect()
+}
+
+/// What a step that trapped wrote to standard error.
+fn said(error: &StepError) -> Vec<(String, String)> {
+    let StepError::Trapped { stderr, .. } = error else {
+        return Vec::new();
+    };
+    let lines = stderr.iter().filter(|line| !line.trim().is_empty());
+    lines
+        .map(|line| ("stderr".to_owned(), line.clone()))
         .collect()
 }
 
@@ -197,13 +209,28 @@ impl Hint for PlanError {
             Self::Refused {
                 meant: Some(meant), ..
             } => Some(format!("did you mean `{meant}`?")),
-            Self::Refused { code, details, .. } if code == "wrong-type" => {
-                let column = details
-                    .iter()
-                    .find(|(label, _)| label == "column")
-                    .map(|(_, column)| column)?;
-                Some(format!("`std:cast-columns` gives `{column}` another type"))
+            Self::Refused { code, details, .. } => {
+                let detail = |wanted: &str| {
+                    let mut found = details.iter().filter(|(label, _)| label == wanted);
+                    found.next().map(|(_, value)| value)
+                };
+                match detail("hint") {
+                    Some(hint) => Some(hint.clone()),
+                    None if code == "wrong-type" => detail("column")
+                        .map(|column| format!("`std:cast-columns` gives `{column}` another type")),
+                    None => None,
+                }
             }
+            Self::UnknownOutput {
+                upstream,
+                port: Some(port),
+                known,
+                ..
+            } => closest(port, known.iter().map(String::as_str))
+                .map(|meant| format!("did you mean `{upstream}.{meant}`?")),
+            Self::Unbound { port, .. } => Some(format!(
+                "name what it reads, as in `inputs = {{ {port} = \"…\" }}`"
+            )),
             _ => None,
         }
     }
@@ -234,11 +261,13 @@ pub(super) fn refusal(
         .find(|(label, _)| label == "column")
         .map(|(_, column)| column.clone());
     let mut meant = None;
-    let mut place = declared.place.clone();
+    let place = quoted(&message, &details)
+        .find_map(|text| named_at(&declared.params, text))
+        .map_or_else(
+            || declared.place.clone(),
+            |param| declared.param_place(&param).clone(),
+        );
     if let Some(column) = &column {
-        if let Some(named) = named_at(&declared.params, column) {
-            place = declared.param_place(&named).clone();
-        }
         let port = match details.iter().find(|(label, _)| label == "port") {
             Some((_, port)) => Some(port.clone()),
             None => {
@@ -292,7 +321,18 @@ pub(super) fn refusal(
     }
 }
 
-/// The path of the param that names a column, in the form of [`StepDecl::param_place`].
+/// What a step says that may be the value of a param: the values of its facts, the column first, and an
+/// expression below its message.
+fn quoted<'a>(message: &'a str, details: &'a [(String, String)]) -> impl Iterator<Item = &'a str> {
+    let column = details.iter().filter(|(label, _)| label == "column");
+    let values = column
+        .chain(details)
+        .map(|(_, value)| value.trim_matches('`'));
+    let lines = message.lines().skip(1);
+    values.chain(lines.filter_map(|line| line.trim_start().strip_prefix("in ")))
+}
+
+/// The path of the param that is a text or has its name, in the form of [`StepDecl::param_place`].
 fn named_at(params: &serde_json::Value, column: &str) -> Option<String> {
     use serde_json::Value;
     match params {

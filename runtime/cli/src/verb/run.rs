@@ -242,7 +242,8 @@ pub(crate) fn failed_step(planned: &Planned, ended: &Ended) -> Failure {
             stderr,
         } => {
             message = format!("{message}: it trapped: {words}");
-            facts.extend(stderr.iter().map(|line| ("stderr", line.clone())));
+            let lines = stderr.iter().filter(|line| !line.trim().is_empty());
+            facts.extend(lines.map(|line| ("stderr", line.clone())));
         }
         StepError::LimitReached(limit) => {
             message = format!("{message}: {limit}");
