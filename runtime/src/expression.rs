@@ -161,7 +161,7 @@ impl Expression {
     }
 
     /// Feeds the tree to a structured hash.
-    pub fn hash(&self, hasher: &mut StructuredHasher) {
+    pub fn feed(&self, hasher: &mut StructuredHasher) {
         match self {
             Self::Input(port) => {
                 hasher.text("input").text(port);
@@ -175,21 +175,21 @@ impl Expression {
                 for name in names {
                     hasher.text(name);
                 }
-                of.hash(hasher);
+                of.feed(hasher);
             }
             Self::With(of, fields) => {
                 hasher.text("with");
                 hash_fields(hasher, fields);
-                of.hash(hasher);
+                of.feed(hasher);
             }
             Self::Rename(of, name, to) => {
                 hasher.text("rename").text(name).text(to);
-                of.hash(hasher);
+                of.feed(hasher);
             }
             Self::Zip(left, right) => {
                 hasher.text("zip");
-                left.hash(hasher);
-                right.hash(hasher);
+                left.feed(hasher);
+                right.feed(hasher);
             }
         }
     }

@@ -6,8 +6,8 @@
 mod error;
 mod shapes;
 
-pub use shapes::{introduce, strangers};
 pub(crate) use shapes::remembered;
+pub use shapes::{introduce, strangers};
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -480,7 +480,7 @@ pub(crate) fn hash_question(hasher: &mut StructuredHasher, question: &Question) 
         Question::Column { port, name } => hasher.text("column").text(port).text(name),
         Question::Valid { expression } => {
             hasher.text("valid");
-            expression.hash(hasher);
+            expression.feed(hasher);
             hasher
         }
         Question::Blob { port } => hasher.text("blob").text(port),

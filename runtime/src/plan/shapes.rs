@@ -36,10 +36,7 @@ pub(super) fn describe(component: &Component, tools: Tools<'_>) -> Result<Descri
 
 fn describe_key(component: &Component) -> Digest {
     let mut hasher = StructuredHasher::new("pinion describe v1");
-    hasher
-        .text(SEMANTICS)
-        .component(&component.digest)
-        .finish()
+    hasher.text(SEMANTICS).component(&component.digest).finish()
 }
 
 /// The components, each once, that have not told of themselves in this store yet.
@@ -49,8 +46,15 @@ pub fn strangers<'a>(
 ) -> Vec<Component> {
     let mut strangers: Vec<Component> = Vec::new();
     for component in components {
-        let known = matches!(tools.store.memo("describe", &describe_key(component)), Ok(Some(_)));
-        if !known && !strangers.iter().any(|other| other.digest == component.digest) {
+        let known = matches!(
+            tools.store.memo("describe", &describe_key(component)),
+            Ok(Some(_))
+        );
+        if !known
+            && !strangers
+                .iter()
+                .any(|other| other.digest == component.digest)
+        {
             strangers.push(component.clone());
         }
     }

@@ -24,6 +24,7 @@ use super::{
 };
 use crate::arrow::chunk::canonical_field;
 use crate::arrow::format::to_wire;
+use crate::arrow::rows::Rows;
 use crate::digest::Digest;
 use crate::table::Chunk;
 use crate::unit::{
@@ -41,6 +42,9 @@ const CALL_BYTES: usize = 1 << 30;
 
 /// Ranges that a source may cut one file into.
 const MAX_RANGES: usize = 1 << 20;
+
+/// The main input: its position, its port and its batches.
+type Main = (usize, Arc<str>, Arc<[Rows]>);
 
 /// An instance and how to call it.
 struct Guest<'a> {
@@ -357,10 +361,7 @@ impl Guest<'_> {
     }
 
     /// The main input: its position and its batches.
-    fn main(
-        &self,
-        unit: &Unit,
-    ) -> Result<(usize, Arc<str>, Arc<[crate::arrow::rows::Rows]>), StepError> {
+    fn main(&self, unit: &Unit) -> Result<Main, StepError> {
         for (at, input) in unit.inputs.iter().enumerate() {
             if let (true, InputContent::Table(table)) = (input.main, &input.content) {
                 let rows = table.partitions.iter().map(|partition| partition.rows);

@@ -94,10 +94,7 @@ fn answer_copied(state: &mut State, batch: Result<Batch, BadBatch>) -> Guest<Res
 }
 
 fn wire_fields<'a>(fields: impl Iterator<Item = &'a Field>) -> Vec<wire::Field> {
-    fields
-        .flat_map(|field| to_wire(field))
-        .map(wire::Field::from)
-        .collect()
+    fields.flat_map(to_wire).map(wire::Field::from).collect()
 }
 
 /// Observes what one column of a batch is, and gives its field.

@@ -1,8 +1,12 @@
 //! `pinion plan`.
 
+use std::collections::BTreeMap;
+
+use pinion_runtime::pipeline::StepName;
 use pinion_runtime::plan::{PlannedStep, Tools};
-use pinion_runtime::record::{InputRecord, RunRecord, StepRecord, columns_read};
+use pinion_runtime::record::{InputRecord, StepOutcome, StepRecord, columns_read};
 use pinion_runtime::run::{self, Mode, Observer, Options, Prediction};
+use pinion_runtime::store::Store;
 use serde::Serialize;
 
 use crate::args::Plan;
@@ -67,19 +71,14 @@ pub(crate) fn plan(args: &Plan) -> Result<u8, Failure> {
         observer: &Silent,
     };
     let predictions = run::predict(&planned.plan, tools, options)?;
-    let last = project
-        .store
-        .runs()?
-        .pop()
-        .map(|id| project.store.run(&id))
-        .transpose()?;
+    let before = last_of_each(&project.store, &planned.plan)?;
     let steps = planned
         .plan
         .steps
         .iter()
         .zip(&predictions)
         .map(|(step, prediction)| {
-            let before = last.as_ref().and_then(|run| run.step(step.name.as_str()));
+            let before = before.get(&step.name);
             StepSummary {
                 name: step.name.to_string(),
                 component: step.reference.clone(),
@@ -107,9 +106,31 @@ pub(crate) fn plan(args: &Plan) -> Result<u8, Failure> {
         for change in &planned.changes {
             ui::note(&format!("  would have {change}"));
         }
-        let _: Option<&RunRecord> = last.as_ref();
     }
     Ok(DONE)
+}
+
+/// How many runs to look back for one that a step ended well in.
+const RUNS_BACK: usize = 20;
+
+/// The last time that each step ended well: runs of a few steps only, and failed ones, lie between.
+fn last_of_each(
+    store: &Store,
+    plan: &pinion_runtime::plan::Plan,
+) -> Result<BTreeMap<StepName, StepRecord>, Failure> {
+    let mut last = BTreeMap::new();
+    for id in store.runs()?.iter().rev().take(RUNS_BACK) {
+        for step in store.run(id)?.steps {
+            let ended_well = matches!(step.outcome, StepOutcome::Succeeded | StepOutcome::Cached);
+            if ended_well {
+                last.entry(step.name.clone()).or_insert(step);
+            }
+        }
+        if plan.steps.iter().all(|step| last.contains_key(&step.name)) {
+            break;
+        }
+    }
+    Ok(last)
 }
 
 fn row(step: &StepSummary) -> Vec<String> {
