@@ -2,6 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod caching;
 mod contract;
+mod days;
+mod failure;
 mod sandbox;
 mod scaffold;
+mod verify;

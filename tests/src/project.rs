@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 use regex::Regex;
 use tempfile::TempDir;
 
-use crate::fixtures::workspace;
+use crate::fixtures::{target_dir, workspace};
 
 /// A directory that is gone when this is dropped.
 #[derive(Debug)]
@@ -89,6 +89,11 @@ impl Project {
             .args(args)
             .current_dir(self.path())
             .env("NO_COLOR", "1")
+            // Compiled once for all tests, and none of the user's.
+            .env(
+                "PINION_CACHE_DIR",
+                target_dir(&workspace()).join("pinion-cache"),
+            )
             .stdin(Stdio::null());
         command
     }
@@ -133,7 +138,8 @@ impl Said {
     }
 
     /// Exit code, standard output and standard error for a snapshot, with a placeholder for what differs
-    /// from run to run: the directory, run ids, durations.
+    /// from run to run or with every change to a component: the directory, run ids, durations, digests. What
+    /// depends on what was compiled before is left out.
     pub fn snapshot(&self) -> String {
         let code = self
             .code
@@ -145,6 +151,8 @@ impl Said {
             }
         }
         let text = text.replace(&*self.directory.to_string_lossy(), "[DIR]");
+        let text = PREPARED.replace_all(&text, "");
+        let text = DIGEST.replace_all(&text, "$1:[DIGEST]");
         let text = RUN_ID.replace_all(&text, "[RUN]");
         DURATION.replace_all(&text, "[TIME]").into_owned()
     }
@@ -152,6 +160,12 @@ impl Said {
 
 /// `20261123-061530-4f2a`.
 static RUN_ID: LazyLock<Regex> = LazyLock::new(|| regex(r"\b\d{8}-\d{6}-[0-9a-f]{4,}\b"));
+
+/// A digest in full.
+static DIGEST: LazyLock<Regex> = LazyLock::new(|| regex(r"\b(sha256|blake3):[0-9a-f]{64}\b"));
+
+/// The line that tells of compiling, which is done once for all tests.
+static PREPARED: LazyLock<Regex> = LazyLock::new(|| regex(r"(?m)^  preparing .*\n"));
 
 /// `41 ms`, `0.3 s`, with the spaces that align it.
 static DURATION: LazyLock<Regex> = LazyLock::new(|| regex(r" *\b\d+(\.\d+)? (ms|s|min)\b"));
