@@ -1,0 +1,202 @@
+//! Components that are not there, are not those that were locked, or are none.
+
+use insta::assert_snapshot;
+use pinion_tests::fixtures::component;
+use pinion_tests::project::Project;
+
+use super::{READS, project, refused};
+
+const ADD_ONE: &str = "\n[steps.more]\nuse = \"./add-one.wasm\"\ninput = \"trips\"\nparams = { column = \"minutes\", at_least = 0 }\n";
+
+fn with_component(bytes: &[u8]) -> Project {
+    let project = project(ADD_ONE);
+    project.write("add-one.wasm", bytes);
+    project
+}
+
+#[test]
+fn an_edited_component() {
+    let mut bytes = component("add-one").to_vec();
+    let project = with_component(&bytes);
+    project.pinion(&["run"]).succeeded();
+    *bytes.last_mut().unwrap() ^= 1;
+    project.write("add-one.wasm", &bytes);
+    assert_snapshot!(refused(&project, &["run"]), @"
+    exit 3
+    --- stderr
+    error: component `./add-one.wasm` is not the one that was locked
+      expected sha256:[DIGEST]
+      found    sha256:[DIGEST]
+      in       pinion.lock
+
+    hint: to accept the new component, run `pinion update ./add-one.wasm`
+    ");
+    assert_snapshot!(refused(&project, &["plan", "--locked"]), @"
+    exit 3
+    --- stderr
+    error: component `./add-one.wasm` is not the one that was locked
+      expected sha256:[DIGEST]
+      found    sha256:[DIGEST]
+      in       pinion.lock
+
+    hint: to accept the new component, run `pinion update ./add-one.wasm`
+    ");
+}
+
+#[test]
+fn a_missing_component() {
+    assert_snapshot!(refused(&project(ADD_ONE), &["run"]), @"
+    exit 2
+    --- stderr
+    error: component `./add-one.wasm` cannot be read
+      in add-one.wasm
+    caused by: No such file or directory (os error 2)
+
+    hint: restore the file; or, if it is locked and gone for good, run `pinion update ./add-one.wasm`
+    ");
+}
+
+#[test]
+fn bytes_that_are_no_component() {
+    assert_snapshot!(refused(&with_component(b"\0asm of another kind"), &["run"]), @"
+    exit 2
+    --- stderr
+    error: step `more` has a component that does not work
+      found ./add-one.wasm
+      in    pinion.toml, line 15
+    caused by: the component cannot be used
+    caused by: failed to parse WebAssembly module: unknown binary version: 0x20666f20 (at offset 0x4)
+    ");
+    assert_snapshot!(refused(&with_component(&wat::parse_str("(component)").unwrap()), &["run"]), @"
+    exit 2
+    --- stderr
+    error: step `more` has a component that does not work
+      found ./add-one.wasm
+      in    pinion.toml, line 15
+    caused by: the component cannot be used
+    caused by: it is no step
+      expected exports `pinion:step/step@0.1.0` and one kind of step
+      found    no exports
+    ");
+}
+
+#[test]
+fn a_component_that_asks_for_the_network() {
+    assert_snapshot!(refused(&with_component(component("sockets")), &["run"]), @"
+    exit 3
+    --- stderr
+    error: step `more` has a component that does not work
+      found ./add-one.wasm
+      in    pinion.toml, line 15
+    caused by: the component cannot be used
+    caused by: it asks for what a step is not given: component imports instance `wasi:sockets/network@0.2.6`, but a matching implementation was not found in the linker: instance export `network` has the wrong type: resource implementation is missing
+    ");
+}
+
+#[test]
+fn unknown_standard_components() {
+    let unknown = READS.replace("read-csv@0.1", "raed-csv@0.1");
+    let project = Project::with(&[("pinion.toml", &unknown)]);
+    assert_snapshot!(refused(&project, &["run"]), @"
+    exit 2
+    --- stderr
+    error: there is no standard component `std:raed-csv@0.1`
+
+    hint: did you mean `std:read-csv`?
+    ");
+
+    let version = READS.replace("read-csv@0.1", "read-csv@7");
+    project.write("pinion.toml", version.as_bytes());
+    assert_snapshot!(refused(&project, &["run"]), @"
+    exit 2
+    --- stderr
+    error: there is no such version of a standard component
+      expected 0.1.0
+      found    `std:read-csv@7`
+
+    hint: the newest is `@0.1.0`
+    ");
+
+    let none = READS.replace("std:read-csv@0.1", "read-csv");
+    project.write("pinion.toml", none.as_bytes());
+    assert_snapshot!(refused(&project, &["run"]), @r#"
+    exit 2
+    --- stderr
+    error: component `read-csv` cannot be used: it is neither a component nor a path
+      in pinion.toml, line 11
+        11 | use = "read-csv"
+           |       ^^^^^^^^^^
+
+    hint: a path begins with `./`: `use = "./read-csv"`
+    "#);
+}
+
+#[test]
+fn a_new_step_under_locked() {
+    let project = project("");
+    project.pinion(&["lock"]).succeeded();
+    let more = format!("{READS}\n[steps.whole]\nuse = \"std:coalesce@0.1\"\ninput = \"trips\"\n");
+    project.write("pinion.toml", more.as_bytes());
+    assert_snapshot!(refused(&project, &["run", "--locked"]), @"
+    exit 2
+    --- stderr
+    error: component `std:coalesce@0.1` is not locked
+      in pinion.lock
+
+    hint: to lock it, run `pinion lock`
+    ");
+}
+
+#[test]
+fn a_crate_that_is_not_there() {
+    let project = project("\n[steps.mine]\nuse = \"./steps/mine\"\ninput = \"trips\"\n");
+    assert_snapshot!(refused(&project, &["run"]), @"
+    exit 2
+    --- stderr
+      building ./steps/mine: it is not locked yet
+    error: `[DIR]/steps/mine` cannot be read
+    caused by: No such file or directory (os error 2)
+    ");
+}
+
+#[test]
+fn a_lockfile_that_is_none() {
+    let project = project("");
+    project.write("pinion.lock", b"version = 1\n<<<<<<< ours\n");
+    assert_snapshot!(refused(&project, &["run"]), @"
+    exit 2
+    --- stderr
+    error: the lockfile is not valid: key with no value, expected `=`
+      in pinion.lock, line 2
+        2 | <<<<<<< ours
+          |         ^
+
+    hint: restore the one that was committed; or remove it and run `pinion lock` to lock anew
+    ");
+    project.write("pinion.lock", b"version = 99\n");
+    assert_snapshot!(refused(&project, &["run"]), @"
+    exit 2
+    --- stderr
+    error: the lockfile cannot be read and has an unsupported version
+      expected version 1
+      found    version 99
+      in       pinion.lock
+    caused by: the lockfile is not valid: missing field `semantics`
+      in pinion.lock, line 1
+        1 | version = 99
+          | ^
+
+    hint: it was written by a newer `pinion`: use that one
+    ");
+}
+
+#[test]
+fn updates_of_nothing() {
+    assert_snapshot!(refused(&project(""), &["update", "std:read-cvs"]), @"
+    exit 2
+    --- stderr
+    error: no step uses `std:read-cvs`
+
+    hint: name a component as the pipeline does, such as `std:read-csv`
+    ");
+}

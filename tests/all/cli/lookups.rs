@@ -1,0 +1,168 @@
+//! Runs, steps, ports and files that are asked for and not there.
+
+use insta::assert_snapshot;
+
+use super::{project, refused};
+
+#[test]
+fn nothing_to_verify() {
+    let project = project("");
+    assert_snapshot!(refused(&project, &["verify"]), @"
+    exit 2
+    --- stderr
+    error: there is no succeeded run to compare with
+
+    hint: to make one, run `pinion run`
+    ");
+    assert_snapshot!(refused(&project, &["verify", "--expect", "expected.json"]), @"
+    exit 2
+    --- stderr
+    error: cannot read `expected.json`
+    caused by: No such file or directory (os error 2)
+    ");
+    assert_snapshot!(refused(&project, &["verify", "20240301"]), @"
+    exit 2
+    --- stderr
+    error: there is no run `20240301`
+
+    hint: to list the runs, run `pinion runs`
+    ");
+    project.write("expected.json", b"{}");
+    assert_snapshot!(refused(&project, &["verify", "--expect", "expected.json"]), @"
+    exit 2
+    --- stderr
+    error: `expected.json` is not what `pinion run --json` prints: missing field `steps` at line 1 column 2
+    ");
+}
+
+#[test]
+fn nothing_to_show() {
+    let project = project("");
+    assert_snapshot!(refused(&project, &["show"]), @"
+    exit 2
+    --- stderr
+    error: there are no runs in the store
+
+    hint: to make one, run `pinion run`
+    ");
+    assert_snapshot!(refused(&project, &["export", "trips", "-o", "trips.csv"]), @"
+    exit 2
+    --- stderr
+    error: there are no runs in the store
+
+    hint: to make one, run `pinion run`
+    ");
+    project.pinion(&["run"]).succeeded();
+    assert_snapshot!(refused(&project, &["show", "tirps"]), @"
+    exit 2
+    --- stderr
+    error: run `[RUN]` has no step `tirps`
+      expected one of `trips`
+    ");
+    assert_snapshot!(refused(&project, &["show", "trips.rows"]), @"
+    exit 2
+    --- stderr
+    error: step `trips` has no output `rows`
+      expected one of `trips.table`
+    ");
+    assert_snapshot!(refused(&project, &["show", "1999"]), @"
+    exit 2
+    --- stderr
+    error: there is no run `1999`
+      expected one of `[RUN]`
+    ");
+    assert_snapshot!(refused(&project, &["export", "trips.rows", "-o", "trips.csv"]), @"
+    exit 2
+    --- stderr
+    error: step `trips` has no output `rows`
+      expected one of `trips.table`
+    ");
+    assert_snapshot!(refused(&project, &["export", "trips", "-o", "trips.xlsx"]), @"
+    exit 2
+    --- stderr
+    error: the extension of the file does not say how to write a table
+      expected `.parquet`, `.csv` or `.arrow`
+      found    `.xlsx`
+    ");
+    assert_snapshot!(refused(&project, &["export", "trips", "-o", "nowhere/trips.csv"]), @"
+    exit 2
+    --- stderr
+    error: cannot write `nowhere/trips.csv`
+    caused by: entity not found
+    ");
+}
+
+#[test]
+fn steps_to_run_that_are_not_there() {
+    assert_snapshot!(refused(&project(""), &["run", "tirps"]), @"
+    exit 2
+    --- stderr
+      locked std:read-csv@0.1.0 sha256:[DIGEST]
+      locked source trips, 1 file
+    error: there is no step `tirps`
+      expected one of `trips`
+
+    hint: did you mean `trips`?
+    ");
+}
+
+#[test]
+fn verbs_and_options_that_are_not_there() {
+    let project = project("");
+    assert_snapshot!(refused(&project, &["rnu"]), @"
+    exit 2
+    --- stderr
+    error: unrecognized subcommand 'rnu'
+
+      tip: a similar subcommand exists: 'runs'
+
+    Usage: pinion <COMMAND>
+
+    For more information, try '--help'.
+    ");
+    assert_snapshot!(refused(&project, &["run", "--freeze"]), @"
+    exit 2
+    --- stderr
+    error: unexpected argument '--freeze' found
+
+      tip: to pass '--freeze' as a value, use '-- --freeze'
+
+    Usage: pinion run [OPTIONS] [STEP]...
+
+    For more information, try '--help'.
+    ");
+    assert_snapshot!(refused(&project, &["run", "--threads", "0"]), @"
+    exit 2
+    --- stderr
+    error: invalid value '0' for '--threads <N>': 0 is not in 1..=65535
+
+    For more information, try '--help'.
+    ");
+}
+
+#[test]
+fn projects_and_steps_that_cannot_be_made() {
+    let project = project("");
+    assert_snapshot!(refused(&project, &["new", "data"]), @"
+    exit 2
+    --- stderr
+    error: there is something at `data` already
+
+    hint: choose another name
+    ");
+    assert_snapshot!(refused(&project, &["step", "new", "2-fast"]), @"
+    exit 2
+    --- stderr
+    error: a step cannot be called `2-fast`
+      expected a lower-case letter, then lower-case letters and digits with single `-` between them, at most 64 in all
+    ");
+    assert_snapshot!(refused(&project, &["step", "build", "data"]), @"
+    exit 2
+    --- stderr
+    error: there is no crate to build
+      expected a `Cargo.toml`
+      in       [DIR]/data
+
+    hint: to make one, run `pinion step new`
+    ");
+}
