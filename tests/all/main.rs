@@ -2,7 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod authoring;
 mod caching;
+mod cli;
 mod contract;
 mod days;
 mod failure;

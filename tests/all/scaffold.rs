@@ -72,7 +72,19 @@ fn a_new_step_is_built_and_run_with_the_pipeline_and_again_when_it_is_edited() {
     let edited =
         String::from_utf8_lossy(&place.read(source)).replace("value > self", "value >= self");
     place.write(source, edited.as_bytes());
-    let second = run();
+    let locked = place
+        .pinion(&["run", "-C", "churn", "--locked", "--json"])
+        .succeeded();
+    assert_eq!(locked.json()["run_digest"], first["run_digest"]);
+    assert!(!locked.stderr.contains("building"), "{}", locked.stderr);
+    let second = place.pinion(&["run", "-C", "churn", "--json"]).succeeded();
+    let told = "building ./steps/mark-fast: its sources changed";
+    assert!(second.stderr.contains(told), "{}", second.stderr);
     assert_ne!(place.read("churn/components/mark-fast.wasm"), built);
-    assert_ne!(second["run_digest"], first["run_digest"]);
+    assert_ne!(second.json()["run_digest"], first["run_digest"]);
+
+    place.write(source, b"fn broken( {}\n");
+    let broken = place.pinion(&["run", "-C", "churn"]);
+    assert_eq!(broken.code, Some(2), "{}", broken.stderr);
+    assert!(broken.stderr.contains("src/lib.rs:1:"), "{}", broken.stderr);
 }
