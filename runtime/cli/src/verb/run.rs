@@ -8,6 +8,7 @@ use pinion_runtime::record::{
 };
 use pinion_runtime::run::{self, Ended, Mode, Options};
 use pinion_runtime::sandbox::StepError;
+use pinion_runtime::store::StoreError;
 use pinion_runtime::unit::SEMANTICS;
 use serde::{Deserialize, Serialize};
 
@@ -130,8 +131,18 @@ pub(crate) fn record(
     keep_going: bool,
     quiet: bool,
 ) -> Result<(RunId, Ended), Failure> {
-    let id = clock::run_id()?;
     let store = &project.store;
+    let pipeline_text = store.put_blob(planned.pipeline_text.as_bytes())?.0;
+    let lock_text = store.put_blob(planned.lock_text.as_bytes())?.0;
+    let (id, mut writer) = loop {
+        let id = clock::run_id()?;
+        match store.create_run(&id) {
+            Ok(writer) => break (id, writer),
+            // Another run began at the same moment, which has passed.
+            Err(StoreError::RunExists { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
+    };
     let start = RunStart {
         format: RECORD_VERSION,
         id: id.clone(),
@@ -139,8 +150,8 @@ pub(crate) fn record(
         semantics: SEMANTICS.to_owned(),
         seed: planned.plan.seed,
         layout: planned.plan.layout,
-        pipeline_text: store.put_blob(planned.pipeline_text.as_bytes())?.0,
-        lock_text: store.put_blob(planned.lock_text.as_bytes())?.0,
+        pipeline_text,
+        lock_text,
         params: planned.plan.params.clone(),
         sources: planned.plan.sources.clone(),
         steps: planned
@@ -167,7 +178,6 @@ pub(crate) fn record(
         data: &planned.data,
         cancel: cancelled(),
     };
-    let mut writer = store.create_run(&id)?;
     let ended = run::execute(
         &planned.plan,
         tools,
