@@ -416,17 +416,17 @@ fn moments(with_origin: bool) -> (Vec<Done>, RecordBatch, Vec<u8>) {
     let mut carries: Vec<Arc<[u8]>> = vec![Vec::new().into(); 2];
     for round in 0..2 {
         let mut partials: Vec<Arc<[u8]>> = Vec::new();
-        for partition in 0..2 {
+        for (partition, carried) in carries.iter_mut().enumerate() {
             let call = Call::Partial {
                 round,
                 state: Arc::clone(&state),
-                carry: Arc::clone(&carries[partition]),
+                carry: Arc::clone(carried),
             };
             let done = run(call, &[main(partition)]);
             let Returned::Share { partial, carry } = &done.returned else {
                 panic!("{done:?}")
             };
-            carries[partition] = carry.to_vec().into();
+            *carried = carry.to_vec().into();
             partials.push(partial.to_vec().into());
             all.push(done);
         }
