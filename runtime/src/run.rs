@@ -86,8 +86,9 @@ pub enum Prediction {
 
 /// Runs a plan and writes its record.
 ///
-/// The record, and everything in the store that decides a later run, is the same for any number of
-/// threads. A step that fails is part of what is returned, not an error.
+/// What a succeeded run gives, its run digest and the failure that counts are the same for any number of
+/// threads. Which of the later steps of a failed run still ended, and whether one of two equal units was
+/// run or found, is not. A step that fails is part of what is returned, not an error.
 ///
 /// # Errors
 /// [`StoreError`] if the record cannot be written.
