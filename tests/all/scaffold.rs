@@ -1,7 +1,10 @@
 //! What `pinion new` and `pinion step new` write works as it is, away from this repository.
 
+use std::fs;
+use std::path::Path;
 use std::process::Command;
 
+use pinion_runtime::digest::ComponentDigest;
 use pinion_tests::fixtures::{target_dir, workspace};
 use pinion_tests::project::Project;
 
@@ -35,6 +38,7 @@ fn a_new_step_of_every_kind_passes_its_own_test() {
         place
             .pinion(&["step", "new", &name, "--kind", kind, "-C", "churn"])
             .succeeded();
+        let lockfile = place.read("churn/Cargo.lock");
         let mut cargo = Command::new("cargo");
         cargo
             .args(["test", "--offline", "--target-dir"])
@@ -43,48 +47,115 @@ fn a_new_step_of_every_kind_passes_its_own_test() {
         let said = place.said(cargo.output()).succeeded();
         assert!(said.stdout.contains("1 passed"), "{}", said.stdout);
         assert!(!said.stderr.contains("warning"), "{}", said.stderr);
+        // The first build drops what is not needed. After that a new step changes nothing of the others.
+        if kind != "source" {
+            assert_eq!(place.read("churn/Cargo.lock"), lockfile, "{kind}");
+        }
     }
 }
 
+/// The whole way of somebody who has cargo and nothing else of ours.
 #[test]
-fn a_new_step_is_built_and_run_with_the_pipeline_and_again_when_it_is_edited() {
+fn an_installed_pinion_makes_a_project_and_a_step_and_builds_it_when_it_is_edited() {
     let place = Project::new();
-    place.pinion(&["new", "churn"]).succeeded();
-    place
-        .pinion(&["step", "new", "mark-fast", "-C", "churn"])
-        .succeeded();
+    let mut install = Command::new("cargo");
+    install
+        .args(["install", "--locked", "--path", "runtime/cli", "--offline"])
+        // As the tests are built: everything is there.
+        .args(cfg!(debug_assertions).then_some("--debug"))
+        .arg("--target-dir")
+        .arg(target_dir(&workspace()))
+        .arg("--root")
+        .arg(place.path().join("installed"))
+        .current_dir(workspace());
+    place.said(install.output()).succeeded();
+    let installed = place.path().join("installed/bin/pinion");
+    let pinion = |args: &[&str]| {
+        let ours = place.command(args);
+        let mut command = Command::new(&installed);
+        command.args(args).current_dir(place.path());
+        for (name, value) in ours.get_envs() {
+            command.env(name, value.unwrap_or_default());
+        }
+        place.said(command.output())
+    };
+
+    pinion(&["new", "churn"]).succeeded();
+    pinion(&["step", "new", "mark-fast", "-C", "churn"]).succeeded();
     let mut pipeline = String::from_utf8_lossy(&place.read("churn/pinion.toml")).into_owned();
     pipeline.push_str(
         "\n[steps.fast]\nuse = \"./steps/mark-fast\"\ninput = \"speed\"\nparams = { column = \"km_per_hour\", threshold = 20.0 }\n",
     );
     place.write("churn/pinion.toml", pipeline.as_bytes());
-    let run = || {
-        place
-            .pinion(&["run", "-C", "churn", "--json"])
-            .succeeded()
-            .json()
-    };
+    let run = || pinion(&["run", "-C", "churn", "--json"]).succeeded().json();
     let first = run();
     let built = place.read("churn/components/mark-fast.wasm");
     assert_eq!(run()["run_digest"], first["run_digest"]);
+
+    // Elsewhere, where cargo finds nothing of this project built, it is the same bytes.
+    copy(
+        &place.path().join("churn"),
+        &place.path().join("else/where"),
+    );
+    let elsewhere = pinion(&[
+        "step",
+        "build",
+        "else/where/steps/mark-fast",
+        "-C",
+        "else/where",
+        "--json",
+    ]);
+    assert_eq!(
+        elsewhere.succeeded().json()["digest"],
+        ComponentDigest::of(&built).to_string()
+    );
 
     let source = "churn/steps/mark-fast/src/lib.rs";
     let edited =
         String::from_utf8_lossy(&place.read(source)).replace("value > self", "value >= self");
     place.write(source, edited.as_bytes());
-    let locked = place
-        .pinion(&["run", "-C", "churn", "--locked", "--json"])
-        .succeeded();
+    let locked = pinion(&["run", "-C", "churn", "--locked", "--json"]).succeeded();
     assert_eq!(locked.json()["run_digest"], first["run_digest"]);
     assert!(!locked.stderr.contains("building"), "{}", locked.stderr);
-    let second = place.pinion(&["run", "-C", "churn", "--json"]).succeeded();
+    let second = pinion(&["run", "-C", "churn", "--json"]).succeeded();
     let told = "building ./steps/mark-fast: its sources changed";
     assert!(second.stderr.contains(told), "{}", second.stderr);
     assert_ne!(place.read("churn/components/mark-fast.wasm"), built);
     assert_ne!(second.json()["run_digest"], first["run_digest"]);
 
     place.write(source, b"fn broken( {}\n");
-    let broken = place.pinion(&["run", "-C", "churn"]);
+    let broken = pinion(&["run", "-C", "churn"]);
     assert_eq!(broken.code, Some(2), "{}", broken.stderr);
     assert!(broken.stderr.contains("src/lib.rs:1:"), "{}", broken.stderr);
+}
+
+/// Copies a project without what cargo made of its own crates, but with what it made of others: those are
+/// named by where they are from, not by where they are built.
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap_or_else(|error| panic!("{}: {error}", to.display()));
+    for entry in fs::read_dir(from).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let text = name.to_string_lossy();
+        if ["mark", "pinion_sdk", "pinion-sdk", "libmark", "libpinion"]
+            .iter()
+            .any(|own| text.starts_with(own))
+            && from.components().any(|part| part.as_os_str() == "target")
+        {
+            continue;
+        }
+        let (source, target) = (entry.path(), to.join(&name));
+        if source.is_dir() {
+            copy(&source, &target);
+        } else {
+            let metadata = entry.metadata();
+            fs::copy(&source, &target)
+                .unwrap_or_else(|error| panic!("{}: {error}", target.display()));
+            // Cargo goes by the times of files.
+            let modified = metadata.and_then(|metadata| metadata.modified());
+            let file = fs::File::options().write(true).open(&target);
+            if let (Ok(modified), Ok(file)) = (modified, file) {
+                let _ = file.set_modified(modified);
+            }
+        }
+    }
 }

@@ -43,6 +43,9 @@ const PROJECT_FILES: [(&str, &str); 4] = [
     ),
 ];
 
+/// The manifest of the workspace that the crates of a project's steps are in.
+const WORKSPACE_MANIFEST: &str = include_str!("../templates/workspace.toml");
+
 /// The manifest of a step's crate.
 const STEP_MANIFEST: &str = include_str!("../templates/step/Cargo.toml");
 
@@ -182,6 +185,14 @@ pub(crate) enum ScaffoldError {
         /// What the system says.
         source: io::Error,
     },
+    /// What is there already cannot be added to.
+    #[error("a step's crate cannot be added to `{}`", path.display())]
+    Unreadable {
+        /// The manifest or lockfile of the project's workspace.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
 }
 
 impl Hint for ScaffoldError {
@@ -198,7 +209,7 @@ impl Hint for ScaffoldError {
                 let name = words.join("-");
                 is_crate_name(&name).then(|| format!("call it `{name}`"))
             }
-            Self::Unwritable { .. } => None,
+            Self::Unwritable { .. } | Self::Unreadable { .. } => None,
         }
     }
 }
@@ -231,11 +242,11 @@ pub(crate) fn new_project(directory: &Path) -> Result<Made, ScaffoldError> {
     Ok(made)
 }
 
-/// Makes the crate `steps/<name>` in the directory of a pipeline, and writes the SDK beside it unless it
-/// is there: steps that exist were made with that one.
+/// Makes the crate `steps/<name>` in the directory of a pipeline, a member of the project's workspace, and
+/// writes the SDK beside it unless it is there: steps that exist were made with that one.
 ///
 /// # Errors
-/// [`ScaffoldError`]: `BadName`, `Reserved`, `Exists`, `Unwritable`.
+/// [`ScaffoldError`].
 pub(crate) fn new_step(
     project: &Path,
     name: &str,
@@ -260,8 +271,20 @@ pub(crate) fn new_step(
     let manifest = STEP_MANIFEST
         .replace("@NAME@", name)
         .replace("@SDK@", &format!("../../{SDK}/sdk/rust"));
+    let (workspace, lockfile) = (project.join("Cargo.toml"), project.join("Cargo.lock"));
+    let with_member = match existing(&workspace)? {
+        Some(workspace) => with_member(workspace, name),
+        None => Some(WORKSPACE_MANIFEST.to_owned()),
+    };
+    let with_package = match existing(&lockfile)? {
+        Some(lockfile) => with_package(lockfile, name),
+        None => with_package(tested_lockfile(), name),
+    };
+    if let Some(text) = with_member {
+        made.write(workspace, &text)?;
+    }
+    made.write(lockfile, &with_package)?;
     made.write(directory.join("Cargo.toml"), &manifest)?;
-    made.write(directory.join("Cargo.lock"), &step_lockfile(name))?;
     made.write(directory.join("src/lib.rs"), kind.source())?;
     if !project.join(SDK).exists() {
         for (path, text) in SDK_FILES {
@@ -341,26 +364,84 @@ fn is_crate_name(text: &str) -> bool {
         })
 }
 
-/// A `Cargo.lock` for the crate of a step: the tested versions of what it needs, and nothing else.
-///
-/// Cargo drops what turns out not to be needed.
-fn step_lockfile(name: &str) -> String {
-    // The file was written by cargo: what is left without is a crate whose versions are not pinned.
-    let Ok(mut lockfile) = LOCKFILE.parse::<DocumentMut>() else {
-        return String::new();
+/// The TOML in a file, if there is one.
+fn existing(path: &Path) -> Result<Option<DocumentMut>, ScaffoldError> {
+    let unreadable = |source| ScaffoldError::Unreadable {
+        path: path.to_owned(),
+        source,
     };
+    match std::fs::read_to_string(path) {
+        Ok(text) => text
+            .parse()
+            .map(Some)
+            .map_err(|error: toml_edit::TomlError| unreadable(error.into())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(unreadable(error.into())),
+    }
+}
+
+/// The manifest of a project with the step among the members of its workspace; none if that is not
+/// written as cargo wants it, which cargo says better.
+fn with_member(mut manifest: DocumentMut, name: &str) -> Option<String> {
+    let member = format!("steps/{name}");
+    let workspace = manifest
+        .entry("workspace")
+        .or_insert_with(toml_edit::table)
+        .as_table_like_mut()?;
+    for (key, path) in [("members", member.as_str()), ("exclude", "vendor")] {
+        let paths = workspace
+            .entry(key)
+            .or_insert_with(|| toml_edit::value(toml_edit::Array::new()))
+            .as_array_mut()?;
+        let there = paths
+            .iter()
+            .filter_map(Value::as_str)
+            .any(|listed| listed == path || (key == "members" && listed == "steps/*"));
+        if !there {
+            paths.push(path);
+        }
+    }
+    Some(manifest.to_string())
+}
+
+/// A `Cargo.lock` with the crate of a step, in cargo's order and layout, so that building writes nothing.
+fn with_package(mut lockfile: DocumentMut, name: &str) -> String {
+    let mut step = Table::new();
+    step.insert("name", toml_edit::value(name));
+    step.insert("version", toml_edit::value("0.1.0"));
+    let mut dependencies = toml_edit::Array::new();
+    for dependency in STEP_DEPENDENCIES {
+        dependencies.push_formatted(Value::from(dependency).decorated("\n ", ""));
+    }
+    dependencies.set_trailing_comma(true);
+    dependencies.set_trailing("\n");
+    step.insert("dependencies", toml_edit::value(dependencies));
+    let packages = lockfile
+        .get_mut("package")
+        .and_then(|item| item.as_array_of_tables_mut());
+    if let Some(packages) = packages {
+        let mut all: Vec<Table> = packages.iter().cloned().collect();
+        let at = all.partition_point(|package| text(package, "name").as_str() < name);
+        all.insert(at, step);
+        packages.clear();
+        for mut package in all {
+            // In the order of the list, not in that of where they stood.
+            package.set_position(None);
+            packages.push(package);
+        }
+    }
+    lockfile.to_string()
+}
+
+/// The tested versions of what a step needs, and nothing else. Cargo drops what turns out not to be needed.
+fn tested_lockfile() -> DocumentMut {
+    // The file was written by cargo: what is left without is a crate whose versions are not pinned.
+    let mut lockfile: DocumentMut = LOCKFILE.parse().unwrap_or_default();
     let Some(packages) = lockfile
         .get_mut("package")
         .and_then(|item| item.as_array_of_tables_mut())
     else {
-        return String::new();
-    };
-    let text = |package: &Table, key: &str| -> String {
-        package
-            .get(key)
-            .and_then(|item| item.as_str())
-            .unwrap_or_default()
-            .to_owned()
+        return lockfile;
     };
     let mut needed = BTreeSet::new();
     let mut open: Vec<String> = STEP_DEPENDENCIES.map(str::to_owned).into();
@@ -381,19 +462,16 @@ fn step_lockfile(name: &str) -> String {
         }
     }
     packages.retain(|package| needed.contains(&(text(package, "name"), text(package, "version"))));
+    lockfile
+}
 
-    let mut step = Table::new();
-    step.insert("name", toml_edit::value(name));
-    step.insert("version", toml_edit::value("0.1.0"));
-    let mut dependencies = toml_edit::Array::new();
-    for dependency in STEP_DEPENDENCIES {
-        dependencies.push_formatted(Value::from(dependency).decorated("\n ", ""));
-    }
-    dependencies.set_trailing_comma(true);
-    dependencies.set_trailing("\n");
-    step.insert("dependencies", toml_edit::value(dependencies));
-    packages.push(step);
-    lockfile.to_string()
+/// A text in a table of a lockfile.
+fn text(package: &Table, key: &str) -> String {
+    package
+        .get(key)
+        .and_then(|item| item.as_str())
+        .unwrap_or_default()
+        .to_owned()
 }
 
 #[cfg(test)]
@@ -429,6 +507,25 @@ mod tests {
         let second = new_step(temp.path(), "second", StepKind::Source).unwrap();
         assert_eq!(std::fs::read_to_string(edited).unwrap(), "// older\n");
         assert_eq!(second.files.len() + SDK_FILES.len(), first.files.len());
+    }
+
+    #[test]
+    fn a_workspace_that_is_there_gets_the_step_and_keeps_the_rest() {
+        let member = |text: &str| with_member(text.parse().unwrap(), "label-late").unwrap();
+        assert_eq!(member(WORKSPACE_MANIFEST), WORKSPACE_MANIFEST);
+        assert_eq!(
+            member("[workspace]\nmembers = [\"tools\"] # ours\n"),
+            "[workspace]\nmembers = [\"tools\", \"steps/label-late\"] # ours\nexclude = [\"vendor\"]\n"
+        );
+        assert_eq!(
+            member("[package]\nname = \"tools\"\n"),
+            "[package]\nname = \"tools\"\n\n[workspace]\nmembers = [\"steps/label-late\"]\nexclude = [\"vendor\"]\n"
+        );
+        let temp = tempfile::tempdir().unwrap();
+        std::fs::write(temp.path().join("Cargo.toml"), "[workspace\n").unwrap();
+        let refused = new_step(temp.path(), "label-late", StepKind::RowMap).unwrap_err();
+        assert!(matches!(refused, ScaffoldError::Unreadable { .. }));
+        assert!(!temp.path().join("steps").exists(), "nothing was written");
     }
 
     #[test]
@@ -473,7 +570,9 @@ mod tests {
 
     #[test]
     fn the_lockfile_of_a_step_pins_what_it_needs() {
-        let lockfile: DocumentMut = step_lockfile("label-late").parse().unwrap();
+        let lockfile: DocumentMut = with_package(tested_lockfile(), "label-late")
+            .parse()
+            .unwrap();
         let packages = lockfile["package"].as_array_of_tables().unwrap();
         let names: Vec<&str> = packages
             .iter()
