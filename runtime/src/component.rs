@@ -216,7 +216,8 @@ fn found_anew(reference: &ComponentRef, places: Places<'_>) -> Result<Resolved, 
     Ok(Resolved::Component(component))
 }
 
-/// The locked bytes of a standard component: from the store, else from those that the caller has.
+/// The locked bytes of a standard component: those that the caller has, else from the store. The digests of
+/// the caller's were computed when it was built, so a run hashes none of them.
 fn standard(
     reference: &ComponentRef,
     name: &str,
@@ -224,25 +225,29 @@ fn standard(
     locked: &LockedComponent,
     places: Places<'_>,
 ) -> Result<Bytes, ComponentError> {
-    if let Some(bytes) = kept(reference, locked, places)? {
-        return Ok(bytes);
-    }
     let known = places
         .standard
         .iter()
         .find(|known| known.name == name && Some(&known.version) == key.version.as_ref());
-    match known {
-        Some(known) if known.digest == locked.digest => Ok(Bytes::from_static(known.bytes)),
-        Some(known) => Err(ComponentError::Changed {
+    if let Some(known) = known
+        && known.digest == locked.digest
+    {
+        return Ok(Bytes::from_static(known.bytes));
+    }
+    if let Some(bytes) = kept(reference, locked, places)? {
+        return Ok(bytes);
+    }
+    Err(match known {
+        Some(known) => ComponentError::Changed {
             component: key.to_string(),
             expected: locked.digest,
             found: known.digest,
-        }),
-        None => Err(ComponentError::Missing {
+        },
+        None => ComponentError::Missing {
             component: key.to_string(),
             digest: locked.digest,
-        }),
-    }
+        },
+    })
 }
 
 /// The locked bytes of a file in the project. A file that is gone is found in the store, if there.

@@ -1,13 +1,19 @@
 //! Sources: which files a pipeline's `path` means, and their bytes.
 //!
 //! Files are opened through the pipeline's own directory, so no path leads out of it.
+//!
+//! The digest of a file that did not change since it was hashed is remembered in the store, by what the
+//! system says of it: device, inode, size, and the times of its last change. Times are coarse, so a file
+//! that changed shortly before it was hashed could change once more without a trace. Git knows this as the
+//! racy timestamp, and the rule is the same: what was that young is not remembered.
 
 use std::io::{self, Read};
+use std::time::{Duration, SystemTime};
 
-use cap_std::fs::Dir;
+use cap_std::fs::{Dir, File};
 use glob::{MatchOptions, Pattern};
 
-use crate::digest::Digest;
+use crate::digest::{Digest, StructuredHasher};
 use crate::error::{Hint, Place};
 use crate::pipeline::SourceDecl;
 use crate::record::SourceFile;
@@ -73,6 +79,15 @@ impl Hint for SourceError {
     }
 }
 
+/// Whether the digest of a file may be one that is remembered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trust {
+    /// A file that the system says did not change is not read.
+    Remembered,
+    /// Every file is read.
+    Bytes,
+}
+
 /// The files that a source means now, in byte order of their paths, each with its digest. With `keep`
 /// their bytes are copied to the store.
 ///
@@ -82,49 +97,143 @@ pub fn scan(
     project: &Dir,
     source: &SourceDecl,
     store: &Store,
+    trust: Trust,
 ) -> Result<Vec<SourceFile>, SourceError> {
-    let source_name = source.name.to_string();
-    let unreadable = |path: &str, error| SourceError::Unreadable {
-        source_name: source_name.clone(),
-        path: path.to_owned(),
-        error,
-    };
     let mut paths = paths(project, source)?;
     // Paths compare as bytes, on every system alike.
     paths.sort_unstable();
-    let mut files = Vec::with_capacity(paths.len());
-    for path in paths {
-        let (digest, size_bytes) =
-            hash(project, &path).map_err(|error| unreadable(&path, error))?;
-        if source.keep && !store.has_blob(&digest) {
-            let mut file = project
-                .open(&path)
-                .map_err(|error| unreadable(&path, error))?;
-            let kept = store.put_blob_from(&mut file);
-            kept.map_err(|error| SourceError::Store {
-                source_name: source_name.clone(),
-                error,
-            })?;
-        }
-        files.push(SourceFile {
-            path,
-            digest,
-            size_bytes,
-        });
-    }
+    let files = paths
+        .into_iter()
+        .map(|path| file(project, source, store, trust, path))
+        .collect::<Result<Vec<_>, _>>()?;
     if files.is_empty() {
-        let place = source.place.clone();
         return Err(SourceError::Missing {
-            source_name,
+            source_name: source.name.to_string(),
             path: source.path.clone(),
-            place,
+            place: source.place.clone(),
         });
     }
     Ok(files)
 }
 
-fn hash(project: &Dir, path: &str) -> io::Result<(Digest, u64)> {
-    let mut file = project.open(path)?;
+fn file(
+    project: &Dir,
+    source: &SourceDecl,
+    store: &Store,
+    trust: Trust,
+    path: String,
+) -> Result<SourceFile, SourceError> {
+    let unreadable = |error| SourceError::Unreadable {
+        source_name: source.name.to_string(),
+        path: path.clone(),
+        error,
+    };
+    let not_kept = |error| SourceError::Store {
+        source_name: source.name.to_string(),
+        error,
+    };
+    let mut file = project.open(&path).map_err(unreadable)?;
+    let before = Stat::of(&file).map_err(unreadable)?;
+    if trust == Trust::Remembered
+        && let Some(stat) = &before
+        && let Some(digest) = stat.remembered(store)
+        && (!source.keep || store.has_blob(&digest))
+    {
+        return Ok(SourceFile {
+            path,
+            digest,
+            size_bytes: stat.size,
+        });
+    }
+    let started = store.now().map_err(not_kept)?;
+    let (digest, size_bytes) = match source.keep {
+        true => store.put_blob_from(&mut file).map_err(not_kept)?,
+        false => hash(&mut file).map_err(unreadable)?,
+    };
+    if let Some(stat) = before
+        && Stat::of(&file).map_err(unreadable)? == Some(stat)
+        && stat.is_settled(started)
+    {
+        // What cannot be remembered costs time at the next run and nothing else.
+        drop(store.put_memo(MEMO, &stat.key(), digest.as_bytes()));
+    }
+    Ok(SourceFile {
+        path,
+        digest,
+        size_bytes,
+    })
+}
+
+/// Under which name the store remembers digests of files.
+const MEMO: &str = "source";
+
+/// How old the last change of a file must be: the coarsest time stamp of a file system, FAT's.
+const SETTLED: Duration = Duration::from_secs(2);
+
+/// What the system says of a file, without its bytes. A change of these shows in it, except within the
+/// grain of the time stamps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Stat {
+    device: u64,
+    inode: u64,
+    size: u64,
+    /// Seconds and nanoseconds.
+    modified: (i64, i64),
+    /// Seconds and nanoseconds.
+    changed: (i64, i64),
+}
+
+impl Stat {
+    /// None where the system has no inodes.
+    #[cfg(unix)]
+    fn of(file: &File) -> io::Result<Option<Self>> {
+        use cap_std::fs::MetadataExt as _;
+        let metadata = file.metadata()?;
+        Ok(Some(Self {
+            device: metadata.dev(),
+            inode: metadata.ino(),
+            size: metadata.size(),
+            modified: (metadata.mtime(), metadata.mtime_nsec()),
+            changed: (metadata.ctime(), metadata.ctime_nsec()),
+        }))
+    }
+
+    /// None where the system has no inodes.
+    #[cfg(not(unix))]
+    fn of(_file: &File) -> io::Result<Option<Self>> {
+        Ok(None)
+    }
+
+    fn remembered(&self, store: &Store) -> Option<Digest> {
+        let bytes = store.memo(MEMO, &self.key()).ok().flatten()?;
+        Some(Digest::from_bytes(bytes.try_into().ok()?))
+    }
+
+    /// Whether the last change lies so far before `now`, the file system's own time, that another would
+    /// have other times.
+    fn is_settled(&self, now: SystemTime) -> bool {
+        let age = now.duration_since(SystemTime::UNIX_EPOCH).ok();
+        let settled = age.and_then(|age| age.checked_sub(SETTLED));
+        let before = |(seconds, _): (i64, i64)| {
+            settled
+                .is_some_and(|settled| u64::try_from(seconds).is_ok_and(|s| s < settled.as_secs()))
+        };
+        before(self.modified) && before(self.changed)
+    }
+
+    fn key(&self) -> Digest {
+        let mut hasher = StructuredHasher::new("pinion file stat 1");
+        hasher.u64(self.device).u64(self.inode).u64(self.size);
+        for (seconds, nanoseconds) in [self.modified, self.changed] {
+            hasher
+                .u64(seconds.cast_unsigned())
+                .u64(nanoseconds.cast_unsigned());
+        }
+        hasher.finish()
+    }
+}
+
+fn hash(file: &mut File) -> io::Result<(Digest, u64)> {
     let mut hasher = blake3::Hasher::new();
     let mut buffer = vec![0; 1 << 18];
     let mut size = 0;
@@ -230,5 +339,101 @@ pub fn media_type(path: &str) -> &'static str {
         Some("json") => "application/json",
         Some("txt") => "text/plain",
         _ => "application/octet-stream",
+    }
+}
+
+#[cfg(all(test, unix))]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use std::path::Path;
+
+    use cap_std::ambient_authority;
+
+    use super::*;
+    use crate::pipeline::Pipeline;
+
+    fn open(path: &Path) -> Dir {
+        std::fs::create_dir_all(path).unwrap();
+        Dir::open_ambient_dir(path, ambient_authority()).unwrap()
+    }
+
+    /// A project with one source, its store, and a scan of it.
+    struct Place {
+        temp: tempfile::TempDir,
+        store: Store,
+        source: SourceDecl,
+    }
+
+    impl Place {
+        fn new(contents: &str) -> Self {
+            let temp = tempfile::tempdir().unwrap();
+            let store = Store::open(open(&temp.path().join("store"))).unwrap();
+            let text = "[pipeline]\nname = \"p\"\n[sources.rows]\npath = \"rows.csv\"\nkeep = false\n\
+                [steps.s]\nuse = \"std:read-csv@0.1\"\ninput = \"sources.rows\"\n";
+            let pipeline = Pipeline::parse(text, "pinion.toml", &[]).unwrap();
+            let source = pipeline.sources.into_iter().next().unwrap();
+            let place = Self {
+                temp,
+                store,
+                source,
+            };
+            place.write(contents, 60);
+            place
+        }
+
+        /// Writes the file, last modified so many seconds ago.
+        fn write(&self, contents: &str, seconds: u64) {
+            let path = self.temp.path().join("rows.csv");
+            std::fs::write(&path, contents).unwrap();
+            let file = std::fs::File::options().write(true).open(path).unwrap();
+            let modified = SystemTime::now() - Duration::from_secs(seconds);
+            file.set_modified(modified).unwrap();
+        }
+
+        fn stat(&self) -> Stat {
+            let file = open(self.temp.path()).open("rows.csv").unwrap();
+            Stat::of(&file).unwrap().unwrap()
+        }
+
+        fn scan(&self, trust: Trust) -> Digest {
+            let project = open(self.temp.path());
+            scan(&project, &self.source, &self.store, trust).unwrap()[0].digest
+        }
+    }
+
+    #[test]
+    fn a_file_that_changed_just_now_is_not_remembered() {
+        let place = Place::new("a\n1\n");
+        assert_eq!(place.scan(Trust::Remembered), Digest::of(b"a\n1\n"));
+        assert_eq!(place.stat().remembered(&place.store), None);
+    }
+
+    #[test]
+    fn what_is_remembered_is_used_unless_bytes_are_asked_for() {
+        let place = Place::new("a\n1\n");
+        // As if the file had been hashed long after its last change, with another result.
+        let wrong = Digest::of(b"wrong");
+        let key = place.stat().key();
+        place.store.put_memo(MEMO, &key, wrong.as_bytes()).unwrap();
+        assert_eq!(place.scan(Trust::Remembered), wrong);
+        assert_eq!(place.scan(Trust::Bytes), Digest::of(b"a\n1\n"));
+        // Equal size and time of modification, but not of the change of its inode.
+        place.write("a\n2\n", 60);
+        assert_eq!(place.scan(Trust::Remembered), Digest::of(b"a\n2\n"));
+    }
+
+    #[test]
+    fn only_what_is_older_than_the_grain_of_time_is_settled() {
+        let stat = Stat {
+            device: 1,
+            inode: 2,
+            size: 3,
+            modified: (100, 0),
+            changed: (104, 999),
+        };
+        let at = |seconds| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
+        assert!(!stat.is_settled(at(106)));
+        assert!(stat.is_settled(at(107)));
+        assert!(!stat.is_settled(at(0)));
     }
 }

@@ -130,6 +130,14 @@ impl Store {
         })
     }
 
+    /// The time that the file system of the store gives a file that is made now.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`]: the file system refused.
+    pub fn now(&self) -> Result<std::time::SystemTime, StoreError> {
+        self.files.now()
+    }
+
     fn checked(&self) -> MutexGuard<'_, Checked> {
         // A thread that panicked cannot have left these maps half changed.
         self.checked.lock().unwrap_or_else(PoisonError::into_inner)

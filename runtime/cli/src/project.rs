@@ -9,12 +9,12 @@ use cap_std::ambient_authority;
 use cap_std::fs::Dir;
 use pinion_runtime::component::{self, BuildReason, Component, Places, Resolved};
 use pinion_runtime::lock::{Change, Lockfile, diff};
-use pinion_runtime::pipeline::{ComponentRef, Pipeline, SourceName, StepName};
+use pinion_runtime::pipeline::{ComponentRef, Pipeline, SourceDecl, SourceName, StepName};
 use pinion_runtime::plan::{self, Plan, Tools};
 use pinion_runtime::record::SourceFile;
 use pinion_runtime::run::StoreData;
 use pinion_runtime::sandbox::{CodeCache, Data, Sandbox};
-use pinion_runtime::source;
+use pinion_runtime::source::{self, Trust};
 use pinion_runtime::store::Store;
 
 use crate::args::{Place, Planning};
@@ -120,7 +120,13 @@ impl Project {
     }
 
     /// Resolves the pipeline: components found and built, sources read and kept, every type checked.
-    pub(crate) fn plan(&self, planning: &Planning, unlock: &Unlock) -> Result<Planned, Failure> {
+    /// `trust` says whether sources that seem unchanged are read.
+    pub(crate) fn plan(
+        &self,
+        planning: &Planning,
+        unlock: &Unlock,
+        trust: Trust,
+    ) -> Result<Planned, Failure> {
         let pipeline_text = self.text(PIPELINE)?.ok_or_else(|| {
             Failure::wrong(format!(
                 "there is no `{PIPELINE}`\n  in {}",
@@ -140,7 +146,7 @@ impl Project {
             .hint("to write it, run `pinion lock`"));
         }
         let components = self.components(&pipeline, old.as_ref(), frozen, unlock)?;
-        let sources = self.sources(&pipeline)?;
+        let sources = self.sources(&pipeline, trust)?;
         let sandbox = sandbox(threads(planning.threads))?;
         let data = self.data(&sources)?;
         let tools = Tools {
@@ -247,7 +253,9 @@ impl Project {
             let reference = step.component.to_string();
             if !found.contains_key(&reference) {
                 let component = self.component(&step.component, old, freeze, unlock, places)?;
-                self.store.put_component(&component.bytes)?;
+                if !self.store.has_component(&component.digest) {
+                    self.store.put_component(&component.bytes)?;
+                }
                 found.insert(reference.clone(), component);
             }
             if let Some(component) = found.get(&reference) {
@@ -304,11 +312,12 @@ impl Project {
     fn sources(
         &self,
         pipeline: &Pipeline,
+        trust: Trust,
     ) -> Result<BTreeMap<SourceName, Vec<SourceFile>>, Failure> {
-        let scan = |declared| {
+        let scan = |declared: &SourceDecl| {
             Ok((
-                SourceName::clone(&pinion_runtime::pipeline::SourceDecl::clone(declared).name),
-                source::scan(&self.dir, declared, &self.store)?,
+                declared.name.clone(),
+                source::scan(&self.dir, declared, &self.store, trust)?,
             ))
         };
         pipeline.sources.iter().map(scan).collect()

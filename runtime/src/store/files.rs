@@ -102,6 +102,16 @@ impl Files {
         Ok(())
     }
 
+    /// The time that the file system gives a file that is made now.
+    pub(super) fn now(&self) -> Result<std::time::SystemTime, StoreError> {
+        let temporary = self.temporary()?;
+        let metadata = self.dir.metadata(&temporary.path);
+        let modified = metadata.and_then(|metadata| metadata.modified());
+        modified
+            .map(cap_std::time::SystemTime::into_std)
+            .map_err(StoreError::io("write", &temporary.path))
+    }
+
     /// Begins a file.
     pub(super) fn temporary(&self) -> Result<Temporary<'_>, StoreError> {
         loop {

@@ -6,6 +6,7 @@ use pinion_runtime::pipeline::StepName;
 use pinion_runtime::plan::{PlannedStep, Tools};
 use pinion_runtime::record::{InputRecord, StepOutcome, StepRecord, columns_read};
 use pinion_runtime::run::{self, Mode, Observer, Options, Prediction};
+use pinion_runtime::source::Trust;
 use pinion_runtime::store::Store;
 use serde::Serialize;
 
@@ -56,7 +57,7 @@ impl Observer for Silent {
 /// Shows what would run.
 pub(crate) fn plan(args: &Plan) -> Result<u8, Failure> {
     let project = Project::open(&args.place)?;
-    let planned = project.plan(&args.planning, &Unlock::New)?;
+    let planned = project.plan(&args.planning, &Unlock::New, Trust::Remembered)?;
     let tools = Tools {
         store: &project.store,
         sandbox: &planned.sandbox,

@@ -8,6 +8,7 @@ use pinion_runtime::record::{
 };
 use pinion_runtime::run::{self, Ended, Mode, Options};
 use pinion_runtime::sandbox::StepError;
+use pinion_runtime::source::Trust;
 use pinion_runtime::store::StoreError;
 use pinion_runtime::unit::SEMANTICS;
 use serde::{Deserialize, Serialize};
@@ -90,7 +91,7 @@ pub(crate) struct ErrorSummary {
 /// Runs the pipeline.
 pub(crate) fn run(args: &Run) -> Result<u8, Failure> {
     let project = Project::open(&args.place)?;
-    let mut planned = project.plan(&args.planning, &Unlock::New)?;
+    let mut planned = project.plan(&args.planning, &Unlock::New, Trust::Remembered)?;
     project.write_lock(&planned, &args.planning)?;
     planned.plan = planned.plan.only(&args.steps)?;
     let mode = if args.no_cache {

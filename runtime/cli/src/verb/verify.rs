@@ -12,6 +12,7 @@ use pinion_runtime::plan::{self, Tools};
 use pinion_runtime::record::{Artifact, RunId, RunOutcome, RunRecord};
 use pinion_runtime::run::{Mode, StoreData};
 use pinion_runtime::sandbox::Data;
+use pinion_runtime::source::Trust;
 use pinion_runtime::store::Store;
 use serde::Serialize;
 use serde_json::Value;
@@ -71,7 +72,7 @@ pub(crate) fn verify(args: &Verify) -> Result<u8, Failure> {
                 locked: true,
                 ..Planning::default()
             };
-            let mut planned = fresh.plan(&planning, &Unlock::New)?;
+            let mut planned = fresh.plan(&planning, &Unlock::New, Trust::Bytes)?;
             planned.plan = planned.plan.only(&names(&expected))?;
             (file.display().to_string(), expected, planned, Vec::new())
         }
