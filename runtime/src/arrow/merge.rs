@@ -203,16 +203,16 @@ fn merge_fixed(
     let values = match pieces {
         [piece] if nulls.is_none() => bytes(piece, width),
         _ => {
-            let mut values = MutableBuffer::from_len_zeroed(length * width);
-            let mut rest = values.as_slice_mut();
+            let mut values = MutableBuffer::with_capacity(length * width);
             for piece in pieces {
                 let bytes = bytes(piece, width);
-                let (own, after) = rest.split_at_mut(bytes.len());
+                let mut filled = 0;
                 for (start, end) in piece.valid_runs() {
-                    let run = start * width..end * width;
-                    own[run.clone()].copy_from_slice(&bytes[run]);
+                    values.extend_zeros((start - filled) * width);
+                    values.extend_from_slice(&bytes[start * width..end * width]);
+                    filled = end;
                 }
-                rest = after;
+                values.extend_zeros((piece.array.len() - filled) * width);
             }
             values.into()
         }
