@@ -8,8 +8,9 @@ use arrow_schema::{ArrowError, DataType, Field};
 use pinion_sdk::Blob;
 use serde::{Deserialize, Serialize};
 
-use crate::check::{Suspect, fields};
+use crate::check::{Suspect, encoding, fields};
 use crate::dialect::Dialect;
+use crate::error::Place;
 use crate::splitter::Splitter;
 use crate::types;
 use crate::window::Window;
@@ -36,14 +37,15 @@ impl Header {
         let first = First::read(dialect, bytes);
         let found = match &first.record {
             None => None,
-            Some((record, line)) => match std::str::from_utf8(record) {
-                Ok(_) => fields(dialect, record),
-                Err(error) => {
-                    let found = record[error.valid_up_to()..].iter().take(4).copied();
-                    let found = found.collect::<Vec<_>>().escape_ascii().to_string();
-                    return Err(Error::Encoding { line: *line, found });
+            Some((record, line)) => {
+                let row = (!params.header).then_some(1);
+                let place = Place { row, line: *line };
+                let names = params.names.as_deref().unwrap_or_default();
+                if let Some(error) = encoding(dialect, record, place, names) {
+                    return Err(error);
                 }
-            },
+                fields(dialect, record)
+            }
         };
         let names = match (&params.names, found) {
             (None, None) => return Err(Error::Empty),
@@ -135,9 +137,10 @@ impl Header {
             bytes,
             dialect,
             start: self.end,
+            row: 1,
             line: self.line,
             end,
-            columns: self.names.len(),
+            names: &self.names,
             wanted: &[],
         };
         let window = Window::new(bytes, self.end, end).with_last_line_ended();
@@ -211,15 +214,17 @@ impl First {
 /// What a range needs to be read alone. Displayed, it is the range's hint.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Hint {
-    /// The line that the range starts on, for messages.
+    /// The row and the line that the range starts with, from 1, for messages.
+    row: u64,
     line: u64,
     /// The types of all columns, which were inferred from other ranges.
     types: Vec<String>,
 }
 
 impl Hint {
-    pub(crate) fn new(line: u64, fields: &[Field]) -> Self {
+    pub(crate) fn new(row: u64, line: u64, fields: &[Field]) -> Self {
         Self {
+            row,
             line,
             types: fields
                 .iter()
@@ -228,8 +233,8 @@ impl Hint {
         }
     }
 
-    /// The line and the fields of the table, if `hint` is one for a file with this header.
-    pub(crate) fn parse(hint: &str, header: &Header) -> Option<(u64, Vec<Field>)> {
+    /// The row and the line, and the fields of the table, if `hint` is one for a file with this header.
+    pub(crate) fn parse(hint: &str, header: &Header) -> Option<(u64, u64, Vec<Field>)> {
         let hint: Self = serde_json::from_str(hint).ok()?;
         if hint.types.len() != header.names.len() {
             return None;
@@ -237,7 +242,7 @@ impl Hint {
         let fields = header.names.iter().zip(&hint.types);
         let fields =
             fields.map(|(name, data_type)| Some(Field::new(name, types::parse(data_type)?, true)));
-        Some((hint.line, fields.collect::<Option<_>>()?))
+        Some((hint.row, hint.line, fields.collect::<Option<_>>()?))
     }
 }
 
