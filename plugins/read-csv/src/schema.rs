@@ -18,6 +18,9 @@ use crate::{Error, Params};
 
 const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 
+/// Bytes fetched at once to find the header, which is read again for every range.
+const HEADER_FETCH_BYTES: u64 = 4 * 1024;
+
 /// What the start of a file says.
 pub(crate) struct Header {
     /// Names of all columns.
@@ -178,7 +181,7 @@ impl First {
         } else {
             0
         };
-        let mut window = Window::new(bytes, offset, bytes.len());
+        let mut window = Window::new(bytes, offset, bytes.len()).fetching(HEADER_FETCH_BYTES);
         let mut splitter = Splitter::new(dialect, 1);
         let mut starts = Vec::new();
         let mut seen = Vec::new();
