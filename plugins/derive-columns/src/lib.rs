@@ -137,8 +137,16 @@ fn derive(
     ))
 }
 
-fn refusal(column: &str, error: SqlError) -> Error {
-    let refusal = Error::new(error.code(), error.to_string()).with("column", column);
+/// The step's error for the expression of the column `derived`.
+fn refusal(derived: &str, error: SqlError) -> Error {
+    let mut refusal = Error::new(error.code(), error.to_string());
+    for column in error.columns() {
+        refusal = refusal.with("column", column);
+    }
+    if !error.columns().is_empty() {
+        refusal = refusal.with("port", "rows");
+    }
+    refusal = refusal.with("derives", derived);
     match error.hint() {
         Some(hint) => refusal.with("hint", hint),
         None => refusal,

@@ -59,7 +59,7 @@ fn columns_of_a_table_do_not_see_each_other() {
     assert_eq!(out.column(0), out.column(2));
     assert_eq!(
         derive(r#"{"a": "distance", "b": "a"}"#).unwrap_err().code,
-        "unknown-column"
+        "missing-column"
     );
 }
 
@@ -93,25 +93,32 @@ fn check_promises_the_types() {
 }
 
 #[test]
-fn refusals_name_the_column() {
+fn refusals_name_what_is_derived() {
     for (columns, code) in [
         (r#"{"x": "distance +"}"#, "invalid-expression"),
-        (r#"{"x": "distence"}"#, "unknown-column"),
+        (r#"{"x": "distence"}"#, "missing-column"),
         (r#"{"x": "distance + true"}"#, "type-mismatch"),
         (r#"{"x": "distance * 2000000"}"#, "invalid-value"),
     ] {
         let error = derive(columns).unwrap_err();
         assert_eq!(error.code, code, "{error}");
         assert_eq!(
-            error.details.first(),
-            Some(&("column".to_owned(), "x".to_owned())),
+            error.details.iter().find(|(label, _)| label == "derives"),
+            Some(&("derives".to_owned(), "x".to_owned())),
             "{error}"
         );
     }
-    let error = derive(r#"{"x": "distence"}"#).unwrap_err();
     assert_eq!(
-        error.details.last(),
-        Some(&("hint".to_owned(), "names like it are `distance`".to_owned()))
+        derive(r#"{"x": "distence + 1"}"#).unwrap_err().to_string(),
+        "there is no column `distence`\n  in distence + 1\n     ^\n  column distence\n  port rows\n  \
+         derives x\n  hint did you mean `distance`?"
+    );
+    let list = r#"[{"name": "speed", "expression": "distance / 2"}, {"name": "x", "expression": "sped * 2"}]"#;
+    assert!(
+        derive(list)
+            .unwrap_err()
+            .to_string()
+            .ends_with("derives x\n  hint did you mean `speed`?")
     );
 }
 

@@ -83,17 +83,21 @@ fn evaluate(condition: &Expression, rows: &Batch) -> Result<BooleanArray> {
         .map_err(refusal)?;
     let mask = values.as_boolean_opt().cloned();
     mask.ok_or_else(|| {
-        Error::new(
-            "type-mismatch",
-            format!("`{}` is not a condition", condition.text()),
-        )
-        .with("expected", "Boolean")
-        .with("found", typed.data_type())
+        Error::new("type-mismatch", "the expression is not a condition")
+            .with("expected", "Boolean")
+            .with("found", typed.data_type())
+            .with("in", condition.text())
     })
 }
 
 fn refusal(error: SqlError) -> Error {
-    let refusal = Error::new(error.code(), error.to_string());
+    let mut refusal = Error::new(error.code(), error.to_string());
+    for column in error.columns() {
+        refusal = refusal.with("column", column);
+    }
+    if !error.columns().is_empty() {
+        refusal = refusal.with("port", "rows");
+    }
     match error.hint() {
         Some(hint) => refusal.with("hint", hint),
         None => refusal,
@@ -156,17 +160,30 @@ mod tests {
         for (condition, code) in [
             ("delay +", "invalid-expression"),
             ("sqrt(delay) > 1", "unsupported-expression"),
-            ("dely > 1", "unknown-column"),
+            ("dely > 1", "missing-column"),
             ("delay + 1", "type-mismatch"),
             ("carrier > 1", "type-mismatch"),
             ("NULL", "type-mismatch"),
         ] {
             assert_eq!(filter(condition).unwrap_err().code, code, "{condition}");
         }
-        let error = filter("dely > 1").unwrap_err();
+    }
+
+    #[test]
+    fn refusals_name_the_column_and_the_port() {
         assert_eq!(
-            error.details,
-            [("hint".to_owned(), "names like it are `delay`".to_owned())]
+            filter("dely > 1").unwrap_err().to_string(),
+            "there is no column `dely`\n  in dely > 1\n     ^\n  column dely\n  port rows\n  \
+             hint did you mean `delay`?"
+        );
+        assert_eq!(
+            filter("1 < carrier").unwrap_err().to_string(),
+            "`INTEGER` and `VARCHAR` cannot be compared without a cast\n  in 1 < carrier\n     ^\n  \
+             column carrier\n  port rows"
+        );
+        assert_eq!(
+            filter("delay + 1").unwrap_err().to_string(),
+            "the expression is not a condition\n  expected Boolean\n  found Int32\n  in delay + 1"
         );
     }
 

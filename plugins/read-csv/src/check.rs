@@ -12,6 +12,7 @@ use pinion_sdk::Blob;
 
 use crate::Error;
 use crate::dialect::Dialect;
+use crate::error::Place;
 use crate::splitter::Splitter;
 use crate::types;
 use crate::window::Window;
@@ -20,13 +21,14 @@ use crate::window::Window;
 pub(crate) struct Suspect<'a> {
     pub(crate) bytes: &'a Blob,
     pub(crate) dialect: &'a Dialect,
-    /// First byte, and the line it is on.
+    /// First byte, and the row and the line that start there.
     pub(crate) start: u64,
+    pub(crate) row: u64,
     pub(crate) line: u64,
     /// First byte that is not looked at.
     pub(crate) end: u64,
-    /// Fields that a record must have.
-    pub(crate) columns: usize,
+    /// Names of the fields that a record must have.
+    pub(crate) names: &'a [String],
     /// Columns whose values are checked: position in the record, name and type.
     pub(crate) wanted: &'a [(usize, Field)],
 }
@@ -38,45 +40,40 @@ impl Suspect<'_> {
         let mut splitter = Splitter::new(self.dialect, self.line);
         // Bytes of the record that has started and not ended, and the line it started on.
         let mut record = Vec::new();
-        let mut line = None;
+        let mut place = None;
+        let mut rows = self.row..;
         while let Some(piece) = window.next_piece() {
             let mut starts = Vec::new();
             splitter.feed(&piece, |at, line| starts.push((at, line)));
             let mut from = 0;
-            for (at, next_line) in starts {
+            for (at, line) in starts {
                 record.extend_from_slice(&piece[from..at]);
                 from = at;
-                if let Some(error) = line.and_then(|line| self.check(&record, line)) {
+                if let Some(error) = place.and_then(|place| self.check(&record, place)) {
                     return error;
                 }
                 record.clear();
-                line = Some(next_line);
+                place = Some(Place {
+                    row: rows.next(),
+                    line,
+                });
             }
             record.extend_from_slice(&piece[from..]);
         }
-        line.and_then(|line| self.check(&record, line))
+        place
+            .and_then(|place| self.check(&record, place))
             .unwrap_or(Error::Decode { message })
     }
 
-    fn check(&self, record: &[u8], line: u64) -> Option<Error> {
-        if let Err(error) = std::str::from_utf8(record) {
-            let before = &record[..error.valid_up_to()];
-            let line = line + memchr::memchr_iter(b'\n', before).count() as u64;
-            let found = record[error.valid_up_to()..]
-                .iter()
-                .take(4)
-                .copied()
-                .collect::<Vec<_>>();
-            return Some(Error::Encoding {
-                line,
-                found: found.escape_ascii().to_string(),
-            });
+    fn check(&self, record: &[u8], place: Place) -> Option<Error> {
+        if let Some(error) = encoding(self.dialect, record, place, self.names) {
+            return Some(error);
         }
         let fields = fields(self.dialect, record)?;
-        if fields.len() != self.columns {
+        if fields.len() != self.names.len() {
             return Some(Error::Ragged {
-                line,
-                expected: self.columns,
+                place,
+                expected: self.names.len(),
                 found: fields.len(),
             });
         }
@@ -84,7 +81,7 @@ impl Suspect<'_> {
             .iter()
             .find(|(position, field)| !self.decodes(record, *position, field))
             .map(|(position, field)| Error::Value {
-                line,
+                place,
                 column: field.name().clone(),
                 value: fields.get(*position).cloned().unwrap_or_default(),
                 expected: types::name(field.data_type()),
@@ -94,7 +91,7 @@ impl Suspect<'_> {
     /// Whether the decoder takes the field at `position`.
     fn decodes(&self, record: &[u8], position: usize, field: &Field) -> bool {
         let data_type = types::decoded(field.data_type());
-        let fields: Vec<_> = (0..self.columns)
+        let fields: Vec<_> = (0..self.names.len())
             .map(|n| Field::new(n.to_string(), data_type.clone(), true))
             .collect();
         let mut decoder = ReaderBuilder::new(Arc::new(Schema::new(fields)))
@@ -108,6 +105,28 @@ impl Suspect<'_> {
             .and_then(|_| decoder.flush())
             .is_ok()
     }
+}
+
+/// What is wrong with a record that is not UTF-8. `place` is where it starts, `names` are its columns', if known.
+pub(crate) fn encoding(
+    dialect: &Dialect,
+    record: &[u8],
+    place: Place,
+    names: &[String],
+) -> Option<Error> {
+    let valid = std::str::from_utf8(record).err()?.valid_up_to();
+    let (before, bad) = record.split_at(valid);
+    let position =
+        fields(dialect, &record[..=valid]).map_or(0, |fields| fields.len().saturating_sub(1));
+    let line = place.line + memchr::memchr_iter(b'\n', before).count() as u64;
+    Some(Error::Encoding {
+        place: Place { line, ..place },
+        column: names
+            .get(position)
+            .cloned()
+            .unwrap_or_else(|| format!("column_{}", position + 1)),
+        found: bad[..bad.len().min(4)].escape_ascii().to_string(),
+    })
 }
 
 /// The fields of the first record in `bytes`, which are UTF-8. None if there is no record.

@@ -1,6 +1,30 @@
 //! What can be wrong with a CSV file, or with what is asked of it.
 
-/// Why a CSV file cannot be read. Lines count from 1.
+use std::fmt;
+
+/// Characters of a value that a message shows.
+const SHOWN_CHARACTERS: usize = 40;
+
+/// Where a record is in a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// Its position among the records after the header, from 1. None for the header itself.
+    pub row: Option<u64>,
+    /// The line it starts on, from 1.
+    pub line: u64,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let line = self.line;
+        match self.row {
+            Some(row) => write!(f, "line {line} of the CSV file (row {row})"),
+            None => write!(f, "line {line} of the CSV file (the header)"),
+        }
+    }
+}
+
+/// Why a CSV file cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A file without a single record, and no `names` for its columns.
@@ -13,20 +37,22 @@ pub enum Error {
         column: String,
     },
     /// A record of more or fewer fields than there are columns.
-    #[error("line {line} of the CSV file has the wrong number of fields")]
+    #[error("{place} has {found} field{} instead of {expected}", if *.found == 1 { "" } else { "s" })]
     Ragged {
-        /// The line the record starts on.
-        line: u64,
+        /// Where.
+        place: Place,
         /// Number of columns.
         expected: usize,
         /// Number of fields.
         found: usize,
     },
     /// Bytes that are not UTF-8.
-    #[error("line {line} of the CSV file is not UTF-8")]
+    #[error("{place} is not UTF-8 in column `{column}`")]
     Encoding {
-        /// The line the bytes are on.
-        line: u64,
+        /// Where, with the line that the bytes are on.
+        place: Place,
+        /// The column's name.
+        column: String,
         /// The bytes, printable.
         found: String,
     },
@@ -37,10 +63,10 @@ pub enum Error {
         line: u64,
     },
     /// A value that is not of its column's type.
-    #[error("`{value}` on line {line} of the CSV file, in column `{column}`, is not `{expected}`")]
+    #[error("`{}` on {place}, in column `{column}`, is not `{expected}`", shown(.value))]
     Value {
-        /// The line the record starts on.
-        line: u64,
+        /// Where.
+        place: Place,
         /// The column's name.
         column: String,
         /// The field's text, without quotes.
@@ -122,43 +148,43 @@ impl Error {
         }
     }
 
-    /// Facts for the reader of the message: a label and a value.
+    /// Facts for the reader of the message that it does not tell: a label and a value.
     pub fn details(&self) -> Vec<(&'static str, String)> {
-        let counts = |what: &str, expected: &usize, found: &usize| {
-            vec![
-                ("expected", format!("{expected} {what}")),
-                ("found", format!("{found} {what}")),
-            ]
-        };
-        let mut details = match self {
-            Self::Ragged {
-                expected, found, ..
-            } => counts("fields", expected, found),
-            Self::Names { expected, found } => counts("names", expected, found),
-            Self::Character { found, .. } => vec![("found", format!("`{found}`"))],
-            Self::Encoding { found, .. } => vec![("found", format!("`{found}`"))],
-            Self::Value {
-                column,
-                value,
-                expected,
-                ..
-            } => vec![
-                ("expected", expected.clone()),
-                ("found", format!("`{value}`")),
-                ("column", column.clone()),
+        match self {
+            Self::Names { expected, found } => vec![
+                ("expected", format!("{expected} names")),
+                ("found", format!("{found} names")),
             ],
+            Self::Character { found, .. } | Self::Encoding { found, .. } => {
+                vec![("found", format!("`{found}`"))]
+            }
+            Self::Value { column, value, .. } => vec![(
+                "hint",
+                format!(
+                    "give `{column}` another type under `types`, or put `{}` under `nulls`",
+                    shown(value)
+                ),
+            )],
             Self::NoColumn { found, .. } => vec![("found", found.join(", "))],
             _ => Vec::new(),
-        };
-        if let Self::Ragged { line, .. }
-        | Self::Encoding { line, .. }
-        | Self::Unclosed { line }
-        | Self::Value { line, .. } = self
-        {
-            details.push(("line", line.to_string()));
         }
-        details
     }
+}
+
+/// The start of a value, on one line.
+fn shown(value: &str) -> String {
+    let mut characters = value.chars();
+    let mut shown: String = characters.by_ref().take(SHOWN_CHARACTERS).collect();
+    if characters.next().is_some() {
+        shown.push('…');
+    }
+    shown
+        .chars()
+        .map(|character| match character.is_control() {
+            true => character.escape_default().to_string(),
+            false => character.to_string(),
+        })
+        .collect()
 }
 
 impl From<Error> for pinion_sdk::Error {

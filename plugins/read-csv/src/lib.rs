@@ -39,7 +39,7 @@ use pinion_sdk::{Batch, Blob, Descriptor, Range, Result, Source, TableWriter};
 
 use check::Suspect;
 use dialect::Dialect;
-pub use error::Error;
+pub use error::{Error, Place};
 use schema::{Header, Hint};
 use splitter::Splitter;
 use window::Window;
@@ -114,11 +114,11 @@ impl Source for ReadCsv {
         let fields = header.infer(params, &dialect, bytes)?;
         let mut splitter = Splitter::new(&dialect, header.line);
         let mut window = Window::new(bytes, header.end, bytes.len());
-        let (mut cuts, mut seen, mut offset) = (Vec::new(), 0, header.end);
+        let (mut cuts, mut seen, mut offset) = (Vec::new(), 0_u64, header.end);
         while let Some(piece) = window.next_piece() {
             splitter.feed(&piece, |at, line| {
                 if seen % rows.max(1) == 0 {
-                    cuts.push((offset + at as u64, line));
+                    cuts.push((offset + at as u64, seen + 1, line));
                 }
                 seen += 1;
             });
@@ -127,12 +127,16 @@ impl Source for ReadCsv {
         if let Some(line) = splitter.unclosed() {
             return Err(Error::Unclosed { line }.into());
         }
-        let ends = cuts.iter().skip(1).map(|(start, _)| *start).chain([offset]);
-        let ranges = cuts.iter().zip(ends).map(|((start, line), end)| Range {
-            offset: *start,
-            len: end - start,
-            hint: Hint::new(*line, &fields).to_string(),
-        });
+        let ends = cuts.iter().skip(1).map(|(start, ..)| *start);
+        let ends = ends.chain([offset]);
+        let ranges = cuts
+            .iter()
+            .zip(ends)
+            .map(|((start, row, line), end)| Range {
+                offset: *start,
+                len: end - start,
+                hint: Hint::new(*row, *line, &fields).to_string(),
+            });
         Ok(ranges.collect())
     }
 
@@ -145,9 +149,10 @@ impl Source for ReadCsv {
     ) -> Result<()> {
         let dialect = Dialect::new(params)?;
         let header = Header::read(params, &dialect, bytes)?;
-        let (line, fields) = Hint::parse(&range.hint, &header).ok_or_else(|| Error::Range {
-            hint: range.hint.clone(),
-        })?;
+        let (row, line, fields) =
+            Hint::parse(&range.hint, &header).ok_or_else(|| Error::Range {
+                hint: range.hint.clone(),
+            })?;
         let wanted = columns.iter().map(|column| {
             let position = header.position(column)?;
             Ok((position, fields[position].clone()))
@@ -158,9 +163,10 @@ impl Source for ReadCsv {
             bytes,
             dialect: &dialect,
             start: range.offset,
+            row,
             line,
             end,
-            columns: fields.len(),
+            names: &header.names,
             wanted: &wanted,
         };
         let mut decoder = decoder(&dialect, &fields, &wanted);

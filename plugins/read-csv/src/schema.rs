@@ -8,14 +8,18 @@ use arrow_schema::{ArrowError, DataType, Field};
 use pinion_sdk::Blob;
 use serde::{Deserialize, Serialize};
 
-use crate::check::{Suspect, fields};
+use crate::check::{Suspect, encoding, fields};
 use crate::dialect::Dialect;
+use crate::error::Place;
 use crate::splitter::Splitter;
 use crate::types;
 use crate::window::Window;
 use crate::{Error, Params};
 
 const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
+
+/// Bytes fetched at once to find the header, which is read again for every range.
+const HEADER_FETCH_BYTES: u64 = 4 * 1024;
 
 /// What the start of a file says.
 pub(crate) struct Header {
@@ -36,14 +40,15 @@ impl Header {
         let first = First::read(dialect, bytes);
         let found = match &first.record {
             None => None,
-            Some((record, line)) => match std::str::from_utf8(record) {
-                Ok(_) => fields(dialect, record),
-                Err(error) => {
-                    let found = record[error.valid_up_to()..].iter().take(4).copied();
-                    let found = found.collect::<Vec<_>>().escape_ascii().to_string();
-                    return Err(Error::Encoding { line: *line, found });
+            Some((record, line)) => {
+                let row = (!params.header).then_some(1);
+                let place = Place { row, line: *line };
+                let names = params.names.as_deref().unwrap_or_default();
+                if let Some(error) = encoding(dialect, record, place, names) {
+                    return Err(error);
                 }
-            },
+                fields(dialect, record)
+            }
         };
         let names = match (&params.names, found) {
             (None, None) => return Err(Error::Empty),
@@ -135,9 +140,10 @@ impl Header {
             bytes,
             dialect,
             start: self.end,
+            row: 1,
             line: self.line,
             end,
-            columns: self.names.len(),
+            names: &self.names,
             wanted: &[],
         };
         let window = Window::new(bytes, self.end, end).with_last_line_ended();
@@ -175,7 +181,7 @@ impl First {
         } else {
             0
         };
-        let mut window = Window::new(bytes, offset, bytes.len());
+        let mut window = Window::new(bytes, offset, bytes.len()).fetching(HEADER_FETCH_BYTES);
         let mut splitter = Splitter::new(dialect, 1);
         let mut starts = Vec::new();
         let mut seen = Vec::new();
@@ -211,15 +217,17 @@ impl First {
 /// What a range needs to be read alone. Displayed, it is the range's hint.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Hint {
-    /// The line that the range starts on, for messages.
+    /// The row and the line that the range starts with, from 1, for messages.
+    row: u64,
     line: u64,
     /// The types of all columns, which were inferred from other ranges.
     types: Vec<String>,
 }
 
 impl Hint {
-    pub(crate) fn new(line: u64, fields: &[Field]) -> Self {
+    pub(crate) fn new(row: u64, line: u64, fields: &[Field]) -> Self {
         Self {
+            row,
             line,
             types: fields
                 .iter()
@@ -228,8 +236,8 @@ impl Hint {
         }
     }
 
-    /// The line and the fields of the table, if `hint` is one for a file with this header.
-    pub(crate) fn parse(hint: &str, header: &Header) -> Option<(u64, Vec<Field>)> {
+    /// The row and the line, and the fields of the table, if `hint` is one for a file with this header.
+    pub(crate) fn parse(hint: &str, header: &Header) -> Option<(u64, u64, Vec<Field>)> {
         let hint: Self = serde_json::from_str(hint).ok()?;
         if hint.types.len() != header.names.len() {
             return None;
@@ -237,7 +245,7 @@ impl Hint {
         let fields = header.names.iter().zip(&hint.types);
         let fields =
             fields.map(|(name, data_type)| Some(Field::new(name, types::parse(data_type)?, true)));
-        Some((hint.line, fields.collect::<Option<_>>()?))
+        Some((hint.row, hint.line, fields.collect::<Option<_>>()?))
     }
 }
 

@@ -12,6 +12,7 @@ pub(crate) struct Window<'a> {
     bytes: &'a Blob,
     next: u64,
     end: u64,
+    fetch: u64,
     end_line: bool,
     fetched: Vec<u8>,
     used: usize,
@@ -24,9 +25,18 @@ impl<'a> Window<'a> {
             bytes,
             next: start,
             end,
+            fetch: FETCH_BYTES,
             end_line: false,
             fetched: Vec::new(),
             used: 0,
+        }
+    }
+
+    /// Fetches only so many bytes at once, for a window of which little is wanted.
+    pub(crate) fn fetching(self, bytes: u64) -> Self {
+        Self {
+            fetch: bytes,
+            ..self
         }
     }
 
@@ -40,7 +50,7 @@ impl<'a> Window<'a> {
 
     /// The next piece; none at the end.
     pub(crate) fn next_piece(&mut self) -> Option<Vec<u8>> {
-        let length = FETCH_BYTES.min(self.end.saturating_sub(self.next));
+        let length = self.fetch.min(self.end.saturating_sub(self.next));
         let mut piece = if length == 0 {
             Vec::new()
         } else {

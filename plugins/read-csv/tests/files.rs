@@ -211,7 +211,10 @@ fn ranges_hold_whole_records_and_survive_an_append() {
     }
     let partition = |text: &str| ReadCsv::partition(&Params::default(), &blob(text), 64).unwrap();
     let ranges = partition(&text);
-    assert_eq!(ranges[1].hint, r#"{"line":130,"types":["int64","utf8"]}"#);
+    assert_eq!(
+        ranges[1].hint,
+        r#"{"row":65,"line":130,"types":["int64","utf8"]}"#
+    );
     for pair in ranges.windows(2) {
         assert_eq!(pair[0].offset + pair[0].len, pair[1].offset);
     }
@@ -271,20 +274,32 @@ fn refused(params: &str, bytes: impl AsRef<[u8]>) -> (String, String, String) {
 
 #[test]
 fn records_of_the_wrong_length() {
-    let text = "a,b\n1,\"x\ny\"\n\n# no comment\n2,y\n";
-    let (code, message, details) = refused("{}", text);
-    assert_eq!(code, "bad-file");
-    assert_eq!(
-        message,
-        "line 5 of the CSV file has the wrong number of fields"
-    );
-    assert_eq!(details, "expected 2 fields; found 1 fields; line 5");
+    let short = "a,b\n1,\"x\ny\"\n\n# no comment\n2,y\n";
     let late = "a,b\n1,x\n2,y\n3,z\n4,w\n5,v,more\n";
-    for params in ["{}", r#"{"infer_rows": 1}"#] {
-        assert_eq!(
-            refused(params, late).2,
-            "expected 2 fields; found 3 fields; line 6"
-        );
+    for (params, text, message) in [
+        (
+            "{}",
+            short,
+            "line 5 of the CSV file (row 2) has 1 field instead of 2",
+        ),
+        (
+            "{}",
+            late,
+            "line 6 of the CSV file (row 5) has 3 fields instead of 2",
+        ),
+        (
+            r#"{"infer_rows": 1}"#,
+            late,
+            "line 6 of the CSV file (row 5) has 3 fields instead of 2",
+        ),
+        (
+            r#"{"header": false, "infer_rows": 1}"#,
+            late,
+            "line 6 of the CSV file (row 6) has 3 fields instead of 2",
+        ),
+    ] {
+        let expected = ("bad-file".to_owned(), message.to_owned(), String::new());
+        assert_eq!(refused(params, text), expected, "{params}");
     }
 }
 
@@ -296,13 +311,24 @@ fn values_of_the_wrong_type() {
     assert_eq!(code, "bad-file");
     assert_eq!(
         message,
-        "`x` on line 7 of the CSV file, in column `id`, is not `int64`"
+        "`x` on line 7 of the CSV file (row 4), in column `id`, is not `int64`"
     );
-    assert_eq!(details, "expected int64; found `x`; column id; line 7");
+    assert_eq!(
+        details,
+        "hint give `id` another type under `types`, or put `x` under `nulls`"
+    );
     let late = refused(r#"{"infer_rows": 1}"#, "a\n1\n2\n3\n4.5\n");
     assert_eq!(
         late.1,
-        "`4.5` on line 5 of the CSV file, in column `a`, is not `int64`"
+        "`4.5` on line 5 of the CSV file (row 4), in column `a`, is not `int64`"
+    );
+    let long = format!("a\n1\n\"a\tb\n{}\"\n", "é".repeat(100));
+    assert_eq!(
+        refused(r#"{"infer_rows": 1}"#, long).1,
+        format!(
+            "`a\\tb\\n{}…` on line 3 of the CSV file (row 2), in column `a`, is not `int64`",
+            "é".repeat(36)
+        )
     );
 }
 
@@ -310,22 +336,36 @@ fn values_of_the_wrong_type() {
 fn bytes_that_are_not_text() {
     let given = r#"{"types": {"a": "utf8", "b": "utf8"}}"#;
     for params in ["{}", r#"{"infer_rows": 1}"#, given] {
-        let (code, message, details) = refused(params, b"a,b\n1,x\n2,caf\xe9\n");
+        let (code, message, details) = refused(params, b"a,b\n1,x\n2,\"c,\ncaf\xe9\"\n");
         assert_eq!(
             (code.as_str(), details.as_str()),
-            ("bad-file", "found `\\xe9\\n`; line 3")
+            ("bad-file", "found `\\xe9\\\"\\n`")
         );
-        assert_eq!(message, "line 3 of the CSV file is not UTF-8");
-        // Halves of one character in neighbouring fields.
         assert_eq!(
-            refused(params, b"a,b\n1,x\n\xc3,\xa9\n").2,
-            "found `\\xc3,\\xa9\\n`; line 3"
+            message,
+            "line 4 of the CSV file (row 2) is not UTF-8 in column `b`"
         );
+        // Halves of one character in neighbouring fields.
+        let (_, message, details) = refused(params, b"a,b\n1,x\n\xc3,\xa9\n");
+        assert_eq!(
+            message,
+            "line 3 of the CSV file (row 2) is not UTF-8 in column `a`"
+        );
+        assert_eq!(details, "found `\\xc3,\\xa9\\n`");
     }
-    assert_eq!(
-        refused("{}", b"a,\xff\n1,2\n").2,
-        "found `\\xff\\n`; line 1"
-    );
+    let header = b"a,\xff\n1,2\n";
+    for (params, message) in [
+        (
+            "{}",
+            "line 1 of the CSV file (the header) is not UTF-8 in column `column_2`",
+        ),
+        (
+            r#"{"header": false, "names": ["a", "b"]}"#,
+            "line 1 of the CSV file (row 1) is not UTF-8 in column `b`",
+        ),
+    ] {
+        assert_eq!(refused(params, header).1, message);
+    }
 }
 
 #[test]

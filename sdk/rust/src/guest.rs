@@ -2,6 +2,10 @@
 
 #![doc(hidden)]
 
+use std::io::Write as _;
+use std::panic::{self, PanicHookInfo};
+use std::sync::Once;
+
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -21,15 +25,42 @@ use crate::wire;
 
 type HostResult<T> = std::result::Result<T, host::Error>;
 
+/// Makes a panic say where and why on standard error, and nothing of threads and backtraces: the step
+/// is not run by the one who reads it. Called where the host comes in: in `describe` and in [`params`].
+pub fn hook_panics() {
+    static HOOKED: Once = Once::new();
+    if cfg!(target_family = "wasm") {
+        HOOKED.call_once(|| {
+            panic::set_hook(Box::new(|panicked| {
+                // What standard error does not take cannot be said anywhere else either.
+                let _ = writeln!(std::io::stderr(), "{}", last_words(panicked));
+            }));
+        });
+    }
+}
+
+fn last_words(panicked: &PanicHookInfo<'_>) -> String {
+    let message = panicked.payload_as_str().unwrap_or("no message");
+    match panicked.location() {
+        Some(place) => format!("panicked at {}:{}: {message}", place.file(), place.line()),
+        None => format!("panicked: {message}"),
+    }
+}
+
 /// The params of a step from canonical JSON.
 pub fn params<P: DeserializeOwned>(json: &str) -> Result<P> {
+    hook_panics();
     serde_json::from_str(json)
         .map_err(|error| Error::bad_params(format!("the params do not fit: {error}")))
 }
 
-fn describe<P: schemars::JsonSchema>(descriptor: Descriptor, kind: &str) -> ports::Descriptor {
+fn describe<P: schemars::JsonSchema>(
+    descriptor: impl FnOnce() -> Descriptor,
+    kind: &str,
+) -> ports::Descriptor {
+    hook_panics();
     let schema = schemars::schema_for!(P);
-    descriptor.into_wire(
+    descriptor().into_wire(
         kind,
         serde_json::to_string(schema.as_value()).unwrap_or_default(),
     )
@@ -53,7 +84,7 @@ fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
 }
 
 pub fn describe_row_map<S: RowMap>() -> ports::Descriptor {
-    describe::<S::Params>(S::describe(), "row-map")
+    describe::<S::Params>(S::describe, "row-map")
 }
 
 pub fn check_row_map<S: RowMap>(
@@ -83,7 +114,7 @@ pub fn apply<S: RowMap>(
 }
 
 pub fn describe_reduce<S: Reduce>() -> ports::Descriptor {
-    describe::<S::Params>(S::describe(), "reduce")
+    describe::<S::Params>(S::describe, "reduce")
 }
 
 pub fn check_reduce<S: Reduce>(
@@ -154,7 +185,7 @@ pub fn finish<S: Reduce>(json: &str, state: &[u8], to: host::Outputs) -> HostRes
 }
 
 pub fn describe_whole_table<S: WholeTable>() -> ports::Descriptor {
-    describe::<S::Params>(S::describe(), "whole-table")
+    describe::<S::Params>(S::describe, "whole-table")
 }
 
 pub fn check_whole_table<S: WholeTable>(
@@ -174,7 +205,7 @@ pub fn run<S: WholeTable>(json: &str, given: host::Inputs, to: host::Outputs) ->
 
 pub fn describe_source<S: Source>() -> ports::Descriptor {
     describe::<S::Params>(
-        S::describe().side_blob("source", &[], "The bytes."),
+        || S::describe().side_blob("source", &[], "The bytes."),
         "source",
     )
 }
@@ -396,4 +427,28 @@ macro_rules! __export_step {
         }
         $crate::bindings::step::export_step!($guest with_types_in $crate::bindings::step);
     };
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use std::sync::Mutex;
+
+    use super::*;
+
+    #[test]
+    fn a_panic_is_one_line_of_place_and_message() {
+        static SAID: Mutex<Vec<String>> = Mutex::new(Vec::new());
+        let before = panic::take_hook();
+        panic::set_hook(Box::new(|panicked| {
+            SAID.lock().unwrap().push(last_words(panicked));
+        }));
+        let line = line!() + 1;
+        let outcome = panic::catch_unwind(|| panic!("row {} has no value", 3));
+        panic::set_hook(before);
+        assert!(outcome.is_err());
+        let said = format!("panicked at {}:{line}: row 3 has no value", file!());
+        assert!(SAID.lock().unwrap().contains(&said));
+    }
 }

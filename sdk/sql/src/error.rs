@@ -53,8 +53,18 @@ pub enum SqlError {
     UnknownColumn {
         /// The name as written.
         name: String,
-        /// Names of the table that look like it, nearest first; see [`SqlError::suggest`].
-        near: Vec<String>,
+        /// The name of the table that looks most like it, if any does; see [`SqlError::suggest`].
+        near: Option<String>,
+        /// Where.
+        at: Excerpt,
+    },
+    /// A column of a type that expressions do not have.
+    #[error("column `{name}`, of type `{data_type}`, is not supported\n{at}")]
+    ColumnType {
+        /// Name of the column.
+        name: String,
+        /// Its type by name.
+        data_type: String,
         /// Where.
         at: Excerpt,
     },
@@ -63,6 +73,8 @@ pub enum SqlError {
     Type {
         /// What does not fit, with the types by name.
         what: String,
+        /// The columns among the operands, each once, in order.
+        columns: Vec<String>,
         /// Where.
         at: Excerpt,
     },
@@ -94,10 +106,22 @@ impl SqlError {
         match self {
             SqlError::Syntax { .. } => "invalid-expression",
             SqlError::Unsupported { .. } => "unsupported-expression",
-            SqlError::UnknownColumn { .. } => "unknown-column",
+            SqlError::UnknownColumn { .. } => "missing-column",
+            SqlError::ColumnType { .. } => "unsupported-type",
             SqlError::Type { .. } => "type-mismatch",
             SqlError::Value { .. } => "invalid-value",
             SqlError::Column { .. } => "column-mismatch",
+        }
+    }
+
+    /// The columns it is about, for the facts of a step's own error.
+    pub fn columns(&self) -> &[String] {
+        match self {
+            SqlError::UnknownColumn { name, .. }
+            | SqlError::ColumnType { name, .. }
+            | SqlError::Column { name, .. } => std::slice::from_ref(name),
+            SqlError::Type { columns, .. } => columns,
+            SqlError::Syntax { .. } | SqlError::Unsupported { .. } | SqlError::Value { .. } => &[],
         }
     }
 
@@ -106,32 +130,28 @@ impl SqlError {
         let SqlError::UnknownColumn { name, near, .. } = self else {
             return None;
         };
-        match near.as_slice() {
-            [] => Some(format!(
-                "to write the text {name}, put it in single quotes: '{name}'"
-            )),
-            names => {
-                let names: Vec<_> = names.iter().map(|name| format!("`{name}`")).collect();
-                Some(format!("names like it are {}", names.join(", ")))
-            }
-        }
+        Some(match near {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("to write the text {name}, put it in single quotes: '{name}'"),
+        })
     }
 
-    /// Adds to an unknown column up to three of `names` that look like it; any other error stays as it is.
+    /// Adds to an unknown column the one of `names` that looks most like it, if any does; any other
+    /// error stays as it is.
     ///
-    /// Names equal but for case come first, then those at an edit distance of at most a third of
-    /// the name's length, in the order of `names`.
+    /// Case does not count, and at most a third of the name's characters may differ. Of names that are
+    /// equally near the first is taken.
+    #[must_use]
     pub fn suggest<'a>(mut self, names: impl IntoIterator<Item = &'a str>) -> Self {
         if let SqlError::UnknownColumn { name, near, .. } = &mut self {
             let wanted = name.to_lowercase();
             let most = (wanted.chars().count() / 3).max(1);
-            let mut found: Vec<(usize, &str)> = names
+            *near = names
                 .into_iter()
                 .map(|other| (edit_distance(&wanted, &other.to_lowercase()), other))
                 .filter(|(distance, _)| *distance <= most)
-                .collect();
-            found.sort_by_key(|(distance, _)| *distance);
-            near.extend(found.into_iter().take(3).map(|(_, name)| name.to_owned()));
+                .min_by_key(|(distance, _)| *distance)
+                .map(|(_, other)| other.to_owned());
         }
         self
     }
@@ -169,18 +189,20 @@ mod tests {
     }
 
     #[test]
-    fn near_names_come_nearest_first() {
-        let at = Excerpt::new("Distence", 1, 1);
-        let error = SqlError::UnknownColumn {
+    fn the_nearest_name_is_meant() {
+        let unknown = SqlError::UnknownColumn {
             name: "Distence".into(),
-            near: vec![],
-            at,
+            near: None,
+            at: Excerpt::new("Distence", 1, 1),
         };
-        let error = error.suggest(["air_time", "distances", "distance"]);
         assert_eq!(
-            error.hint().as_deref(),
-            Some("names like it are `distance`, `distances`")
+            unknown.hint().as_deref(),
+            Some("to write the text Distence, put it in single quotes: 'Distence'")
         );
+        let hint = unknown
+            .suggest(["air_time", "distances", "distance"])
+            .hint();
+        assert_eq!(hint.as_deref(), Some("did you mean `distance`?"));
     }
 
     #[test]

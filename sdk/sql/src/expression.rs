@@ -59,7 +59,8 @@ impl Expression {
     ///
     /// # Errors
     /// - [`SqlError::UnknownColumn`]: `field` has none of that name; see [`SqlError::suggest`].
-    /// - [`SqlError::Unsupported`]: a column of a type that expressions do not have.
+    /// - [`SqlError::ColumnType`]: a column of a type that expressions do not have.
+    /// - [`SqlError::Unsupported`]: an integer wider than any type.
     /// - [`SqlError::Type`]: types that do not go together, or a literal that is not of its type.
     pub fn resolve(&self, field: &dyn Fn(&str) -> Option<Field>) -> Result<Typed, SqlError> {
         let fields: Vec<_> = self.columns.iter().map(|name| field(name)).collect();

@@ -131,7 +131,7 @@ impl Resolver<'_> {
                 let nullable = all.iter().any(|node| node.nullable);
                 let mut all = self.compared_all(all)?.into_iter();
                 let Some(operand) = all.next() else {
-                    return Err(self.type_error(syntax, "`IN` of nothing"));
+                    return Err(self.type_error(syntax.place, &[], "`IN` of nothing"));
                 };
                 let plan = Plan::InList {
                     operand: Box::new(operand),
@@ -192,16 +192,16 @@ impl Resolver<'_> {
         let Some((index, field)) = field else {
             return Err(SqlError::UnknownColumn {
                 name: name.to_owned(),
-                near: Vec::new(),
+                near: None,
                 at: at(),
             });
         };
         let Some(data_type) = column_type(field.data_type()) else {
-            let what = format!(
-                "column `{name}`, of type `{}`,",
-                sql_name(field.data_type())
-            );
-            return Err(SqlError::Unsupported { what, at: at() });
+            return Err(SqlError::ColumnType {
+                name: name.to_owned(),
+                data_type: sql_name(field.data_type()).to_string(),
+                at: at(),
+            });
         };
         let nullable = field.is_nullable() || data_type == DataType::Null;
         Ok(node(syntax, Plan::Column(index), data_type, nullable))
@@ -304,12 +304,12 @@ impl Resolver<'_> {
                 sql_name(&right.data_type)
             );
             let symbol = op.symbol();
-            return Err(if integers {
-                let what = format!("{types} have no common type for `{symbol}`; cast one of them");
-                self.type_error(syntax, &what)
+            let what = if integers {
+                format!("{types} have no common type for `{symbol}`; cast one of them")
             } else {
-                self.type_error(syntax, &format!("`{symbol}` does not take {types}"))
-            });
+                format!("`{symbol}` does not take {types}")
+            };
+            return Err(self.type_error(syntax.place, &[left, right], what));
         };
         let met = match (op, met) {
             (ArithmeticOp::Divide, met) if !is_float(&met) => DataType::Float64,
@@ -407,7 +407,7 @@ impl Resolver<'_> {
             || (time(from) && time(to));
         if !possible {
             let what = format!("`{}` cannot be cast to `{}`", sql_name(from), sql_name(to));
-            return Err(self.type_error(syntax, &what));
+            return Err(self.type_error(syntax.place, &[operand], what));
         }
         let nullable = operand.nullable || fallback == CastFailure::Null;
         let plan = Plan::Cast {

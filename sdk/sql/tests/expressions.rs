@@ -98,18 +98,16 @@ fn what_is_not_supported_is_named() {
 }
 
 #[test]
-fn unknown_columns_show_names_like_theirs() {
+fn unknown_columns_show_the_name_like_theirs() {
     let error = resolve("a > 0 AND airtime > 1", &DataType::Int32).unwrap_err();
     let error = error.suggest(["a", "b", "air_time"]);
     assert_eq!(
         error.to_string(),
         "there is no column `airtime`\n  in a > 0 AND airtime > 1\n               ^"
     );
-    assert_eq!(
-        error.hint().as_deref(),
-        Some("names like it are `air_time`")
-    );
-    assert_eq!(error.code(), "unknown-column");
+    assert_eq!(error.hint().as_deref(), Some("did you mean `air_time`?"));
+    assert_eq!(error.code(), "missing-column");
+    assert_eq!(error.columns(), ["airtime"]);
 }
 
 #[test]
@@ -146,6 +144,30 @@ fn types_that_do_not_fit_are_refused_before_any_row() {
     );
     let zone = DataType::Timestamp(TimeUnit::Second, Some("America/New_York".into()));
     assert!(resolve("a IS NULL", &zone).is_err());
+}
+
+#[test]
+fn types_that_do_not_fit_name_the_columns() {
+    for (sql, columns) in [
+        ("a + true", &["a"][..]),
+        ("lower(b)", &["b"]),
+        ("a > 0 AND b = DATE '2013-01-01'", &["b"]),
+        ("1 = coalesce(a, b, 'x')", &["a", "b"]),
+        ("a = 'x'", &["a"]),
+        ("a BETWEEN 'x' AND b", &["a", "b"]),
+        ("b::DATE", &["b"]),
+        ("CASE WHEN a % 2 THEN lower(1) END", &[]),
+    ] {
+        let error = resolve(sql, &DataType::Int32).unwrap_err();
+        assert_eq!(error.code(), "type-mismatch", "{sql}");
+        assert_eq!(error.columns(), columns, "{sql}");
+    }
+    let list = DataType::List(Arc::new(Field::new("item", DataType::Int32, true)));
+    let error = resolve("b IS NULL", &list).unwrap_err();
+    assert_eq!(
+        (error.code(), error.columns()),
+        ("unsupported-type", &["b".to_owned()][..])
+    );
 }
 
 #[test]

@@ -6,7 +6,7 @@ use super::{Resolver, integer_array};
 use crate::cast::cast;
 use crate::error::{Excerpt, SqlError};
 use crate::plan::{Node, Plan, Written};
-use crate::syntax::{CastFailure, Syntax};
+use crate::syntax::{CastFailure, Place, Syntax};
 use crate::types::{WIDE_INTEGER, common, is_integer, is_number, sql_name};
 
 impl Resolver<'_> {
@@ -27,10 +27,7 @@ impl Resolver<'_> {
                     ..operand
                 })
             }
-            Err(fault) => Err(SqlError::Type {
-                what: fault.what,
-                at: Excerpt::new(self.text, operand.place.line, operand.place.column),
-            }),
+            Err(fault) => Err(self.type_error_at(&operand, fault.what)),
         }
     }
 
@@ -40,6 +37,7 @@ impl Resolver<'_> {
         operands: [Node; N],
     ) -> Result<[Node; N], SqlError> {
         let to = self.comparison_type(&operands)?;
+        let columns = self.columns(&operands);
         let mut failed = None;
         let operands = operands.map(|operand| match self.coerce(operand.clone(), &to) {
             Ok(node) => node,
@@ -48,15 +46,12 @@ impl Resolver<'_> {
                 operand
             }
         });
-        failed.map_or(Ok(operands), Err)
+        failed.map_or(Ok(operands), |error| Err(about(error, columns)))
     }
 
     pub(super) fn compared_all(&self, operands: Vec<Node>) -> Result<Vec<Node>, SqlError> {
         let to = self.comparison_type(&operands)?;
-        operands
-            .into_iter()
-            .map(|operand| self.coerce(operand, &to))
-            .collect()
+        self.coerce_all(operands, &to)
     }
 
     pub(super) fn comparison_type(&self, operands: &[Node]) -> Result<DataType, SqlError> {
@@ -86,11 +81,18 @@ impl Resolver<'_> {
             }
             return Err(error);
         };
-        let operands = operands
-            .into_iter()
-            .map(|operand| self.coerce(operand, &to))
-            .collect::<Result<_, _>>()?;
+        let operands = self.coerce_all(operands, &to)?;
         Ok((to, operands))
+    }
+
+    /// Converts each, and says of a literal that cannot be converted what columns it stands beside.
+    fn coerce_all(&self, operands: Vec<Node>, to: &DataType) -> Result<Vec<Node>, SqlError> {
+        let columns = self.columns(&operands);
+        operands
+            .into_iter()
+            .map(|operand| self.coerce(operand, to))
+            .collect::<Result<_, _>>()
+            .map_err(|error| about(error, columns))
     }
 
     pub(super) fn no_common_type(&self, operands: &[Node], what: &str) -> SqlError {
@@ -101,11 +103,9 @@ impl Resolver<'_> {
                 names.push(name);
             }
         }
+        let what = format!("{} cannot {what} without a cast", names.join(" and "));
         let place = operands.first().map(|node| node.place).unwrap_or_default();
-        SqlError::Type {
-            what: format!("{} cannot {what} without a cast", names.join(" and ")),
-            at: Excerpt::new(self.text, place.line, place.column),
-        }
+        self.type_error(place, operands, what)
     }
 
     /// The operand as a condition: numbers are true unless they are zero.
@@ -152,23 +152,50 @@ impl Resolver<'_> {
         )
     }
 
-    pub(super) fn type_error(&self, syntax: &Syntax, what: &str) -> SqlError {
+    pub(super) fn type_error(
+        &self,
+        place: Place,
+        operands: &[Node],
+        what: impl Into<String>,
+    ) -> SqlError {
         SqlError::Type {
-            what: what.to_owned(),
-            at: self.excerpt(syntax),
+            what: what.into(),
+            columns: self.columns(operands),
+            at: Excerpt::new(self.text, place.line, place.column),
         }
     }
 
     pub(super) fn type_error_at(&self, operand: &Node, what: String) -> SqlError {
-        SqlError::Type {
-            what,
-            at: Excerpt::new(self.text, operand.place.line, operand.place.column),
+        self.type_error(operand.place, std::slice::from_ref(operand), what)
+    }
+
+    /// The names of the operands that are columns, each once.
+    fn columns(&self, operands: &[Node]) -> Vec<String> {
+        let mut columns = Vec::new();
+        for node in operands {
+            if let Plan::Column(index) = node.plan
+                && let Some(name) = self.names.get(index)
+                && !columns.contains(name)
+            {
+                columns.push(name.clone());
+            }
         }
+        columns
     }
 
     pub(super) fn excerpt(&self, syntax: &Syntax) -> Excerpt {
         Excerpt::new(self.text, syntax.place.line, syntax.place.column)
     }
+}
+
+/// The error, which is about `columns` unless it is about others.
+fn about(mut error: SqlError, about: Vec<String>) -> SqlError {
+    if let SqlError::Type { columns, .. } = &mut error
+        && columns.is_empty()
+    {
+        *columns = about;
+    }
+    error
 }
 
 fn cast_node(operand: Node, to: &DataType) -> Node {

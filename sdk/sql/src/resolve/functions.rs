@@ -67,7 +67,7 @@ impl Resolver<'_> {
         let mut arguments = arguments.into_iter();
         let mut next = || arguments.next();
         let Some(first) = next() else {
-            return Err(self.type_error(syntax, &format!("`{name}` of nothing")));
+            return Err(self.type_error(syntax.place, &[], format!("`{name}` of nothing")));
         };
         let plan = match function {
             Function::Abs | Function::Ceil | Function::Floor | Function::Round => {
@@ -118,7 +118,7 @@ impl Resolver<'_> {
             }
             Function::NullIf => {
                 let Some(other) = next() else {
-                    return Err(self.type_error(syntax, "`nullif` of one argument"));
+                    return Err(self.type_error(syntax.place, &[], "`nullif` of one argument"));
                 };
                 return self.null_if(syntax, first, other);
             }
@@ -135,9 +135,11 @@ impl Resolver<'_> {
                     _ => {
                         let whole = |node| self.whole(node, name, &DataType::Int64).map(Box::new);
                         let Some(start) = next() else {
-                            return Err(
-                                self.type_error(syntax, &format!("`{name}` without a start"))
-                            );
+                            return Err(self.type_error(
+                                syntax.place,
+                                &[],
+                                format!("`{name}` without a start"),
+                            ));
                         };
                         Plan::Substring(first, whole(start)?, next().map(whole).transpose()?)
                     }
@@ -162,7 +164,7 @@ impl Resolver<'_> {
         let to = self.comparison_type(&pair)?;
         let (other, first) = (pair.pop(), pair.pop());
         let (Some(first), Some(other)) = (first, other) else {
-            return Err(self.type_error(syntax, "`nullif` of one argument"));
+            return Err(self.type_error(syntax.place, &[], "`nullif` of one argument"));
         };
         // Only a literal in quotes changes its type here, and `NULL`.
         let first = match meet(std::slice::from_ref(&first)) {
