@@ -22,7 +22,10 @@ mod merge;
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests")]
 pub(crate) mod samples;
+mod type_name;
 mod views;
+
+pub use type_name::type_name;
 
 #[cfg(target_endian = "big")]
 compile_error!("buffers are hashed, stored and sent as they lie in memory, which is little-endian");

@@ -6,17 +6,19 @@
 mod error;
 mod sources;
 
+use std::collections::BTreeMap;
 use std::io;
 
 use bytes::Bytes;
 use cap_std::fs::Dir;
 use semver::Version;
 
-pub use self::error::ComponentError;
+pub use self::error::{ComponentError, Unresolved};
 pub use self::sources::{SourcesError, crate_sources};
 use crate::digest::{ComponentDigest, Digest};
+use crate::error::closest;
 use crate::lock::{ComponentKey, LockedComponent, Origin};
-use crate::pipeline::ComponentRef;
+use crate::pipeline::{ComponentRef, StepDecl};
 
 /// A standard component, which travels with the binary.
 #[derive(Clone, Debug)]
@@ -111,6 +113,32 @@ pub fn component_file(path: &str) -> String {
     )
 }
 
+/// Makes sure that no two crates among those that `steps` use have the same [`component_file`].
+///
+/// # Errors
+/// [`ComponentError::SameFile`], at the later step.
+pub fn refuse_same_files(steps: &[StepDecl]) -> Result<(), Unresolved> {
+    let mut kept: BTreeMap<String, &str> = BTreeMap::new();
+    for step in steps {
+        let ComponentRef::Crate { path } = &step.component else {
+            continue;
+        };
+        let file = component_file(path);
+        match kept.get(&file) {
+            Some(first) if *first != path => {
+                let error = ComponentError::SameFile {
+                    first: format!("./{first}"),
+                    second: step.component.to_string(),
+                    file,
+                };
+                return Err(error.used_by(step));
+            }
+            _ => drop(kept.insert(file, path)),
+        }
+    }
+    Ok(())
+}
+
 /// Finds the bytes that `reference` stands for.
 ///
 /// With `freeze`, which is `--locked`, only what is locked will do, and a crate is taken as it was
@@ -121,7 +149,7 @@ pub fn component_file(path: &str) -> String {
 /// - [`ComponentError::Changed`]: bytes that are not the locked ones.
 /// - [`ComponentError::NotLocked`]: nothing is locked, and `freeze` is set.
 /// - [`ComponentError::UnknownStandard`], [`ComponentError::UnknownVersion`]: there is no such component.
-/// - [`ComponentError::Missing`]: locked bytes that are nowhere.
+/// - [`ComponentError::Missing`], [`ComponentError::NoFile`]: bytes that are nowhere.
 /// - [`ComponentError::Unreadable`], [`ComponentError::Sources`]: files that cannot be read.
 pub fn resolve(
     reference: &ComponentRef,
@@ -130,12 +158,15 @@ pub fn resolve(
     freeze: bool,
 ) -> Result<Resolved, ComponentError> {
     let Some((key, locked)) = locked else {
-        if freeze {
-            return Err(ComponentError::NotLocked {
+        // What is not there at all is better said than that it is not locked.
+        let found = found_anew(reference, places)?;
+        return if freeze {
+            Err(ComponentError::NotLocked {
                 reference: reference.to_string(),
-            });
-        }
-        return found_anew(reference, places);
+            })
+        } else {
+            Ok(found)
+        };
     };
     if let (ComponentRef::Crate { path }, Origin::Crate { sources, .. }, false) =
         (reference, &locked.origin, freeze)
@@ -180,6 +211,7 @@ fn found_anew(reference: &ComponentRef, places: Places<'_>) -> Result<Resolved, 
                     known.sort();
                     ComponentError::UnknownVersion {
                         reference: reference.to_string(),
+                        name: reference.lock_name(),
                         known,
                     }
                 });
@@ -195,7 +227,12 @@ fn found_anew(reference: &ComponentRef, places: Places<'_>) -> Result<Resolved, 
             }
         }
         ComponentRef::File { path } => {
-            let bytes = read(reference, path, places)?;
+            let bytes = read(reference, path, places)?.ok_or_else(|| ComponentError::NoFile {
+                reference: reference.to_string(),
+                path: path.clone(),
+                locked: false,
+                meant: neighbour(places.project, path, |path| path.ends_with(".wasm")),
+            })?;
             Component {
                 key: ComponentKey {
                     name: reference.lock_name(),
@@ -207,6 +244,7 @@ fn found_anew(reference: &ComponentRef, places: Places<'_>) -> Result<Resolved, 
             }
         }
         ComponentRef::Crate { path } => {
+            sources::has_crate(places.project, path)?;
             return Ok(Resolved::Unbuilt {
                 path: path.clone(),
                 reason: BuildReason::New,
@@ -257,18 +295,16 @@ fn from_file(
     locked: &LockedComponent,
     places: Places<'_>,
 ) -> Result<Bytes, ComponentError> {
-    let bytes = match read(reference, path, places) {
-        Ok(bytes) => bytes,
-        Err(ComponentError::Unreadable { source, .. })
-            if source.kind() == io::ErrorKind::NotFound =>
-        {
-            return kept(reference, locked, places)?.ok_or(ComponentError::Unreadable {
+    let bytes = match read(reference, path, places)? {
+        Some(bytes) => bytes,
+        None => {
+            return kept(reference, locked, places)?.ok_or(ComponentError::NoFile {
                 reference: reference.to_string(),
                 path: path.to_owned(),
-                source,
+                locked: true,
+                meant: None,
             });
         }
-        Err(error) => return Err(error),
     };
     let found = ComponentDigest::of(&bytes);
     if found != locked.digest {
@@ -294,15 +330,42 @@ fn kept(
     Ok(bytes.filter(|bytes| ComponentDigest::of(bytes) == locked.digest))
 }
 
-fn read(reference: &ComponentRef, path: &str, places: Places<'_>) -> Result<Bytes, ComponentError> {
+/// The bytes of a file, if it is there.
+fn read(
+    reference: &ComponentRef,
+    path: &str,
+    places: Places<'_>,
+) -> Result<Option<Bytes>, ComponentError> {
     match places.project.read(path) {
-        Ok(bytes) => Ok(bytes.into()),
+        Ok(bytes) => Ok(Some(bytes.into())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(source) => Err(ComponentError::Unreadable {
             reference: reference.to_string(),
             path: path.to_owned(),
             source,
         }),
     }
+}
+
+/// What lies beside `path`, is wanted, and was probably meant by it.
+pub(crate) fn neighbour(
+    project: &Dir,
+    path: &str,
+    is_wanted: impl Fn(&str) -> bool,
+) -> Option<String> {
+    let (directory, name) = path.rsplit_once('/').unwrap_or((".", path));
+    let mut names: Vec<String> = project
+        .read_dir(directory)
+        .ok()?
+        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+        .filter(|name| is_wanted(&format!("{directory}/{name}")))
+        .collect();
+    names.sort_unstable();
+    let meant = closest(name, names.iter().map(String::as_str))?;
+    Some(match directory {
+        "." => meant.to_owned(),
+        directory => format!("{directory}/{meant}"),
+    })
 }
 
 impl std::fmt::Debug for Places<'_> {

@@ -3,6 +3,7 @@
 //! An error's text is a lower-case fragment, then indented facts (`expected` before `found`, then
 //! `in`). Advice is not part of it: it is asked for through [`Hint`] and printed by the command line.
 
+pub mod amount;
 mod place;
 
 use std::fmt;
@@ -44,10 +45,7 @@ pub(crate) fn listed<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
 /// The candidate that `name` was most likely meant to be, if any is near enough.
 ///
 /// Near enough is one edit in three characters. Of equally near ones the first is taken.
-pub(crate) fn closest<'a>(
-    name: &str,
-    candidates: impl IntoIterator<Item = &'a str>,
-) -> Option<&'a str> {
+pub fn closest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let most_edits = (name.chars().count() / 3).max(1);
     candidates
         .into_iter()

@@ -256,6 +256,24 @@ pub fn file_input(file: &SourceFile, port: &str) -> Input {
     }
 }
 
+/// Makes sure that the pipeline has these steps.
+///
+/// # Errors
+/// [`PlanError::UnknownStep`].
+pub fn refuse_unknown(pipeline: &Pipeline, names: &[String]) -> Result<(), PlanError> {
+    match names.iter().find(|name| pipeline.step(name).is_none()) {
+        None => Ok(()),
+        Some(name) => Err(PlanError::UnknownStep {
+            name: name.clone(),
+            known: pipeline
+                .steps
+                .iter()
+                .map(|step| step.name.to_string())
+                .collect(),
+        }),
+    }
+}
+
 /// Binds and checks every step.
 ///
 /// `components` has one for each step, `sources` the files of each source.
@@ -395,12 +413,53 @@ fn bind(
             return Err(PlanError::Unbound {
                 step,
                 port: port.name.clone(),
+                expected: wanted(descriptor, port),
                 doc: port.doc.clone(),
+                write: inputs_with(plan, descriptor, &bound, port),
                 place: declared.place.clone(),
             });
         }
     }
     Ok(bound.into_values().collect())
+}
+
+/// What belongs to an input port.
+fn wanted(descriptor: &Descriptor, port: &Port) -> String {
+    match (descriptor.kind, port.blob, port.accepts.as_slice()) {
+        (Kind::Source, _, _) => "a source".to_owned(),
+        (_, false, _) => "a table".to_owned(),
+        (_, true, []) => "a blob".to_owned(),
+        (_, true, accepts) => accepts.join(" or "),
+    }
+}
+
+/// What the pipeline would say with something at `port` too.
+fn inputs_with(
+    plan: &Plan,
+    descriptor: &Descriptor,
+    bound: &BTreeMap<usize, PlannedInput>,
+    port: &Port,
+) -> String {
+    let from = if descriptor.kind == Kind::Source {
+        "sources.…"
+    } else {
+        "…"
+    };
+    if descriptor.inputs.len() == 1 {
+        return format!("input = \"{from}\"");
+    }
+    let bound = bound.values().map(|input| {
+        let from = match &input.from {
+            Origin::Step { step, .. } if plan.steps[*step].outputs.len() == 1 => {
+                plan.steps[*step].name.to_string()
+            }
+            from => plan.origin_name(from),
+        };
+        format!("{} = \"{from}\"", input.port)
+    });
+    let missing = format!("{} = \"{from}\"", port.name);
+    let inputs: Vec<String> = bound.chain([missing]).collect();
+    format!("inputs = {{ {} }}", inputs.join(", "))
 }
 
 fn origin(plan: &Plan, step: &str, input: &crate::pipeline::InputRef) -> Result<Origin, PlanError> {
@@ -473,16 +532,10 @@ fn check_kind(
     if port.blob && is_blob && (port.accepts.is_empty() || port.accepts.contains(&found)) {
         return Ok(());
     }
-    let expected = match (descriptor.kind, port.blob, port.accepts.as_slice()) {
-        (Kind::Source, _, _) => "a source".to_owned(),
-        (_, false, _) => "a table".to_owned(),
-        (_, true, []) => "a blob".to_owned(),
-        (_, true, accepts) => accepts.join(" or "),
-    };
     Err(PlanError::WrongKind {
         step: step.to_owned(),
         port: port.name.clone(),
-        expected,
+        expected: wanted(descriptor, port),
         found: format!("{found} from `{}`", plan.origin_name(&input.from)),
         place: input.place.clone(),
     })

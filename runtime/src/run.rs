@@ -147,7 +147,10 @@ pub fn predict(
     let mut predictions = Vec::with_capacity(plan.steps.len());
     for at in 0..plan.steps.len() {
         predictions.push(match (run.records.remove(&at), run.unknown.remove(&at)) {
-            (Some(record), _) if record.outcome == StepOutcome::Cached => {
+            // Nothing is run here: what succeeded had no units.
+            (Some(record), _)
+                if matches!(record.outcome, StepOutcome::Cached | StepOutcome::Succeeded) =>
+            {
                 Prediction::Cached(Box::new(record))
             }
             (_, Some(inputs)) => Prediction::Runs(inputs),
@@ -390,7 +393,9 @@ impl<'a> Run<'a> {
         if self.failed.contains_key(&at) {
             return Ok(());
         }
-        let outcome = if finished.totals.cached == finished.totals.units {
+        let totals = &finished.totals;
+        // Without units there was nothing that could have been cached.
+        let outcome = if totals.units > 0 && totals.cached == totals.units {
             StepOutcome::Cached
         } else {
             StepOutcome::Succeeded

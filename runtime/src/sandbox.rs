@@ -21,10 +21,12 @@ use arrow_array::ArrayRef;
 use arrow_schema::Field;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
+use wasmtime::component::types::ComponentItem;
 use wasmtime::component::{Component, InstancePre, Linker};
 use wasmtime::{Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
 
 use crate::digest::{ComponentDigest, Digest, StructuredHasher};
+use crate::error::listed;
 use crate::table::Chunk;
 use crate::unit::Limits;
 
@@ -219,22 +221,20 @@ pub enum BadComponent {
     #[error("{0}")]
     Invalid(String),
     /// It does not export `step`, or none or several of the kinds.
-    #[error("it is no step\n  expected exports `{STEP}` and one kind of step\n  found    {}", listed(.exports))]
+    #[error("it is no step\n  expected exports `{STEP}` and one kind of step\n  found    {}", listed(exports.iter().map(String::as_str)))]
     Kinds {
         /// What it exports.
         exports: Vec<String>,
     },
-    /// It imports what nobody granted, or an interface that this host does not have.
-    #[error("it asks for what a step is not given: {0}")]
-    Imports(String),
-}
-
-fn listed(exports: &[String]) -> String {
-    if exports.is_empty() {
-        "no exports".to_owned()
-    } else {
-        exports.join(", ")
-    }
+    /// It imports interfaces that no step is given.
+    #[error("it asks for what no step is given\n  found imports {}", listed(refused.iter().map(String::as_str)))]
+    Imports {
+        /// The interfaces.
+        refused: Vec<String>,
+    },
+    /// It imports what steps are given, with other functions or types.
+    #[error("its imports are not those of the contract: {0}")]
+    Signature(String),
 }
 
 /// The interface that every step exports.
@@ -305,7 +305,12 @@ impl Sandbox {
         let component = self.component(digest, bytes)?;
         let kind = kind(&self.engine, &component).map_err(StepError::BadComponent)?;
         let pre = self.linker.instantiate_pre(&component).map_err(|error| {
-            StepError::BadComponent(BadComponent::Imports(format!("{error:#}")))
+            let refused = refused_imports(&self.engine, &component);
+            StepError::BadComponent(if refused.is_empty() {
+                BadComponent::Signature(format!("{error:#}"))
+            } else {
+                BadComponent::Imports { refused }
+            })
         })?;
         let program = Arc::new(Program { digest, kind, pre });
         if let Ok(mut programs) = self.programs.lock() {
@@ -437,6 +442,32 @@ fn check_header(bytes: &[u8]) -> Result<(), BadComponent> {
         [0, b'a', b's', b'm', ..] => Ok(()),
         _ => invalid("it is not WebAssembly"),
     }
+}
+
+/// Imports of interfaces that are not defined for steps, in order.
+fn refused_imports(engine: &Engine, component: &Component) -> Vec<String> {
+    let is_given = |import: &str| {
+        let (interface, version) = import.split_once('@').unwrap_or((import, ""));
+        let (given, track): (&[&str], _) = match interface.starts_with("wasi:") {
+            true => (&wasi::INTERFACES, "0.2."),
+            false => (&imports::INTERFACES, "0.1."),
+        };
+        given.contains(&interface) && version.starts_with(track)
+    };
+    let component_type = component.component_type();
+    // What is only types asks for nothing.
+    let asks = |import: &ComponentItem| match import {
+        ComponentItem::Type(_) => false,
+        ComponentItem::ComponentInstance(instance) => instance
+            .exports(engine)
+            .any(|(_, export)| !matches!(export.ty, ComponentItem::Type(_))),
+        _ => true,
+    };
+    component_type
+        .imports(engine)
+        .filter(|(name, import)| !is_given(name) && asks(&import.ty))
+        .map(|(name, _)| name.to_owned())
+        .collect()
 }
 
 fn kind(engine: &Engine, component: &Component) -> Result<Kind, BadComponent> {

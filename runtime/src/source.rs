@@ -13,6 +13,7 @@ use std::time::{Duration, SystemTime};
 use cap_std::fs::{Dir, File};
 use glob::{MatchOptions, Pattern};
 
+use crate::component::neighbour;
 use crate::digest::{Digest, StructuredHasher};
 use crate::error::{Hint, Place};
 use crate::pipeline::SourceDecl;
@@ -29,6 +30,8 @@ pub enum SourceError {
         source_name: String,
         /// Its path.
         path: String,
+        /// The path that was probably meant.
+        meant: Option<String>,
         /// Where it is declared.
         place: Place,
     },
@@ -71,6 +74,9 @@ pub enum SourceError {
 impl Hint for SourceError {
     fn hint(&self) -> Option<String> {
         match self {
+            Self::Missing {
+                meant: Some(meant), ..
+            } => Some(format!("did you mean `{meant}`?")),
             Self::Missing { .. } => {
                 Some("paths are relative to the directory of `pinion.toml`".to_owned())
             }
@@ -110,6 +116,7 @@ pub fn scan(
         return Err(SourceError::Missing {
             source_name: source.name.to_string(),
             path: source.path.clone(),
+            meant: None,
             place: source.place.clone(),
         });
     }
@@ -267,11 +274,18 @@ fn paths(project: &Dir, source: &SourceDecl) -> Result<Vec<String>, SourceError>
             require_literal_leading_dot: true,
         };
         let mut files = Vec::new();
-        walk(project, &fixed.join("/"), &mut files).map_err(|error| SourceError::Unreadable {
-            source_name,
-            path: path.to_owned(),
-            error,
-        })?;
+        match walk(project, &fixed.join("/"), &mut files) {
+            Ok(()) => {}
+            // A directory that is not there has no files.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => {
+                return Err(SourceError::Unreadable {
+                    source_name,
+                    path: path.to_owned(),
+                    error,
+                });
+            }
+        }
         files.retain(|file| pattern.matches_with(file, options));
         return Ok(files);
     }
@@ -279,6 +293,7 @@ fn paths(project: &Dir, source: &SourceDecl) -> Result<Vec<String>, SourceError>
         io::ErrorKind::NotFound => SourceError::Missing {
             source_name: source_name.clone(),
             path: path.to_owned(),
+            meant: neighbour(project, path, |_| true),
             place: source.place.clone(),
         },
         _ => SourceError::Unreadable {

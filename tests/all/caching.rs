@@ -275,3 +275,16 @@ fn plan_tells_those_who_read_a_changed_column_from_those_who_do_not() {
     );
     assert_eq!(planned(&plan, "positive"), depends("sign"));
 }
+
+#[test]
+fn a_source_without_rows_is_not_called_cached() {
+    let pipeline = "[pipeline]\nname = \"none\"\n\n[sources.none]\npath = \"none.csv\"\n\n[steps.none]\nuse = \"std:read-csv@0.1\"\ninput = \"sources.none\"\n";
+    let project = Project::with(&[("pinion.toml", pipeline), ("none.csv", "a,b\n")]);
+    for _ in 0..2 {
+        let step = &run(&project, &[])["steps"][0];
+        assert_eq!(step["outcome"], "succeeded", "{step:#}");
+        assert_eq!(step["units"], json!({ "run": 0, "cached": 0 }));
+    }
+    let plan = project.pinion(&["plan", "--json"]).succeeded().json();
+    assert_eq!(plan["steps"][0]["cached"], true, "{plan:#}");
+}

@@ -2,6 +2,7 @@
 
 #[cfg(unix)]
 use std::{
+    io::Read as _,
     process::{Child, Command, Stdio},
     thread,
     time::Duration,
@@ -72,7 +73,13 @@ fn run_until(project: &Project, threads: &str, finished: u64, signal: &str) -> C
         assert_eq!(child.try_wait().unwrap(), None, "the run ended too early");
         thread::sleep(Duration::from_millis(1));
     }
-    // The shell's own `kill`, which is there wherever a shell is.
+    send(signal, &child);
+    child
+}
+
+/// Signals a process with the shell's own `kill`, which is there wherever a shell is.
+#[cfg(unix)]
+fn send(signal: &str, child: &Child) {
     let kill = format!("kill -{signal} {}", child.id());
     assert!(
         Command::new("sh")
@@ -81,7 +88,6 @@ fn run_until(project: &Project, threads: &str, finished: u64, signal: &str) -> C
             .unwrap()
             .success()
     );
-    child
 }
 
 /// Units run and units cached of all steps together.
@@ -147,6 +153,46 @@ fn an_interrupted_run_ends_cleanly_and_the_next_goes_on() {
         assert_eq!(totals(&second), (UNITS - known, known));
         assert_eq!(days::results(&second), days::results(&undisturbed));
     }
+}
+
+#[cfg(unix)]
+#[test]
+fn checking_ends_at_the_first_interrupt() {
+    let project = days::project();
+    project.pinion(&["lock"]).succeeded();
+    // A locked source that takes for ever to read: a pipe that nobody writes to.
+    let pipe = project.path().join("endless");
+    assert!(
+        Command::new("mkfifo")
+            .arg(&pipe)
+            .status()
+            .unwrap()
+            .success()
+    );
+    let lock = String::from_utf8(project.read("pinion.lock")).unwrap();
+    let file = lock.split('"').find(|text| text.ends_with(".csv"));
+    std::fs::rename(&pipe, project.path().join(file.unwrap())).unwrap();
+
+    let mut command = project.command(&["doctor"]);
+    let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+    // It says something once it minds interrupts.
+    let mut first = [0];
+    child
+        .stdout
+        .as_mut()
+        .unwrap()
+        .read_exact(&mut first)
+        .unwrap();
+    send("INT", &child);
+    for _ in 0..1_000 {
+        if let Some(ended) = child.try_wait().unwrap() {
+            assert_eq!(ended.code(), Some(130));
+            return;
+        }
+        thread::sleep(Duration::from_millis(10));
+    }
+    child.kill().unwrap();
+    panic!("it goes on");
 }
 
 #[test]

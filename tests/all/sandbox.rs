@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use arrow_array::cast::AsArray;
 use arrow_array::{ArrayRef, Int64Array, RecordBatch};
+use pinion_runtime::error::amount;
 use pinion_runtime::sandbox::{Done, StepError};
 use pinion_runtime::unit::{Call, Limits, Unit};
 use pinion_tests::fixtures;
@@ -104,10 +105,26 @@ fn panics_and_traps() {
 
 #[test]
 fn what_runs_away_runs_into_a_limit() {
-    insta::assert_snapshot!(misbehave("loop"), @"limit-reached: the fuel limit of 2000000000 is reached");
-    insta::assert_snapshot!(misbehave("memory"), @"limit-reached: the memory limit of 67108864 is reached");
-    insta::assert_snapshot!(misbehave("handles"), @"limit-reached: the handles limit of 65536 is reached");
-    insta::assert_snapshot!(misbehave("ask"), @"limit-reached: the output limit of 67108864 is reached");
+    insta::assert_snapshot!(misbehave("loop"), @"
+    limit-reached: the fuel limit is reached
+      expected at most 2_000_000_000 fuel
+      found    more
+    ");
+    insta::assert_snapshot!(misbehave("memory"), @"
+    limit-reached: the memory limit is reached
+      expected at most 64 MiB
+      found    64.1 MiB
+    ");
+    insta::assert_snapshot!(misbehave("handles"), @"
+    limit-reached: the handles limit is reached
+      expected at most 65_536 handles
+      found    more
+    ");
+    insta::assert_snapshot!(misbehave("ask"), @"
+    limit-reached: the output limit is reached
+      expected at most 64 MiB
+      found    64.1 MiB
+    ");
 }
 
 #[test]
@@ -123,7 +140,10 @@ fn limits_hold_to_the_last_unit() {
     step.limits.fuel = used.fuel;
     assert_eq!(
         run(&step).0.unwrap_err().to_string(),
-        format!("the fuel limit of {} is reached", used.fuel)
+        format!(
+            "the fuel limit is reached\n  expected at most {} fuel\n  found    more",
+            amount::count(used.fuel)
+        )
     );
     step.limits = Limits {
         memory_bytes: used.memory_bytes - 1,
@@ -132,7 +152,11 @@ fn limits_hold_to_the_last_unit() {
     };
     assert_eq!(
         run(&step).0.unwrap_err().to_string(),
-        format!("the memory limit of {} is reached", used.memory_bytes - 1)
+        format!(
+            "the memory limit is reached\n  expected at most {}\n  found    {}",
+            amount::size(used.memory_bytes - 1),
+            amount::size(used.memory_bytes)
+        )
     );
     step.limits = Limits {
         fuel: 10,
@@ -156,7 +180,7 @@ fn a_log_has_an_end() {
         "{}",
         log[0].message
     );
-    insta::assert_snapshot!(log.last().unwrap().message, @"the log ends here: its limit of 4096 bytes is reached");
+    insta::assert_snapshot!(log.last().unwrap().message, @"the log ends here: its limit of 4 KiB is reached, and `limits = { log = … }` sets another");
 }
 
 #[test]
@@ -202,15 +226,15 @@ fn waiting_takes_no_time() {
 
 #[test]
 fn outputs_are_those_that_check_promised() {
-    insta::assert_snapshot!(misbehave("other-name"), @r"
+    insta::assert_snapshot!(misbehave("other-name"), @"
     bad-output: the step broke its contract: its output differs from what `check` promised
-      expected column 1 to be `x` as Int64
-      found    `y` as Int64
+      expected column 1 to be `x` as int64
+      found    `y` as int64
     ");
-    insta::assert_snapshot!(misbehave("other-type"), @r"
+    insta::assert_snapshot!(misbehave("other-type"), @"
     bad-output: the step broke its contract: its output differs from what `check` promised
-      expected column 1 to be `x` as Int64
-      found    `x` as Utf8
+      expected column 1 to be `x` as int64
+      found    `x` as utf8
     ");
     insta::assert_snapshot!(misbehave("other-width"), @r"
     bad-output: the step broke its contract: its output differs from what `check` promised
@@ -219,15 +243,15 @@ fn outputs_are_those_that_check_promised() {
     ");
     insta::assert_snapshot!(misbehave("other-port"), @"bad-output: the step broke its contract: it returned rows for port `lines`, which it did not describe");
     insta::assert_snapshot!(misbehave("two-batches"), @"bad-output: the step broke its contract: it returned two batches for port `rows` at once");
-    insta::assert_snapshot!(misbehave("nulls"), @r"
-    bad-output: the step broke its contract: array of Int64 has nulls but is not nullable
+    insta::assert_snapshot!(misbehave("nulls"), @"
+    bad-output: the step broke its contract: array of int64 has nulls but is not nullable
       expected 0
       found    1
     ");
-    insta::assert_snapshot!(hoard("other-port"), @r"
+    insta::assert_snapshot!(hoard("other-port"), @"
     bad-output: the step broke its contract: its output differs from what `check` promised
-      expected column 1 to be `word` as Utf8
-      found    `x` as Int64
+      expected column 1 to be `word` as utf8
+      found    `x` as int64
     ");
 }
 
@@ -431,12 +455,36 @@ fn garbage_is_refused_with_reasons() {
 
 #[test]
 fn output_has_a_limit_however_it_is_made() {
-    insta::assert_snapshot!(hoard("new-rows"), @"limit-reached: the output limit of 67108864 is reached");
-    insta::assert_snapshot!(hoard("same-rows"), @"limit-reached: the output limit of 67108864 is reached");
-    insta::assert_snapshot!(hoard("no-rows"), @"limit-reached: the output limit of 67108864 is reached");
-    insta::assert_snapshot!(hoard("scratch"), @"limit-reached: the output limit of 67108864 is reached");
-    insta::assert_snapshot!(hoard("grow"), @"limit-reached: the output limit of 67108864 is reached");
-    insta::assert_snapshot!(hoard("blob"), @"limit-reached: the output limit of 67108864 is reached");
+    insta::assert_snapshot!(hoard("new-rows"), @"
+    limit-reached: the output limit is reached
+      expected at most 64 MiB
+      found    64.1 MiB
+    ");
+    insta::assert_snapshot!(hoard("same-rows"), @"
+    limit-reached: the output limit is reached
+      expected at most 64 MiB
+      found    64.1 MiB
+    ");
+    insta::assert_snapshot!(hoard("no-rows"), @"
+    limit-reached: the output limit is reached
+      expected at most 64 MiB
+      found    64.1 MiB
+    ");
+    insta::assert_snapshot!(hoard("scratch"), @"
+    limit-reached: the output limit is reached
+      expected at most 64 MiB
+      found    64.1 MiB
+    ");
+    insta::assert_snapshot!(hoard("grow"), @"
+    limit-reached: the output limit is reached
+      expected at most 64 MiB
+      found    1002.1 MiB
+    ");
+    insta::assert_snapshot!(hoard("blob"), @"
+    limit-reached: the output limit is reached
+      expected at most 64 MiB
+      found    64.1 MiB
+    ");
 }
 
 #[test]
@@ -517,51 +565,53 @@ fn what_is_no_component_of_a_step_is_refused() {
     bad-component: the component cannot be used
     caused by: it is a core module and no component
     ");
-    insta::assert_snapshot!(bad(b"\0asm\x0d\0\x01\0"), @r"
+    insta::assert_snapshot!(bad(b"\0asm\x0d\0\x01\0"), @"
     bad-component: the component cannot be used
     caused by: it is no step
       expected exports `pinion:step/step@0.1.0` and one kind of step
-      found    no exports
+      found    none
     ");
     let text = |text: &str| bad(&wat::parse_str(text).unwrap());
-    insta::assert_snapshot!(text(r#"(component (instance $i) (export "pinion:step/step@0.1.0" (instance $i)))"#), @r"
+    insta::assert_snapshot!(text(r#"(component (instance $i) (export "pinion:step/step@0.1.0" (instance $i)))"#), @"
     bad-component: the component cannot be used
     caused by: it is no step
       expected exports `pinion:step/step@0.1.0` and one kind of step
-      found    pinion:step/step@0.1.0
+      found    `pinion:step/step@0.1.0`
     ");
-    insta::assert_snapshot!(text(r#"(component (instance $i) (export "pinion:step/reduce@0.1.0" (instance $i)))"#), @r"
+    insta::assert_snapshot!(text(r#"(component (instance $i) (export "pinion:step/reduce@0.1.0" (instance $i)))"#), @"
     bad-component: the component cannot be used
     caused by: it is no step
       expected exports `pinion:step/step@0.1.0` and one kind of step
-      found    pinion:step/reduce@0.1.0
+      found    `pinion:step/reduce@0.1.0`
     ");
     insta::assert_snapshot!(text(r#"(component (instance $i)
         (export "pinion:step/step@0.1.0" (instance $i))
         (export "pinion:step/reduce@0.1.0" (instance $i))
-        (export "pinion:step/row-map@0.1.0" (instance $i)))"#), @r"
+        (export "pinion:step/row-map@0.1.0" (instance $i)))"#), @"
     bad-component: the component cannot be used
     caused by: it is no step
       expected exports `pinion:step/step@0.1.0` and one kind of step
-      found    pinion:step/step@0.1.0, pinion:step/reduce@0.1.0, pinion:step/row-map@0.1.0
+      found    `pinion:step/step@0.1.0`, `pinion:step/reduce@0.1.0`, `pinion:step/row-map@0.1.0`
     ");
     insta::assert_snapshot!(text(r#"(component (instance $i)
         (import "wasi:http/types@0.2.0" (instance (export "get" (func))))
         (export "pinion:step/step@0.1.0" (instance $i))
-        (export "pinion:step/row-map@0.1.0" (instance $i)))"#), @r"
+        (export "pinion:step/row-map@0.1.0" (instance $i)))"#), @"
     bad-component: the component cannot be used
-    caused by: it asks for what a step is not given: component imports instance `wasi:http/types@0.2.0`, but a matching implementation was not found in the linker: instance export `get` has the wrong type: function implementation is missing
+    caused by: it asks for what no step is given
+      found imports `wasi:http/types@0.2.0`
     ");
     insta::assert_snapshot!(text(r#"(component (instance $i)
         (import "pinion:step/context@0.1.0" (instance (export "seed" (func (param "substream" string)))))
         (export "pinion:step/step@0.1.0" (instance $i))
-        (export "pinion:step/row-map@0.1.0" (instance $i)))"#), @r"
+        (export "pinion:step/row-map@0.1.0" (instance $i)))"#), @"
     bad-component: the component cannot be used
-    caused by: it asks for what a step is not given: component imports instance `pinion:step/context@0.1.0`, but a matching implementation was not found in the linker: instance export `seed` has the wrong type: type mismatch with parameters: expected `u64` found `string`
+    caused by: its imports are not those of the contract: component imports instance `pinion:step/context@0.1.0`, but a matching implementation was not found in the linker: instance export `seed` has the wrong type: type mismatch with parameters: expected `u64` found `string`
     ");
-    insta::assert_snapshot!(bad(fixtures::component("sockets")), @r"
+    insta::assert_snapshot!(bad(fixtures::component("sockets")), @"
     bad-component: the component cannot be used
-    caused by: it asks for what a step is not given: component imports instance `wasi:sockets/network@0.2.6`, but a matching implementation was not found in the linker: instance export `network` has the wrong type: resource implementation is missing
+    caused by: it asks for what no step is given
+      found imports `wasi:sockets/network@0.2.6`, `wasi:sockets/instance-network@0.2.6`, `wasi:sockets/udp@0.2.6`, `wasi:sockets/udp-create-socket@0.2.6`, `wasi:sockets/tcp@0.2.6`, `wasi:sockets/tcp-create-socket@0.2.6`, `wasi:sockets/ip-name-lookup@0.2.6`
     ");
 }
 

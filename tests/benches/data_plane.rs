@@ -28,7 +28,7 @@ const BATCH_ROWS: usize = 16_384;
 const PARTITION_ROWS: usize = 8 * BATCH_ROWS;
 
 /// How often each side runs.
-const RUNS: usize = 301;
+const RUNS: usize = 21;
 
 /// Partitions of the table: with the result 150 MB, which no cache of a processor holds.
 const PARTITIONS: usize = 48;

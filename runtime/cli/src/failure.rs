@@ -2,7 +2,7 @@
 
 use std::error::Error;
 
-use pinion_runtime::component::ComponentError;
+use pinion_runtime::component::{ComponentError, Unresolved};
 use pinion_runtime::error::Hint;
 use pinion_runtime::lock::LockError;
 use pinion_runtime::pipeline::PipelineError;
@@ -120,9 +120,9 @@ impl From<StoreError> for Failure {
     }
 }
 
-impl From<ComponentError> for Failure {
-    fn from(error: ComponentError) -> Self {
-        let code = if matches!(error, ComponentError::Changed { .. }) {
+impl From<Unresolved> for Failure {
+    fn from(error: Unresolved) -> Self {
+        let code = if matches!(*error.error, ComponentError::Changed { .. }) {
             REFUSED
         } else {
             WRONG
@@ -136,7 +136,7 @@ impl From<PlanError> for Failure {
         let wants = matches!(
             &error,
             PlanError::Component {
-                error: StepError::BadComponent(BadComponent::Imports(_)),
+                error: StepError::BadComponent(BadComponent::Imports { .. }),
                 ..
             }
         );

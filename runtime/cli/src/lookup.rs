@@ -1,5 +1,6 @@
 //! Finds the run, the step and the port that arguments name.
 
+use pinion_runtime::error::closest;
 use pinion_runtime::record::{OutputRecord, RunId, RunRecord, StepOutcome, StepRecord};
 use pinion_runtime::store::{Store, StoreError};
 
@@ -83,10 +84,14 @@ impl<'a> StepName<'a> {
                     .hint("to go on with a run that was interrupted, run `pinion run`")
             } else {
                 let names = listed(run.start.steps.iter().map(ToString::to_string));
-                Failure::wrong(format!(
-                    "run `{id}` has no step `{}`\n  expected one of {names}",
-                    self.step
-                ))
+                let steps = run.start.steps.iter().map(|name| name.as_str());
+                meant(
+                    Failure::wrong(format!(
+                        "run `{id}` has no step `{}`\n  expected one of {names}",
+                        self.step
+                    )),
+                    closest(self.step, steps),
+                )
             },
         )
     }
@@ -123,10 +128,23 @@ pub(crate) fn output<'a>(
                         .iter()
                         .map(|output| format!("{name}.{}", output.port)),
                 );
-                Failure::wrong(format!(
-                    "step `{name}` has no output `{port}`\n  expected one of {names}"
-                ))
+                let ports = outputs.iter().map(|output| output.port.as_str());
+                let near = closest(port, ports).map(|near| format!("{name}.{near}"));
+                meant(
+                    Failure::wrong(format!(
+                        "step `{name}` has no output `{port}`\n  expected one of {names}"
+                    )),
+                    near.as_deref(),
+                )
             }),
+    }
+}
+
+/// The same failure, with the name that was probably meant.
+fn meant(failure: Failure, near: Option<&str>) -> Failure {
+    match near {
+        Some(near) => failure.hint(format!("did you mean `{near}`?")),
+        None => failure,
     }
 }
 

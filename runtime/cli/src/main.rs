@@ -4,6 +4,7 @@ mod args;
 mod cargo;
 mod clock;
 mod code_cache;
+mod drift;
 mod failure;
 mod lookup;
 mod project;

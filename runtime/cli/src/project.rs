@@ -7,9 +7,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use cap_std::ambient_authority;
 use cap_std::fs::Dir;
-use pinion_runtime::component::{self, BuildReason, Component, Places, Resolved};
+use pinion_runtime::component::{self, BuildReason, Component, ComponentError, Places, Resolved};
+use pinion_runtime::error::closest;
 use pinion_runtime::lock::{Change, Lockfile, diff};
-use pinion_runtime::pipeline::{ComponentRef, Pipeline, SourceDecl, SourceName, StepName};
+use pinion_runtime::pipeline::{
+    ComponentRef, Pipeline, SourceDecl, SourceName, StepDecl, StepName,
+};
 use pinion_runtime::plan::{self, Plan, Tools};
 use pinion_runtime::record::SourceFile;
 use pinion_runtime::run::StoreData;
@@ -20,6 +23,7 @@ use pinion_runtime::store::Store;
 use crate::args::{Place, Planning};
 use crate::cargo;
 use crate::code_cache::UserCodeCache;
+use crate::drift;
 use crate::failure::Failure;
 use crate::std_components::standard;
 use crate::ui;
@@ -31,16 +35,24 @@ pub(crate) const LOCK: &str = "pinion.lock";
 
 /// Set by Ctrl-C.
 static CANCELLED: AtomicBool = AtomicBool::new(false);
+/// Whether something is under way that wants to end in good order.
+static ORDERLY: AtomicBool = AtomicBool::new(false);
 
 /// Whether Ctrl-C was pressed.
 pub(crate) fn cancelled() -> &'static AtomicBool {
     &CANCELLED
 }
 
-/// Makes the first Ctrl-C end a run in good order, and the second end the process.
+/// Says that from here on somebody looks at [`cancelled`] and cleans up, as a run that is recorded.
+pub(crate) fn end_in_good_order() {
+    ORDERLY.store(true, Ordering::Relaxed);
+}
+
+/// Makes Ctrl-C end the process; the first one only asks to, after [`end_in_good_order`].
 pub(crate) fn on_interrupt() -> Result<(), Failure> {
     ctrlc::set_handler(|| {
-        if CANCELLED.swap(true, Ordering::Relaxed) {
+        let again = CANCELLED.swap(true, Ordering::Relaxed);
+        if again || !ORDERLY.load(Ordering::Relaxed) {
             std::process::exit(i32::from(crate::failure::INTERRUPTED));
         }
     })
@@ -90,6 +102,17 @@ pub(crate) enum Unlock {
     Named(BTreeSet<String>),
 }
 
+impl Unlock {
+    fn includes(&self, reference: &ComponentRef) -> bool {
+        match self {
+            Self::New => false,
+            Self::Named(names) => {
+                names.is_empty() || names_of(reference).iter().any(|name| names.contains(name))
+            }
+        }
+    }
+}
+
 impl Project {
     /// The nearest project: in `place.directory`, or here and upward.
     pub(crate) fn open(place: &Place) -> Result<Self, Failure> {
@@ -120,11 +143,14 @@ impl Project {
     }
 
     /// Resolves the pipeline: components found and built, sources read and kept, every type checked.
+    ///
+    /// The plan has all steps; `steps` are those that the caller is going to ask for, which have to be there.
     /// `trust` says whether sources that seem unchanged are read.
     pub(crate) fn plan(
         &self,
         planning: &Planning,
         unlock: &Unlock,
+        steps: &[String],
         trust: Trust,
     ) -> Result<Planned, Failure> {
         let pipeline_text = self.text(PIPELINE)?.ok_or_else(|| {
@@ -134,6 +160,7 @@ impl Project {
             ))
         })?;
         let pipeline = Pipeline::parse(&pipeline_text, PIPELINE, &planning.set)?;
+        plan::refuse_unknown(&pipeline, steps)?;
         let old = self
             .text(LOCK)?
             .map(|text| Lockfile::parse(&text, LOCK))
@@ -147,6 +174,9 @@ impl Project {
         }
         let components = self.components(&pipeline, old.as_ref(), frozen, unlock)?;
         let sources = self.sources(&pipeline, trust)?;
+        if let (true, Some(old)) = (planning.frozen, &old) {
+            drift::refuse_sources(&pipeline, old, &sources)?;
+        }
         let sandbox = sandbox(threads(planning.threads))?;
         let data = self.data(&sources)?;
         let tools = Tools {
@@ -163,7 +193,7 @@ impl Project {
         let plan = plan::resolve(&pipeline, components, sources, tools)?;
         let new = plan.lockfile();
         let changes = diff(old.as_ref(), &new);
-        self.refuse_drift(planning, &changes)?;
+        drift::refuse_changes(planning, &changes)?;
         let lock_text = new.to_text();
         Ok(Planned {
             plan,
@@ -188,34 +218,6 @@ impl Project {
         Ok(())
     }
 
-    /// Under `--locked` nothing but sources may differ, under `--frozen` nothing at all.
-    fn refuse_drift(&self, planning: &Planning, changes: &[Change]) -> Result<(), Failure> {
-        let of_sources = |change: &&Change| {
-            matches!(
-                change,
-                Change::SourceLocked { .. }
-                    | Change::SourceChanged { .. }
-                    | Change::SourceRemoved(_)
-                    | Change::SchemaChanged(_)
-            )
-        };
-        let refused = match (planning.frozen, planning.locked) {
-            (true, _) => changes.first(),
-            (false, true) => changes.iter().find(|change| !of_sources(change)),
-            (false, false) => None,
-        };
-        let Some(change) = refused else { return Ok(()) };
-        let flag = if planning.frozen {
-            "--frozen"
-        } else {
-            "--locked"
-        };
-        Err(Failure::wrong(format!(
-            "`{LOCK}` is out of date, and `{flag}` was given\n  found {change}"
-        ))
-        .hint("to accept it, run `pinion lock`"))
-    }
-
     /// The component of every step; crates whose sources changed are built.
     fn components(
         &self,
@@ -231,8 +233,20 @@ impl Project {
                 .flat_map(|step| names_of(&step.component))
                 .collect();
             if let Some(unknown) = names.iter().find(|name| !known.contains(*name)) {
-                return Err(Failure::wrong(format!("no step uses `{unknown}`"))
-                    .hint("name a component as the pipeline does, such as `std:read-csv`"));
+                let used: BTreeSet<String> = pipeline
+                    .steps
+                    .iter()
+                    .map(|step| step.component.lock_name())
+                    .collect();
+                let listed: Vec<String> = used.iter().map(|name| format!("`{name}`")).collect();
+                let failure = Failure::wrong(format!(
+                    "no step uses component `{unknown}`\n  expected one of {}",
+                    listed.join(", ")
+                ));
+                return Err(match closest(unknown, used.iter().map(String::as_str)) {
+                    Some(meant) => failure.hint(format!("did you mean `{meant}`?")),
+                    None => failure,
+                });
             }
         }
         let standard = standard();
@@ -247,66 +261,63 @@ impl Project {
             standard,
             kept: &kept,
         };
-        let mut found: BTreeMap<String, Component> = BTreeMap::new();
+        component::refuse_same_files(&pipeline.steps)?;
+        // Whatever is not there is told before anything is built.
+        let mut resolved: BTreeMap<String, Resolved> = BTreeMap::new();
+        for step in &pipeline.steps {
+            let reference = step.component.to_string();
+            if !resolved.contains_key(&reference) {
+                let locked = old
+                    .filter(|_| !unlock.includes(&step.component))
+                    .and_then(|lock| lock.component(&step.component));
+                let found = component::resolve(&step.component, locked, places, freeze)
+                    .map_err(|error| error.used_by(step))?;
+                resolved.insert(reference, found);
+            }
+        }
+        let mut built: BTreeMap<String, Component> = BTreeMap::new();
         let mut components = BTreeMap::new();
         for step in &pipeline.steps {
             let reference = step.component.to_string();
-            if !found.contains_key(&reference) {
-                let component = self.component(&step.component, old, freeze, unlock, places)?;
+            if let Some(found) = resolved.remove(&reference) {
+                let component = match found {
+                    Resolved::Component(component) => component,
+                    Resolved::Unbuilt { path, reason } => {
+                        let why = match reason {
+                            BuildReason::New => "it is not locked yet",
+                            BuildReason::SourcesChanged => "its sources changed",
+                        };
+                        ui::note(&format!("  building {reference}: {why}"));
+                        self.build(step, &path)?
+                    }
+                };
                 if !self.store.has_component(&component.digest) {
                     self.store.put_component(&component.bytes)?;
                 }
-                found.insert(reference.clone(), component);
+                built.insert(reference.clone(), component);
             }
-            if let Some(component) = found.get(&reference) {
+            if let Some(component) = built.get(&reference) {
                 components.insert(step.name.clone(), component.clone());
             }
         }
         Ok(components)
     }
 
-    fn component(
-        &self,
-        reference: &ComponentRef,
-        old: Option<&Lockfile>,
-        freeze: bool,
-        unlock: &Unlock,
-        places: Places<'_>,
-    ) -> Result<Component, Failure> {
-        let unlocked = match unlock {
-            Unlock::New => false,
-            Unlock::Named(names) => {
-                names.is_empty() || names_of(reference).iter().any(|name| names.contains(name))
-            }
-        };
-        let locked = old
-            .filter(|_| !unlocked)
-            .and_then(|lock| lock.component(reference));
-        match component::resolve(reference, locked, places, freeze)? {
-            Resolved::Component(component) => Ok(component),
-            Resolved::Unbuilt { path, reason } => {
-                let why = match reason {
-                    BuildReason::New => "it is not locked yet",
-                    BuildReason::SourcesChanged => "its sources changed",
-                };
-                ui::note(&format!("  building {reference}: {why}"));
-                let directory = self.root.join(&path);
-                let bytes =
-                    cargo::build_crate(&directory, &self.root, &self.root.join(cargo::TARGET_DIR))?;
-                let sources = component::crate_sources(&self.dir, &path)
-                    .map_err(component::ComponentError::from)?;
-                let file = component::component_file(&path);
-                if let Some((parent, _)) = file.rsplit_once('/') {
-                    self.dir.create_dir_all(parent).map_err(|error| {
-                        Failure::on_path("make", self.root.join(parent).display(), error)
-                    })?;
-                }
-                write_whole(&self.dir, &file, &bytes).map_err(|error| {
-                    Failure::on_path("write", self.root.join(&file).display(), error)
-                })?;
-                Ok(Component::built(&path, sources, bytes.into()))
-            }
+    /// Builds the crate at `path` and keeps the component beside the lockfile.
+    fn build(&self, step: &StepDecl, path: &str) -> Result<Component, Failure> {
+        let directory = self.root.join(path);
+        let bytes = cargo::build_crate(&directory, &self.root, &self.root.join(cargo::TARGET_DIR))?;
+        let sources = component::crate_sources(&self.dir, path)
+            .map_err(|error| ComponentError::from(error).used_by(step))?;
+        let file = component::component_file(path);
+        if let Some((parent, _)) = file.rsplit_once('/') {
+            self.dir.create_dir_all(parent).map_err(|error| {
+                Failure::on_path("make", self.root.join(parent).display(), error)
+            })?;
         }
+        write_whole(&self.dir, &file, &bytes)
+            .map_err(|error| Failure::on_path("write", self.root.join(&file).display(), error))?;
+        Ok(Component::built(path, sources, bytes.into()))
     }
 
     fn sources(

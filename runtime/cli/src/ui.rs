@@ -33,14 +33,14 @@ pub(crate) fn note(line: &str) {
 
 /// Prints what went wrong: the error, what caused it, and what to do.
 pub(crate) fn failure(failure: &Failure) {
-    note(&format!("error: {}", failure.error));
+    note(&format!("error: {}", harmless_lines(&failure.error)));
     let mut source = failure.error.source();
     while let Some(cause) = source {
-        note(&format!("caused by: {cause}"));
+        note(&format!("caused by: {}", harmless_lines(cause)));
         source = cause.source();
     }
     if let Some(hint) = &failure.hint {
-        note(&format!("\nhint: {hint}"));
+        note(&format!("\nhint: {}", harmless_lines(hint)));
     }
 }
 
@@ -119,6 +119,16 @@ pub(crate) fn harmless(text: &str) -> String {
         }
     }
     harmless
+}
+
+/// As [`harmless`], keeping the lines and the tabs of what the host has laid out.
+fn harmless_lines(text: &dyn std::fmt::Display) -> String {
+    let text = text.to_string();
+    let lines = text.split('\n').map(|line| {
+        let parts: Vec<String> = line.split('\t').map(harmless).collect();
+        parts.join("\t")
+    });
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 /// A bar for work that takes a while, or a spinner if nobody knows how much it is; on a terminal only.

@@ -23,6 +23,7 @@ use crate::arrow::format::children;
 use crate::arrow::format::strings::format_of;
 use crate::arrow::merge::{Piece, merge};
 use crate::arrow::node::{BadArray, Node, encode};
+use crate::arrow::type_name;
 use crate::digest::{Digest, StructuredHasher};
 
 /// Arrays that have no canonical form together.
@@ -154,8 +155,8 @@ pub fn canonical(field: &Field, pieces: &[ArrayRef]) -> Result<ArrayRef, BadChun
         if found != data_type {
             return Err(BadChunk::Type {
                 column: field.name().clone(),
-                expected: data_type.to_string(),
-                found: found.to_string(),
+                expected: type_name(&data_type),
+                found: type_name(&found),
             });
         }
     }

@@ -21,6 +21,7 @@ use arrow_select::filter::filter;
 use crate::arrow::chunk::BadChunk;
 use crate::arrow::layout::{Layout, layout};
 use crate::arrow::merge::dictionary::merge_dictionaries;
+use crate::arrow::type_name;
 use crate::arrow::views::unpack_views;
 
 /// An array with those of its values null whose parents are null.
@@ -68,7 +69,7 @@ pub(crate) fn merge(
     pieces: &[Piece],
 ) -> Result<ArrayRef, BadChunk> {
     let unsupported = || BadChunk::Unsupported {
-        found: data_type.to_string(),
+        found: type_name(data_type),
     };
     check_nulls(
         data_type,
@@ -155,7 +156,7 @@ fn check_nulls(
         return Ok(());
     }
     Err(BadChunk::Nulls {
-        data_type: data_type.to_string(),
+        data_type: type_name(data_type),
         expected,
         found,
     })
@@ -232,7 +233,7 @@ fn merge_bytes<T: ByteArrayType>(
     pieces: &[Piece],
 ) -> Result<ArrayRef, BadChunk> {
     let too_large = |found| BadChunk::TooLarge {
-        data_type: data_type.to_string(),
+        data_type: type_name(data_type),
         found,
     };
     let mut arrays = Vec::with_capacity(pieces.len());
@@ -279,7 +280,7 @@ fn merge_offsets<'a, O: OffsetSizeTrait>(
             end_of_values += (offsets[end] - offsets[start]).as_usize() as u64;
             if O::from_usize(end_of_values as usize).is_none() {
                 return Err(BadChunk::TooLarge {
-                    data_type: data_type.to_string(),
+                    data_type: type_name(data_type),
                     found: end_of_values,
                 });
             }

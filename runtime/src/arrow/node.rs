@@ -16,6 +16,7 @@ use thiserror::Error;
 use crate::arrow::format::{MAX_DEPTH, path_text};
 use crate::arrow::layout::{Layout, OffsetWidth, layout};
 use crate::arrow::node::decoder::Decoder;
+use crate::arrow::type_name;
 
 /// Most values in one array that a guest sends, children included.
 pub const MAX_LENGTH: u64 = i32::MAX as u64;
@@ -199,7 +200,7 @@ pub(crate) fn decode_bounded(
 fn push_nodes(data: &ArrayData, nodes: &mut Vec<Node>) -> Result<(), BadArray> {
     let unsupported = || BadArray::Unsupported {
         path: String::new(),
-        found: data.data_type().to_string(),
+        found: type_name(data.data_type()),
     };
     let (start, length) = (data.offset(), data.len());
     let layout = layout(data.data_type()).ok_or_else(unsupported)?;

@@ -14,6 +14,7 @@ use thiserror::Error;
 
 use crate::arrow::layout::{Layout, layout};
 use crate::arrow::rows::size::check_size;
+use crate::arrow::type_name;
 
 /// Rows of a table of some number of rows, in some order, any of them any number of times.
 #[derive(Clone, Debug, PartialEq)]
@@ -299,7 +300,11 @@ pub fn take(pieces: &[ArrayRef], rows: &Rows) -> Result<ArrayRef, BadRows> {
     let data_type = first.data_type();
     if let Some(other) = pieces.iter().find(|piece| piece.data_type() != data_type) {
         return Err(BadRows::Type {
-            found: format!("{data_type} and {}", other.data_type()),
+            found: format!(
+                "{} and {}",
+                type_name(data_type),
+                type_name(other.data_type())
+            ),
         });
     }
     // Row number of the first row of each piece, and of the end.

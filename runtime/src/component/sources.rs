@@ -10,6 +10,7 @@ use cap_std::fs::Dir;
 use thiserror::Error;
 use toml_edit::{DocumentMut, Item, TableLike};
 
+use super::neighbour;
 use crate::digest::{Digest, StructuredHasher};
 use crate::error::Hint;
 
@@ -19,17 +20,19 @@ const DOMAIN: &str = "pinion crate sources 1";
 /// The tables of a manifest that list what a build needs. `dev-dependencies` it does not.
 const DEPENDENCIES: [&str; 2] = ["dependencies", "build-dependencies"];
 
-/// Why the sources of a crate cannot be read.
+/// Why the sources of a crate cannot be read. Its text is the problem alone.
 #[derive(Debug, Error)]
 pub enum SourcesError {
     /// There is no such directory, or it holds no crate.
-    #[error("there is no crate at `./{path}`\n  expected a `Cargo.toml`")]
+    #[error("there is no crate at `./{path}`")]
     NoCrate {
         /// The directory, relative to the pipeline.
         path: String,
+        /// The crate beside it that was probably meant.
+        meant: Option<String>,
     },
     /// A manifest is not TOML.
-    #[error("the manifest of a crate is not valid\n  in {path}")]
+    #[error("the manifest of a crate is not valid")]
     Manifest {
         /// The manifest, relative to the pipeline.
         path: String,
@@ -37,7 +40,7 @@ pub enum SourcesError {
         source: Box<toml_edit::TomlError>,
     },
     /// A file or directory cannot be read.
-    #[error("the sources of a crate cannot be read\n  in {path}")]
+    #[error("the sources of a crate cannot be read")]
     Unreadable {
         /// The file or directory, relative to the pipeline.
         path: String,
@@ -46,16 +49,41 @@ pub enum SourcesError {
     },
 }
 
+impl SourcesError {
+    pub(super) fn facts(&self) -> Vec<(&'static str, String)> {
+        match self {
+            Self::NoCrate { path, .. } => vec![("expected", format!("{path}/Cargo.toml"))],
+            Self::Manifest { path, .. } | Self::Unreadable { path, .. } => {
+                vec![("in", path.clone())]
+            }
+        }
+    }
+}
+
 impl Hint for SourcesError {
     fn hint(&self) -> Option<String> {
         match self {
-            Self::NoCrate { path } => {
-                let name = path.rsplit('/').next().unwrap_or(path);
-                Some(format!("to make one, run `pinion step new {name}`"))
-            }
+            Self::NoCrate {
+                meant: Some(meant), ..
+            } => Some(format!("did you mean `./{meant}`?")),
+            Self::NoCrate { path, .. } => path
+                .strip_prefix("steps/")
+                .map(|name| format!("to make one, run `pinion step new {name}`")),
             Self::Manifest { .. } | Self::Unreadable { .. } => None,
         }
     }
+}
+
+/// Makes sure that there is a crate at `path`.
+pub(super) fn has_crate(project: &Dir, path: &str) -> Result<(), SourcesError> {
+    let is_crate = |path: &str| project.is_file(format!("{path}/Cargo.toml"));
+    if is_crate(path) {
+        return Ok(());
+    }
+    Err(SourcesError::NoCrate {
+        path: path.to_owned(),
+        meant: neighbour(project, path, is_crate),
+    })
 }
 
 /// The digest of everything in the project that the crate at `path` is built from.
@@ -71,11 +99,7 @@ impl Hint for SourcesError {
 /// # Errors
 /// [`SourcesError`].
 pub fn crate_sources(project: &Dir, path: &str) -> Result<Digest, SourcesError> {
-    if !project.is_file(format!("{path}/Cargo.toml")) {
-        return Err(SourcesError::NoCrate {
-            path: path.to_owned(),
-        });
-    }
+    has_crate(project, path)?;
     let mut sources = Sources {
         project,
         files: BTreeSet::new(),

@@ -5,6 +5,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::error::Hint as _;
+use crate::pipeline::StepDecl;
 
 /// A project directory with `files`.
 fn project(files: &[(&str, &str)]) -> (TempDir, Dir) {
@@ -32,12 +33,17 @@ fn std_component(name: &'static str, version: &str, bytes: &'static [u8]) -> Std
     }
 }
 
-fn reference(text: &str) -> ComponentRef {
+/// A step that uses `text`.
+fn step(text: &str) -> StepDecl {
     let pipeline = format!(
         "[pipeline]\nname = \"t\"\n\n[sources.s]\npath = \"s\"\n\n[steps.a]\nuse = \"{text}\"\ninput = \"sources.s\"\n"
     );
     let pipeline = crate::pipeline::Pipeline::parse(&pipeline, "pinion.toml", &[]).unwrap();
-    pipeline.steps[0].component.clone()
+    pipeline.steps[0].clone()
+}
+
+fn reference(text: &str) -> ComponentRef {
+    step(text).component
 }
 
 fn locked(bytes: &[u8], origin: Origin) -> LockedComponent {
@@ -48,8 +54,9 @@ fn locked(bytes: &[u8], origin: Origin) -> LockedComponent {
     }
 }
 
-/// An error as the command line prints it.
-fn shown(error: &ComponentError) -> String {
+/// An error of a step as the command line prints it.
+fn shown(error: ComponentError, used: &str) -> String {
+    let error = error.used_by(&step(used));
     match error.hint() {
         Some(hint) => format!("{error}\n\nhint: {hint}"),
         None => error.to_string(),
@@ -95,26 +102,34 @@ fn a_short_version_is_the_newest_there_is_until_it_is_locked() {
     );
 
     let error = resolve(&short, None, places, true).unwrap_err();
-    insta::assert_snapshot!(shown(&error), @"
-        component `std:read-csv@0.1` is not locked
-          in pinion.lock
+    insta::assert_snapshot!(shown(error, "std:read-csv@0.1"), @r#"
+    component `std:read-csv@0.1` is not locked
+      in pinion.lock
+      in pinion.toml, line 8, used by step `a`
+        8 | use = "std:read-csv@0.1"
+          |       ^^^^^^^^^^^^^^^^^^
 
-        hint: to lock it, run `pinion lock`
-    ");
+    hint: to lock it, run `pinion lock`
+    "#);
     let error = resolve(&reference("std:read-csv@0.2"), None, places, false).unwrap_err();
-    insta::assert_snapshot!(shown(&error), @"
-        there is no such version of a standard component
-          expected 0.1.0, 0.1.9, 0.1.10
-          found    `std:read-csv@0.2`
+    insta::assert_snapshot!(shown(error, "std:read-csv@0.2"), @r#"
+    there is no standard component `std:read-csv@0.2`
+      expected `std:read-csv@0.1.0`, `std:read-csv@0.1.9`, `std:read-csv@0.1.10`
+      in       pinion.toml, line 8, used by step `a`
+        8 | use = "std:read-csv@0.2"
+          |       ^^^^^^^^^^^^^^^^^^
 
-        hint: the newest is `@0.1.10`
-    ");
+    hint: for the newest, write `std:read-csv@0.1`
+    "#);
     let error = resolve(&reference("std:raed-csv@0.1"), None, places, false).unwrap_err();
-    insta::assert_snapshot!(shown(&error), @"
-        there is no standard component `std:raed-csv@0.1`
+    insta::assert_snapshot!(shown(error, "std:raed-csv@0.1"), @r#"
+    there is no standard component `std:raed-csv@0.1`
+      in pinion.toml, line 8, used by step `a`
+        8 | use = "std:raed-csv@0.1"
+          |       ^^^^^^^^^^^^^^^^^^
 
-        hint: did you mean `std:read-csv`?
-    ");
+    hint: did you mean `std:read-csv@0.1`?
+    "#);
 }
 
 #[test]
@@ -143,22 +158,28 @@ fn locked_bytes_come_from_the_store_first_and_never_change() {
     );
 
     let error = resolve_with(&kept(b"damaged"), &standard).unwrap_err();
-    insta::assert_snapshot!(shown(&error), @"
-        component `std:read-csv@0.1.0` is not the one that was locked
-          expected sha256:d29eae1372c396247daf62745d10c3513eb46f9f232b4527e0f5298e5dca5cd0
-          found    sha256:9ae832844d70dd5a06b8c70f3f4f68bbe1c907b116d378c9654b217d4a7b6b4c
-          in       pinion.lock
+    insta::assert_snapshot!(shown(error, "std:read-csv@0.1"), @r#"
+    component `std:read-csv@0.1.0` is not the one that was locked
+      expected sha256:d29eae1372c396247daf62745d10c3513eb46f9f232b4527e0f5298e5dca5cd0
+      found    sha256:9ae832844d70dd5a06b8c70f3f4f68bbe1c907b116d378c9654b217d4a7b6b4c
+      in       pinion.lock
+      in       pinion.toml, line 8, used by step `a`
+        8 | use = "std:read-csv@0.1"
+          |       ^^^^^^^^^^^^^^^^^^
 
-        hint: to accept the new component, run `pinion update std:read-csv`
-    ");
+    hint: to accept the new component, run `pinion update std:read-csv`
+    "#);
     let error = resolve_with(NOT_KEPT, &[]).unwrap_err();
-    insta::assert_snapshot!(shown(&error), @"
-        the bytes of `std:read-csv@0.1.0` are not here
-          expected sha256:d29eae1372c396247daf62745d10c3513eb46f9f232b4527e0f5298e5dca5cd0
-          in       pinion.lock
+    insta::assert_snapshot!(shown(error, "std:read-csv@0.1"), @r#"
+    the bytes of `std:read-csv@0.1.0` are not here
+      expected sha256:d29eae1372c396247daf62745d10c3513eb46f9f232b4527e0f5298e5dca5cd0
+      in       pinion.lock
+      in       pinion.toml, line 8, used by step `a`
+        8 | use = "std:read-csv@0.1"
+          |       ^^^^^^^^^^^^^^^^^^
 
-        hint: use the `pinion` that it was locked with; or run `pinion update std:read-csv` to lock the one of this `pinion`
-    ");
+    hint: use the `pinion` that it was locked with; or run `pinion update std:read-csv` to lock the one of this `pinion`
+    "#);
 }
 
 #[test]
@@ -176,22 +197,28 @@ fn an_edited_file_is_refused() {
     };
     let lock = locked(b"committed", Origin::File);
     let error = resolve(&step, Some((&key, &lock)), places, false).unwrap_err();
-    insta::assert_snapshot!(shown(&error), @"
-        component `./label.wasm` is not the one that was locked
-          expected sha256:cc962289af2873dd6dad32931554372a7d2d2de5bd5859c8265eb58b5197a88e
-          found    sha256:1fb9f4097256db2d7b1e13aff79cee44339891a31c556b9cf6093885773b3618
-          in       pinion.lock
+    insta::assert_snapshot!(shown(error, "./label.wasm"), @r#"
+    component `./label.wasm` is not the one that was locked
+      expected sha256:cc962289af2873dd6dad32931554372a7d2d2de5bd5859c8265eb58b5197a88e
+      found    sha256:1fb9f4097256db2d7b1e13aff79cee44339891a31c556b9cf6093885773b3618
+      in       pinion.lock
+      in       pinion.toml, line 8, used by step `a`
+        8 | use = "./label.wasm"
+          |       ^^^^^^^^^^^^^^
 
-        hint: to accept the new component, run `pinion update ./label.wasm`
-    ");
+    hint: to accept the new component, run `pinion update ./label.wasm`
+    "#);
     dir.remove_file("label.wasm").unwrap();
     let error = resolve(&step, Some((&key, &lock)), places, false).unwrap_err();
-    insta::assert_snapshot!(shown(&error), @"
-        component `./label.wasm` cannot be read
-          in label.wasm
+    insta::assert_snapshot!(shown(error, "./label.wasm"), @r#"
+    component `./label.wasm` has no file
+      expected label.wasm
+      in       pinion.toml, line 8, used by step `a`
+        8 | use = "./label.wasm"
+          |       ^^^^^^^^^^^^^^
 
-        hint: restore the file; or, if it is locked and gone for good, run `pinion update ./label.wasm`
-    ");
+    hint: restore the file; or, if it is gone for good, run `pinion update ./label.wasm`
+    "#);
 }
 
 #[test]
@@ -304,13 +331,83 @@ fn sources_are_the_files_that_a_build_reads() {
 fn crates_that_cannot_be_read_say_so() {
     let (_temp, dir) = project(&[("steps/broken/Cargo.toml", "[package\n")]);
     let absent = crate_sources(&dir, "steps/absent").unwrap_err();
-    insta::assert_snapshot!(absent, @"
-        there is no crate at `./steps/absent`
-          expected a `Cargo.toml`
-    ");
+    insta::assert_snapshot!(shown(absent.into(), "./steps/absent"), @r#"
+    there is no crate at `./steps/absent`
+      expected steps/absent/Cargo.toml
+      in       pinion.toml, line 8, used by step `a`
+        8 | use = "./steps/absent"
+          |       ^^^^^^^^^^^^^^^^
+
+    hint: to make one, run `pinion step new absent`
+    "#);
+    let misspelt = crate_sources(&dir, "steps/borken").unwrap_err();
+    insta::assert_snapshot!(shown(misspelt.into(), "./steps/borken"), @r#"
+    there is no crate at `./steps/borken`
+      expected steps/borken/Cargo.toml
+      in       pinion.toml, line 8, used by step `a`
+        8 | use = "./steps/borken"
+          |       ^^^^^^^^^^^^^^^^
+
+    hint: did you mean `./steps/broken`?
+    "#);
     let broken = crate_sources(&dir, "steps/broken").unwrap_err();
-    insta::assert_snapshot!(broken, @"
-        the manifest of a crate is not valid
-          in steps/broken/Cargo.toml
-    ");
+    insta::assert_snapshot!(shown(broken.into(), "./steps/broken"), @r#"
+    the manifest of a crate is not valid
+      in steps/broken/Cargo.toml
+      in pinion.toml, line 8, used by step `a`
+        8 | use = "./steps/broken"
+          |       ^^^^^^^^^^^^^^^^
+    "#);
+}
+
+#[test]
+fn what_is_not_there_is_told_with_what_is() {
+    let (_temp, dir) = project(&[("label.wasm", ""), ("steps/label/Cargo.toml", "")]);
+    let standard = [
+        std_component("read-csv", "0.1.0", b"a"),
+        std_component("coalesce", "0.1.0", b"b"),
+    ];
+    let places = Places {
+        project: &dir,
+        standard: &standard,
+        kept: NOT_KEPT,
+    };
+    let told = |used: &str, freeze| {
+        let error = resolve(&reference(used), None, places, freeze).unwrap_err();
+        shown(error, used)
+    };
+    insta::assert_snapshot!(told("./lable.wasm", false), @r#"
+    component `./lable.wasm` has no file
+      expected lable.wasm
+      in       pinion.toml, line 8, used by step `a`
+        8 | use = "./lable.wasm"
+          |       ^^^^^^^^^^^^^^
+
+    hint: did you mean `./label.wasm`?
+    "#);
+    insta::assert_snapshot!(told("./other.wasm", false), @r#"
+    component `./other.wasm` has no file
+      expected other.wasm
+      in       pinion.toml, line 8, used by step `a`
+        8 | use = "./other.wasm"
+          |       ^^^^^^^^^^^^^^
+
+    hint: paths are relative to the directory of `pinion.toml`
+    "#);
+    insta::assert_snapshot!(told("./steps/lable", true), @r#"
+    there is no crate at `./steps/lable`
+      expected steps/lable/Cargo.toml
+      in       pinion.toml, line 8, used by step `a`
+        8 | use = "./steps/lable"
+          |       ^^^^^^^^^^^^^^^
+
+    hint: did you mean `./steps/label`?
+    "#);
+    insta::assert_snapshot!(told("std:parquet@0.1", true), @r#"
+    there is no standard component `std:parquet@0.1`
+      expected one of `std:coalesce`, `std:read-csv`
+      in       pinion.toml, line 8, used by step `a`
+        8 | use = "std:parquet@0.1"
+          |       ^^^^^^^^^^^^^^^^^
+    "#);
 }

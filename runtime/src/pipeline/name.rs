@@ -10,7 +10,9 @@ const MOST_BYTES: usize = 64;
 
 /// Why a text is not a name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not a name: a lower-case letter, then at most 63 letters, digits, `-` or `_`")]
+#[error(
+    "`{0}` is not a name: a lower-case letter, then at most 63 lower-case letters, digits, `-` or `_`"
+)]
 pub struct NameProblem(pub String);
 
 /// Whether `text` can be a name: `[a-z][a-z0-9_-]*`, at most 64 bytes.
@@ -105,7 +107,7 @@ mod tests {
             .map_err(|problem| problem.to_string());
         assert_eq!(
             problem,
-            Err("`Read` is not a name: a lower-case letter, then at most 63 letters, digits, `-` or `_`".to_owned())
+            Err("`Read` is not a name: a lower-case letter, then at most 63 lower-case letters, digits, `-` or `_`".to_owned())
         );
     }
 }

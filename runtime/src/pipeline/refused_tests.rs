@@ -373,7 +373,7 @@ name = "p"
 use = "std:x@0.1"
 "#),
         @r#"
-    `Read` is not a name: a lower-case letter, then at most 63 letters, digits, `-` or `_`
+    `Read` is not a name: a lower-case letter, then at most 63 lower-case letters, digits, `-` or `_`
       in pinion.toml, line 4
         4 | [steps.Read]
           |        ^^^^
@@ -391,7 +391,7 @@ name = "p"
 path = "a.csv"
 "#),
         @r#"
-    `a.b` is not a name: a lower-case letter, then at most 63 letters, digits, `-` or `_`
+    `a.b` is not a name: a lower-case letter, then at most 63 lower-case letters, digits, `-` or `_`
       in pinion.toml, line 4
         4 | [sources."a.b"]
           |          ^^^^^
@@ -409,7 +409,7 @@ name = "p"
 1st = 1
 "#),
         @r#"
-    `1st` is not a name: a lower-case letter, then at most 63 letters, digits, `-` or `_`
+    `1st` is not a name: a lower-case letter, then at most 63 lower-case letters, digits, `-` or `_`
       in pinion.toml, line 5
         5 | 1st = 1
           | ^^^
@@ -428,7 +428,7 @@ use = "std:x@0.1"
 inputs = { Left = "b" }
 "#),
         @r#"
-    `Left` is not a name: a lower-case letter, then at most 63 letters, digits, `-` or `_`
+    `Left` is not a name: a lower-case letter, then at most 63 lower-case letters, digits, `-` or `_`
       in pinion.toml, line 6
         6 | inputs = { Left = "b" }
           |            ^^^^

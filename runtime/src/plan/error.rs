@@ -3,10 +3,11 @@
 use arrow_schema::FieldRef;
 
 use super::{Origin, Plan, PlannedStep};
+use crate::arrow::type_name;
 use crate::error::{Facts, Hint, Place, closest, listed};
 use crate::pipeline::{PipelineError, StepDecl};
 use crate::record::SourceFile;
-use crate::sandbox::StepError;
+use crate::sandbox::{BadComponent, StepError};
 use crate::unit::{Shape, ShapeContent};
 
 /// Why a pipeline cannot be planned.
@@ -83,15 +84,19 @@ pub enum PlanError {
     },
     /// An input port that needs something.
     #[error(
-        "step `{step}` has nothing at its input port `{port}`\n  expected {doc}\n  in       {place}"
+        "step `{step}` has nothing at its input port `{port}`\n  expected {expected}\n  port     {doc}\n  in       {place}"
     )]
     Unbound {
         /// The step.
         step: String,
         /// The port.
         port: String,
-        /// What it is for.
+        /// What belongs there.
+        expected: String,
+        /// What it is for, as the step says it.
         doc: String,
+        /// What the pipeline could say instead.
+        write: String,
         /// Where.
         place: Place,
     },
@@ -205,6 +210,13 @@ impl Hint for PlanError {
                 ..
             } => closest(port, known.iter().map(String::as_str))
                 .map(|meant| format!("did you mean `{meant}`?")),
+            Self::Component {
+                error: StepError::BadComponent(BadComponent::Imports { .. }),
+                ..
+            } => Some(
+                "a step has no network, no files and no clock: what it reads has to come from `[sources]`"
+                    .to_owned(),
+            ),
             Self::Params(error) => error.hint(),
             Self::Refused {
                 meant: Some(meant), ..
@@ -228,9 +240,15 @@ impl Hint for PlanError {
                 ..
             } => closest(port, known.iter().map(String::as_str))
                 .map(|meant| format!("did you mean `{upstream}.{meant}`?")),
-            Self::Unbound { port, .. } => Some(format!(
-                "name what it reads, as in `inputs = {{ {port} = \"…\" }}`"
-            )),
+            Self::WrongKind {
+                expected, found, ..
+            } if expected == "a table" && found.contains("from `sources.") => Some(
+                "make a table of the files first, with a step that uses `std:read-csv` or `std:read-parquet`"
+                    .to_owned(),
+            ),
+            Self::Unbound { write, .. } => {
+                Some(format!("name the step or source that it reads: `{write}`"))
+            }
             _ => None,
         }
     }
@@ -309,6 +327,20 @@ pub(super) fn refusal(
                 details.push(("columns".to_owned(), names.join(", ")));
                 meant = closest(column, names).map(str::to_owned);
             }
+            if let (
+                "wrong-type",
+                Some(Shape {
+                    content: ShapeContent::Table(fields),
+                    ..
+                }),
+            ) = (code.as_str(), shape)
+                && let Some(field) = fields.iter().find(|field| field.name() == column)
+            {
+                // One spelling of types, whatever the step's own is.
+                for (_, found) in details.iter_mut().filter(|(label, _)| label == "found") {
+                    *found = type_name(field.data_type());
+                }
+            }
         }
     }
     PlanError::Refused {
@@ -376,7 +408,7 @@ pub(super) fn files_differ(
                 "column {} as {nullable}`{}` {} in {}",
                 at + 1,
                 field.name(),
-                field.data_type(),
+                type_name(field.data_type()),
                 file.path
             )
         }

@@ -112,7 +112,11 @@ fn within_limits(unit: &Unit, usage: Usage) -> Result<(), StepError> {
         ("memory", usage.memory_bytes, unit.limits.memory_bytes),
     ] {
         if used > limit {
-            return Err(StepError::LimitReached(LimitReached { what, limit }));
+            return Err(StepError::LimitReached(LimitReached {
+                what,
+                limit,
+                wanted: Some(used),
+            }));
         }
     }
     Ok(())

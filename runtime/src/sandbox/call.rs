@@ -283,6 +283,7 @@ impl Guest<'_> {
             return StepError::LimitReached(LimitReached {
                 what: "fuel",
                 limit: self.limits.fuel,
+                wanted: None,
             });
         }
         failure(error, last_lines(&self.store.data().stderr.contents()))
@@ -628,6 +629,7 @@ impl Guest<'_> {
             return Err(StepError::LimitReached(LimitReached {
                 what: "fuel",
                 limit: self.limits.fuel,
+                wanted: None,
             }));
         }
         let usage = Usage {

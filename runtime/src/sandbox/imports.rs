@@ -23,6 +23,9 @@ use crate::unit::Question;
 type Store<'a> = StoreContextMut<'a, State>;
 type Guest<T> = wasmtime::Result<(Result<T, wire::Error>,)>;
 
+/// The interfaces that are defined here, without their version.
+pub(super) const INTERFACES: [&str; 2] = ["pinion:step/arrow", "pinion:step/context"];
+
 /// Defines both interfaces.
 pub(super) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     let mut arrow = linker.instance("pinion:step/arrow@0.1.0")?;
@@ -73,6 +76,7 @@ pub(super) fn push_batch(state: &mut State, batch: Batch) -> wasmtime::Result<Re
         wasmtime::Error::new(LimitReached {
             what: "handles",
             limit,
+            wanted: None,
         })
     })
 }

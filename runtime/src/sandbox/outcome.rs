@@ -12,6 +12,7 @@ use super::state::{Session, Written};
 use super::{Line, StepError};
 use crate::arrow::chunk;
 use crate::arrow::rows::Rows;
+use crate::arrow::type_name;
 use crate::expression::{Column, Expression, Source};
 use crate::unit::{InputContent, Observation, ShapeContent, Unit, Usage};
 
@@ -233,5 +234,5 @@ fn check_schema(promised: &[FieldRef], columns: &[Column]) -> Result<(), StepErr
 }
 
 fn describe(field: &Field) -> String {
-    format!("`{}` as {}", field.name(), field.data_type())
+    format!("`{}` as {}", field.name(), type_name(field.data_type()))
 }

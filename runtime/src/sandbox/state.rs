@@ -13,6 +13,7 @@ use super::batch::Batch;
 use super::console::Console;
 use super::{Data, DataError, Line};
 use crate::arrow::rows::{self, Rows};
+use crate::error::{Facts, amount};
 use crate::expression::{Expression, Source};
 use crate::unit::{InputContent, Limits, Observation, Question, Unit};
 
@@ -49,13 +50,49 @@ pub(super) struct Session {
 
 /// A limit that a guest ran into.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the {what} limit of {limit} is reached")]
+#[error("the {what} limit is reached{}", Facts(&self.facts()))]
 pub struct LimitReached {
-    /// `fuel`, `memory`, `output`, `scratch`, `log` or `handles`.
+    /// `fuel`, `memory`, `output`, `handles` or `table`.
     pub what: &'static str,
     /// The limit, in the limit's own unit.
     pub limit: u64,
+    /// What was used or asked for, in the same unit; none if the guest was stopped at the limit.
+    pub wanted: Option<u64>,
 }
+
+impl LimitReached {
+    /// The limit and what was wanted instead, as labels and values.
+    pub fn facts(&self) -> [(&'static str, String); 2] {
+        let amount = |number| match self.what {
+            "memory" | "output" => amount::size(number),
+            "table" => format!("{} elements", amount::count(number)),
+            what => format!("{} {what}", amount::count(number)),
+        };
+        let found = self.wanted.map_or_else(|| "more".to_owned(), amount);
+        [
+            ("expected", format!("at most {}", amount(self.limit))),
+            ("found", found),
+        ]
+    }
+
+    /// A value for the pipeline's `limits` that would have been enough here or may well be; none for what
+    /// a pipeline cannot set.
+    pub fn larger(&self) -> Option<String> {
+        let wanted = self.wanted.unwrap_or_default().max(self.limit);
+        match self.what {
+            "fuel" => Some(amount::count(wanted.checked_mul(10)?)),
+            "memory" if wanted > MAX_MEMORY => None,
+            "memory" | "output" => Some(format!(
+                "\"{}\"",
+                amount::size(wanted.checked_add(1)?.checked_next_power_of_two()?)
+            )),
+            _ => None,
+        }
+    }
+}
+
+/// Linear memory that 32 bits can address, in bytes.
+const MAX_MEMORY: u64 = 4 << 30;
 
 /// A call that breaks the contract; it traps.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -192,6 +229,7 @@ impl Session {
             return Err(wasmtime::Error::new(LimitReached {
                 what: "output",
                 limit: self.limits.output_bytes,
+                wanted: Some(self.output_bytes),
             }));
         }
         Ok(())
@@ -217,8 +255,8 @@ impl Session {
         self.log_bytes = self.log_bytes.saturating_add(message.len() as u64 + 1);
         if self.log_bytes >= self.limits.log_bytes {
             let message = format!(
-                "the log ends here: its limit of {} bytes is reached",
-                self.limits.log_bytes
+                "the log ends here: its limit of {} is reached, and `limits = {{ log = … }}` sets another",
+                amount::size(self.limits.log_bytes)
             );
             self.log.push(Line {
                 level: "warn".to_owned(),
@@ -290,6 +328,7 @@ impl ResourceLimiter for Memory {
             return Err(wasmtime::Error::new(LimitReached {
                 what: "memory",
                 limit: self.limit,
+                wanted: Some(total),
             }));
         }
         self.peak = total;
@@ -306,6 +345,7 @@ impl ResourceLimiter for Memory {
             return Err(wasmtime::Error::new(LimitReached {
                 what: "table",
                 limit: MAX_TABLE_ELEMENTS as u64,
+                wanted: Some(desired as u64),
             }));
         }
         Ok(true)

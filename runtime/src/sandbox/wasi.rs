@@ -18,6 +18,30 @@ use super::console::Console;
 use super::state::State;
 use crate::digest::{ComponentDigest, StructuredHasher};
 
+/// The interfaces that are defined here, without their version, 0.2.
+pub(super) const INTERFACES: [&str; 20] = [
+    "wasi:io/error",
+    "wasi:io/poll",
+    "wasi:io/streams",
+    "wasi:clocks/monotonic-clock",
+    "wasi:clocks/wall-clock",
+    "wasi:random/random",
+    "wasi:random/insecure",
+    "wasi:random/insecure-seed",
+    "wasi:cli/exit",
+    "wasi:cli/environment",
+    "wasi:cli/stdin",
+    "wasi:cli/stdout",
+    "wasi:cli/stderr",
+    "wasi:cli/terminal-input",
+    "wasi:cli/terminal-output",
+    "wasi:cli/terminal-stdin",
+    "wasi:cli/terminal-stdout",
+    "wasi:cli/terminal-stderr",
+    "wasi:filesystem/preopens",
+    "wasi:filesystem/types",
+];
+
 /// Defines the closed list of inert imports.
 pub(super) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     wasmtime_wasi_io::bindings::wasi::io::error::add_to_linker::<State, Io>(linker, resources)?;

@@ -13,6 +13,7 @@ use crate::arrow::chunk::{self, BadChunk, canonical, canonical_type};
 use crate::arrow::file::{self, BadFile};
 use crate::arrow::node::encode;
 use crate::arrow::rows::{BadRows, Rows, take};
+use crate::arrow::type_name;
 use crate::digest::Digest;
 use crate::table::{Chunk, Place, Selection, file_digest};
 
@@ -252,8 +253,8 @@ fn check_type(field: &Field, array: &ArrayRef) -> Result<(), StoreError> {
         true => Ok(()),
         false => Err(StoreError::Chunk(BadChunk::Type {
             column: field.name().clone(),
-            expected: expected.to_string(),
-            found: array.data_type().to_string(),
+            expected: type_name(&expected),
+            found: type_name(array.data_type()),
         })),
     }
 }
@@ -265,7 +266,7 @@ fn row_numbers(columns: &[ArrayRef], len: u64) -> Result<UInt64Array, BadRows> {
             let numbers = column.as_primitive_opt::<UInt64Type>();
             numbers
                 .cloned()
-                .ok_or_else(|| wrong(column.data_type().to_string()))
+                .ok_or_else(|| wrong(type_name(column.data_type())))
         }
         [column] => Err(wrong(format!(
             "{} row numbers instead of {len}",

@@ -21,39 +21,47 @@ fn an_edited_component() {
     project.pinion(&["run"]).succeeded();
     *bytes.last_mut().unwrap() ^= 1;
     project.write("add-one.wasm", &bytes);
-    assert_snapshot!(refused(&project, &["run"]), @"
+    assert_snapshot!(refused(&project, &["run"]), @r#"
     exit 3
     --- stderr
     error: component `./add-one.wasm` is not the one that was locked
       expected sha256:[DIGEST]
       found    sha256:[DIGEST]
       in       pinion.lock
+      in       pinion.toml, line 15, used by step `more`
+        15 | use = "./add-one.wasm"
+           |       ^^^^^^^^^^^^^^^^
 
     hint: to accept the new component, run `pinion update ./add-one.wasm`
-    ");
-    assert_snapshot!(refused(&project, &["plan", "--locked"]), @"
+    "#);
+    assert_snapshot!(refused(&project, &["plan", "--locked"]), @r#"
     exit 3
     --- stderr
     error: component `./add-one.wasm` is not the one that was locked
       expected sha256:[DIGEST]
       found    sha256:[DIGEST]
       in       pinion.lock
+      in       pinion.toml, line 15, used by step `more`
+        15 | use = "./add-one.wasm"
+           |       ^^^^^^^^^^^^^^^^
 
     hint: to accept the new component, run `pinion update ./add-one.wasm`
-    ");
+    "#);
 }
 
 #[test]
 fn a_missing_component() {
-    assert_snapshot!(refused(&project(ADD_ONE), &["run"]), @"
+    assert_snapshot!(refused(&project(ADD_ONE), &["run"]), @r#"
     exit 2
     --- stderr
-    error: component `./add-one.wasm` cannot be read
-      in add-one.wasm
-    caused by: No such file or directory (os error 2)
+    error: component `./add-one.wasm` has no file
+      expected add-one.wasm
+      in       pinion.toml, line 15, used by step `more`
+        15 | use = "./add-one.wasm"
+           |       ^^^^^^^^^^^^^^^^
 
-    hint: restore the file; or, if it is locked and gone for good, run `pinion update ./add-one.wasm`
-    ");
+    hint: paths are relative to the directory of `pinion.toml`
+    "#);
 }
 
 #[test]
@@ -76,7 +84,7 @@ fn bytes_that_are_no_component() {
     caused by: the component cannot be used
     caused by: it is no step
       expected exports `pinion:step/step@0.1.0` and one kind of step
-      found    no exports
+      found    none
     ");
 }
 
@@ -89,7 +97,10 @@ fn a_component_that_asks_for_the_network() {
       found ./add-one.wasm
       in    pinion.toml, line 15
     caused by: the component cannot be used
-    caused by: it asks for what a step is not given: component imports instance `wasi:sockets/network@0.2.6`, but a matching implementation was not found in the linker: instance export `network` has the wrong type: resource implementation is missing
+    caused by: it asks for what no step is given
+      found imports `wasi:sockets/network@0.2.6`, `wasi:sockets/instance-network@0.2.6`, `wasi:sockets/udp@0.2.6`, `wasi:sockets/udp-create-socket@0.2.6`, `wasi:sockets/tcp@0.2.6`, `wasi:sockets/tcp-create-socket@0.2.6`, `wasi:sockets/ip-name-lookup@0.2.6`
+
+    hint: a step has no network, no files and no clock: what it reads has to come from `[sources]`
     ");
 }
 
@@ -97,25 +108,42 @@ fn a_component_that_asks_for_the_network() {
 fn unknown_standard_components() {
     let unknown = READS.replace("read-csv@0.1", "raed-csv@0.1");
     let project = Project::with(&[("pinion.toml", &unknown)]);
-    assert_snapshot!(refused(&project, &["run"]), @"
+    assert_snapshot!(refused(&project, &["run"]), @r#"
     exit 2
     --- stderr
     error: there is no standard component `std:raed-csv@0.1`
+      in pinion.toml, line 11, used by step `trips`
+        11 | use = "std:raed-csv@0.1"
+           |       ^^^^^^^^^^^^^^^^^^
 
-    hint: did you mean `std:read-csv`?
-    ");
+    hint: did you mean `std:read-csv@0.1`?
+    "#);
 
     let version = READS.replace("read-csv@0.1", "read-csv@7");
     project.write("pinion.toml", version.as_bytes());
-    assert_snapshot!(refused(&project, &["run"]), @"
+    assert_snapshot!(refused(&project, &["run"]), @r#"
     exit 2
     --- stderr
-    error: there is no such version of a standard component
-      expected 0.1.0
-      found    `std:read-csv@7`
+    error: there is no standard component `std:read-csv@7`
+      expected `std:read-csv@0.1.0`
+      in       pinion.toml, line 11, used by step `trips`
+        11 | use = "std:read-csv@7"
+           |       ^^^^^^^^^^^^^^^^
 
-    hint: the newest is `@0.1.0`
-    ");
+    hint: for the newest, write `std:read-csv@0.1`
+    "#);
+
+    let strange = READS.replace("read-csv@0.1", "csv@0.1");
+    project.write("pinion.toml", strange.as_bytes());
+    assert_snapshot!(refused(&project, &["run"]), @r#"
+    exit 2
+    --- stderr
+    error: there is no standard component `std:csv@0.1`
+      expected one of `std:cast-columns`, `std:check-table`, `std:coalesce`, `std:derive-columns`, `std:evaluate-classification`, `std:filter-rows`, `std:fit-encoder`, `std:fit-imputer`, `std:fit-logistic`, `std:fit-scaler`, `std:join-tables`, `std:measure-drift`, `std:predict`, `std:read-csv`, `std:read-parquet`, `std:select-columns`, `std:split-by-time`, `std:transform`
+      in       pinion.toml, line 11, used by step `trips`
+        11 | use = "std:csv@0.1"
+           |       ^^^^^^^^^^^^^
+    "#);
 
     let none = READS.replace("std:read-csv@0.1", "read-csv");
     project.write("pinion.toml", none.as_bytes());
@@ -137,26 +165,90 @@ fn a_new_step_under_locked() {
     project.pinion(&["lock"]).succeeded();
     let more = format!("{READS}\n[steps.whole]\nuse = \"std:coalesce@0.1\"\ninput = \"trips\"\n");
     project.write("pinion.toml", more.as_bytes());
-    assert_snapshot!(refused(&project, &["run", "--locked"]), @"
+    assert_snapshot!(refused(&project, &["run", "--locked"]), @r#"
     exit 2
     --- stderr
     error: component `std:coalesce@0.1` is not locked
       in pinion.lock
+      in pinion.toml, line 15, used by step `whole`
+        15 | use = "std:coalesce@0.1"
+           |       ^^^^^^^^^^^^^^^^^^
 
     hint: to lock it, run `pinion lock`
-    ");
+    "#);
+}
+
+#[test]
+fn a_misspelt_step_under_locked() {
+    let project = project("");
+    project.pinion(&["lock"]).succeeded();
+    let more = format!("{READS}\n[steps.whole]\nuse = \"std:coalesec@0.1\"\ninput = \"trips\"\n");
+    project.write("pinion.toml", more.as_bytes());
+    assert_snapshot!(refused(&project, &["run", "--locked"]), @r#"
+    exit 2
+    --- stderr
+    error: there is no standard component `std:coalesec@0.1`
+      in pinion.toml, line 15, used by step `whole`
+        15 | use = "std:coalesec@0.1"
+           |       ^^^^^^^^^^^^^^^^^^
+
+    hint: did you mean `std:coalesce@0.1`?
+    "#);
 }
 
 #[test]
 fn a_crate_that_is_not_there() {
     let project = project("\n[steps.mine]\nuse = \"./steps/mine\"\ninput = \"trips\"\n");
-    assert_snapshot!(refused(&project, &["run"]), @"
+    assert_snapshot!(refused(&project, &["run"]), @r#"
     exit 2
     --- stderr
-      building ./steps/mine: it is not locked yet
-    error: `[DIR]/steps/mine` cannot be read
-    caused by: No such file or directory (os error 2)
-    ");
+    error: there is no crate at `./steps/mine`
+      expected steps/mine/Cargo.toml
+      in       pinion.toml, line 15, used by step `mine`
+        15 | use = "./steps/mine"
+           |       ^^^^^^^^^^^^^^
+
+    hint: to make one, run `pinion step new mine`
+    "#);
+}
+
+#[test]
+fn what_is_not_there_is_told_before_anything_is_built() {
+    let project = project(
+        "\n[steps.first]\nuse = \"./steps/first\"\ninput = \"trips\"\n\n[steps.second]\nuse = \"std:coalesec@0.1\"\ninput = \"first\"\n",
+    );
+    project.write("steps/first/Cargo.toml", b"[package]\nname = \"first\"\n");
+    assert_snapshot!(refused(&project, &["run"]), @r#"
+    exit 2
+    --- stderr
+    error: there is no standard component `std:coalesec@0.1`
+      in pinion.toml, line 19, used by step `second`
+        19 | use = "std:coalesec@0.1"
+           |       ^^^^^^^^^^^^^^^^^^
+
+    hint: did you mean `std:coalesce@0.1`?
+    "#);
+}
+
+#[test]
+fn crates_whose_components_would_be_one_file() {
+    let project = project(
+        "\n[steps.first]\nuse = \"./steps/mine\"\ninput = \"trips\"\n\n[steps.second]\nuse = \"./mine\"\ninput = \"first\"\n",
+    );
+    for path in ["steps/mine/Cargo.toml", "mine/Cargo.toml"] {
+        project.write(path, b"[package]\nname = \"mine\"\n");
+    }
+    assert_snapshot!(refused(&project, &["run"]), @r#"
+    exit 2
+    --- stderr
+    error: components `./steps/mine` and `./mine` would be kept in the same file
+      found `components/mine.wasm` for both
+      in    pinion.toml, line 19, used by step `second`
+        19 | use = "./mine"
+           |       ^^^^^^^^
+
+    hint: rename one of the two directories, so that their last parts differ
+    "#);
 }
 
 #[test]
@@ -195,8 +287,9 @@ fn updates_of_nothing() {
     assert_snapshot!(refused(&project(""), &["update", "std:read-cvs"]), @"
     exit 2
     --- stderr
-    error: no step uses `std:read-cvs`
+    error: no step uses component `std:read-cvs`
+      expected one of `std:read-csv`
 
-    hint: name a component as the pipeline does, such as `std:read-csv`
+    hint: did you mean `std:read-csv`?
     ");
 }

@@ -63,10 +63,12 @@ fn changed_sources_under_frozen() {
     assert_snapshot!(refused(&project, &["run", "--frozen"]), @"
     exit 2
     --- stderr
-    error: `pinion.lock` is out of date, and `--frozen` was given
-      found source trips changed: 1 changed
+    error: source `trips` is not the one that was locked, and `--frozen` was given
+      expected blake3:[DIGEST], 134 bytes
+      found    blake3:[DIGEST], 134 bytes
+      in       data/trips.csv
 
-    hint: to accept it, run `pinion lock`
+    hint: to accept the sources as they are, run `pinion lock`, or run without `--frozen`
     ");
     project.pinion(&["run", "--locked"]).succeeded();
 }
@@ -186,8 +188,8 @@ fn files_of_one_source_that_differ() {
     exit 2
     --- stderr
     error: the files that step `trips` reads differ
-      expected column 4 as nullable `minutes` Int64 in data/trips.csv
-      found    column 4 as nullable `steps` Int64 in data/walks.csv
+      expected column 4 as nullable `minutes` int64 in data/trips.csv
+      found    column 4 as nullable `steps` int64 in data/walks.csv
       in       pinion.toml, line 10
     ");
 }

@@ -24,8 +24,7 @@ fn nothing_to_verify() {
     exit 2
     --- stderr
     error: there is no run `20240301`
-
-    hint: to list the runs, run `pinion runs`
+      found no runs in the store
     ");
     project.write("expected.json", b"{}");
     assert_snapshot!(refused(&project, &["verify", "--expect", "expected.json"]), @"
@@ -58,12 +57,22 @@ fn nothing_to_show() {
     --- stderr
     error: run `[RUN]` has no step `tirps`
       expected one of `trips`
+
+    hint: did you mean `trips`?
     ");
     assert_snapshot!(refused(&project, &["show", "trips.rows"]), @"
     exit 2
     --- stderr
     error: step `trips` has no output `rows`
       expected one of `trips.table`
+    ");
+    assert_snapshot!(refused(&project, &["show", "trips.tabel"]), @"
+    exit 2
+    --- stderr
+    error: step `trips` has no output `tabel`
+      expected one of `trips.table`
+
+    hint: did you mean `trips.table`?
     ");
     assert_snapshot!(refused(&project, &["show", "1999"]), @"
     exit 2
@@ -94,16 +103,16 @@ fn nothing_to_show() {
 
 #[test]
 fn steps_to_run_that_are_not_there() {
-    assert_snapshot!(refused(&project(""), &["run", "tirps"]), @"
+    let project = project("");
+    assert_snapshot!(refused(&project, &["run", "tirps"]), @"
     exit 2
     --- stderr
-      locked std:read-csv@0.1.0 sha256:[DIGEST]
-      locked source trips, 1 file
     error: there is no step `tirps`
       expected one of `trips`
 
     hint: did you mean `trips`?
     ");
+    assert!(!project.path().join("pinion.lock").exists());
 }
 
 #[test]
@@ -150,6 +159,29 @@ fn projects_and_steps_that_cannot_be_made() {
 
     hint: choose another name
     ");
+    assert_snapshot!(refused(&project, &["new", "Not A Name"]), @"
+    exit 2
+    --- stderr
+    error: a project cannot be called `Not A Name`
+      expected a lower-case letter, then lower-case letters, digits, `-` and `_`, at most 64 in all
+
+    hint: call it `not-a-name`
+    ");
+    assert_snapshot!(refused(&project, &["new", "nested/2-fast"]), @"
+    exit 2
+    --- stderr
+    error: a project cannot be called `2-fast`
+      expected a lower-case letter, then lower-case letters, digits, `-` and `_`, at most 64 in all
+    ");
+    assert!(!project.path().join("nested").exists());
+    assert_snapshot!(refused(&project, &["step", "new", "Bad Name"]), @"
+    exit 2
+    --- stderr
+    error: a step cannot be called `Bad Name`
+      expected a lower-case letter, then lower-case letters and digits with single `-` between them, at most 64 in all
+
+    hint: call it `bad-name`
+    ");
     assert_snapshot!(refused(&project, &["step", "new", "2-fast"]), @"
     exit 2
     --- stderr
@@ -161,7 +193,7 @@ fn projects_and_steps_that_cannot_be_made() {
     --- stderr
     error: there is no crate to build
       expected a `Cargo.toml`
-      in       [DIR]/data
+      in       data
 
     hint: to make one, run `pinion step new`
     ");

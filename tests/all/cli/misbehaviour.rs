@@ -95,18 +95,20 @@ fn loops() {
       trips  std:read-csv@0.1                  5 rows[TIME]
       bad    ./misbehave.wasm                          failed
     run [RUN] failed: 2 steps, 0 cached,[TIME]
-    error: step `bad` failed: the fuel limit of 1000000 is reached
+    error: step `bad` failed: its fuel limit is reached
+      expected  at most 1_000_000 fuel
+      found     more
       partition 0
       in        pinion.toml, line 14, component ./misbehave.wasm
 
-    hint: to allow it more, set `limits = { fuel = … }` under `[steps.bad]`
+    hint: to allow it more, set `limits = { fuel = 10_000_000 }` under `[steps.bad]`
     ");
 }
 
 #[test]
 fn too_much_memory() {
     let little = "limits = { memory = \"4 MiB\" }\n";
-    assert_snapshot!(refused(&misbehaving("memory", little), &["run"]), @"
+    assert_snapshot!(refused(&misbehaving("memory", little), &["run"]), @r#"
     exit 1
     --- stderr
       locked ./misbehave.wasm sha256:[DIGEST]
@@ -115,17 +117,19 @@ fn too_much_memory() {
       trips  std:read-csv@0.1                  5 rows[TIME]
       bad    ./misbehave.wasm                          failed
     run [RUN] failed: 2 steps, 0 cached,[TIME]
-    error: step `bad` failed: the memory limit of 4194304 is reached
+    error: step `bad` failed: its memory limit is reached
+      expected  at most 4 MiB
+      found     4.1 MiB
       partition 0
       in        pinion.toml, line 14, component ./misbehave.wasm
 
-    hint: to allow it more, set `limits = { memory = … }` under `[steps.bad]`
-    ");
+    hint: to allow it more, set `limits = { memory = "8 MiB" }` under `[steps.bad]`
+    "#);
 }
 
 #[test]
 fn too_much_output() {
-    assert_snapshot!(refused(&hoarding("new-rows"), &["run"]), @"
+    assert_snapshot!(refused(&hoarding("new-rows"), &["run"]), @r#"
     exit 1
     --- stderr
       locked ./hoard.wasm sha256:[DIGEST]
@@ -134,12 +138,14 @@ fn too_much_output() {
       trips  std:read-csv@0.1                  5 rows[TIME]
       bad    ./hoard.wasm                              failed
     run [RUN] failed: 2 steps, 0 cached,[TIME]
-    error: step `bad` failed: the output limit of 65536 is reached
-      in pinion.toml, line 14, component ./hoard.wasm
+    error: step `bad` failed: its output limit is reached
+      expected at most 64 KiB
+      found    64.1 KiB
+      in       pinion.toml, line 14, component ./hoard.wasm
 
-    hint: to allow it more, set `limits = { output = … }` under `[steps.bad]`
-    ");
-    assert_snapshot!(refused(&hoarding("blob"), &["run"]), @"
+    hint: to allow it more, set `limits = { output = "128 KiB" }` under `[steps.bad]`
+    "#);
+    assert_snapshot!(refused(&hoarding("blob"), &["run"]), @r#"
     exit 1
     --- stderr
       locked ./hoard.wasm sha256:[DIGEST]
@@ -148,11 +154,13 @@ fn too_much_output() {
       trips  std:read-csv@0.1                  5 rows[TIME]
       bad    ./hoard.wasm                              failed
     run [RUN] failed: 2 steps, 0 cached,[TIME]
-    error: step `bad` failed: the output limit of 65536 is reached
-      in pinion.toml, line 14, component ./hoard.wasm
+    error: step `bad` failed: its output limit is reached
+      expected at most 64 KiB
+      found    68 KiB
+      in       pinion.toml, line 14, component ./hoard.wasm
 
-    hint: to allow it more, set `limits = { output = … }` under `[steps.bad]`
-    ");
+    hint: to allow it more, set `limits = { output = "128 KiB" }` under `[steps.bad]`
+    "#);
 }
 
 #[test]
@@ -213,8 +221,8 @@ fn other_columns_than_promised() {
       bad    ./misbehave.wasm                          failed
     run [RUN] failed: 2 steps, 0 cached,[TIME]
     error: step `bad` failed: the step broke its contract: its output differs from what `check` promised
-      expected column 1 to be `x` as Int64
-      found    `y` as Int64
+      expected column 1 to be `x` as int64
+      found    `y` as int64
       partition 0
       in        pinion.toml, line 14, component ./misbehave.wasm
     ");
@@ -228,8 +236,8 @@ fn other_columns_than_promised() {
       bad    ./misbehave.wasm                          failed
     run [RUN] failed: 2 steps, 0 cached,[TIME]
     error: step `bad` failed: the step broke its contract: its output differs from what `check` promised
-      expected column 1 to be `x` as Int64
-      found    `x` as Utf8
+      expected column 1 to be `x` as int64
+      found    `x` as utf8
       partition 0
       in        pinion.toml, line 14, component ./misbehave.wasm
     ");
@@ -242,7 +250,7 @@ fn other_columns_than_promised() {
       trips  std:read-csv@0.1                  5 rows[TIME]
       bad    ./misbehave.wasm                          failed
     run [RUN] failed: 2 steps, 0 cached,[TIME]
-    error: step `bad` failed: the step broke its contract: array of Int64 has nulls but is not nullable
+    error: step `bad` failed: the step broke its contract: array of int64 has nulls but is not nullable
       expected 0
       found    1
       partition 0

@@ -94,7 +94,7 @@ params = { columns = ["km", "city"] }
     error: step `scale` cannot take what it is given: column `city` has the wrong type
       column   city
       expected a number: an integer, float32, float64 or boolean
-      found    Utf8
+      found    utf8
       port     rows
       from     trips.table
       in       pinion.toml, line 17
@@ -221,10 +221,11 @@ params = { on = ["day"] }
     exit 2
     --- stderr
     error: step `join` has nothing at its input port `right`
-      expected The columns to add. Its keys are held in memory.
+      expected a table
+      port     The columns to add. Its keys are held in memory.
       in       pinion.toml, line 14
 
-    hint: name what it reads, as in `inputs = { right = "…" }`
+    hint: name the step or source that it reads: `inputs = { left = "trips", right = "…" }`
     "#);
 }
 
@@ -242,10 +243,11 @@ params = { on = ["day"] }
     exit 2
     --- stderr
     error: step `join` has nothing at its input port `right`
-      expected The columns to add. Its keys are held in memory.
+      expected a table
+      port     The columns to add. Its keys are held in memory.
       in       pinion.toml, line 14
 
-    hint: name what it reads, as in `inputs = { right = "…" }`
+    hint: name the step or source that it reads: `inputs = { left = "trips", right = "…" }`
     "#);
 }
 
@@ -327,5 +329,7 @@ fn a_source_where_a_table_belongs() {
       expected a table
       found    files from `sources.trips`
       in       pinion.toml, line 16
+
+    hint: make a table of the files first, with a step that uses `std:read-csv` or `std:read-parquet`
     ");
 }

@@ -15,7 +15,7 @@ use self::table::Format;
 use crate::args::Export;
 use crate::failure::{DONE, Failure};
 use crate::lookup;
-use crate::project::Project;
+use crate::project::{Project, end_in_good_order};
 use crate::rows::StoredTable;
 use crate::ui;
 
@@ -54,6 +54,8 @@ pub(crate) fn export(args: &Export) -> Result<u8, Failure> {
         Artifact::Table(table) => {
             let format = table_format(&args.output)?;
             let stored = StoredTable::open(&project.store, &table.digest)?;
+            // A file that is half written is taken away again.
+            end_in_good_order();
             let write = |out: &mut file::Out<'_>| {
                 table::write(
                     &stored,

@@ -17,7 +17,7 @@ struct Summary {
 /// Pins what is not pinned yet.
 pub(crate) fn lock(args: &Lock) -> Result<u8, Failure> {
     let project = Project::open(&args.place)?;
-    let planned = project.plan(&args.planning, &Unlock::New, Trust::Bytes)?;
+    let planned = project.plan(&args.planning, &Unlock::New, &[], Trust::Bytes)?;
     project.write_lock(&planned, &args.planning)?;
     tell(&planned, args.place.json)
 }
@@ -29,6 +29,7 @@ pub(crate) fn update(args: &Update) -> Result<u8, Failure> {
     let planned = project.plan(
         &planning,
         &Unlock::Named(args.components.iter().cloned().collect()),
+        &[],
         Trust::Bytes,
     )?;
     project.write_lock(&planned, &planning)?;

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use pinion_runtime::pipeline::StepName;
 use serde::Serialize;
 
 use crate::args::New;
@@ -14,8 +15,35 @@ struct Summary {
     files: Vec<String>,
 }
 
+/// Refuses what no step could be called either: one rule for names, and none that a shell has to quote.
+fn check_name(directory: &Path) -> Result<(), Failure> {
+    // A path without a name is the scaffold's to refuse.
+    let Some(name) = directory.file_name() else {
+        return Ok(());
+    };
+    let name = name.to_string_lossy();
+    if name.parse::<StepName>().is_ok() {
+        return Ok(());
+    }
+    let words = name.split(|c: char| !c.is_ascii_alphanumeric());
+    let words: Vec<String> = words
+        .filter(|word| !word.is_empty())
+        .map(str::to_ascii_lowercase)
+        .collect();
+    let better = words.join("-");
+    let failure = Failure::wrong(format!(
+        "a project cannot be called `{}`\n  expected a lower-case letter, then lower-case letters, digits, `-` and `_`, at most 64 in all",
+        ui::harmless(&name)
+    ));
+    Err(match better.parse::<StepName>() {
+        Ok(better) => failure.hint(format!("call it `{better}`")),
+        Err(_) => failure,
+    })
+}
+
 /// Makes a project.
 pub(crate) fn new(args: &New) -> Result<u8, Failure> {
+    check_name(&args.name)?;
     let made = scaffold::new_project(&args.name)?;
     let shown = |path: &Path| path.display().to_string();
     if args.json {

@@ -57,7 +57,7 @@ impl Observer for Silent {
 /// Shows what would run.
 pub(crate) fn plan(args: &Plan) -> Result<u8, Failure> {
     let project = Project::open(&args.place)?;
-    let planned = project.plan(&args.planning, &Unlock::New, Trust::Remembered)?;
+    let planned = project.plan(&args.planning, &Unlock::New, &[], Trust::Remembered)?;
     let tools = Tools {
         store: &project.store,
         sandbox: &planned.sandbox,

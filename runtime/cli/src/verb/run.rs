@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use crate::args::Run;
 use crate::clock;
 use crate::failure::{DONE, FAILED, Failure, INTERRUPTED};
-use crate::project::{Planned, Project, Unlock, cancelled, threads};
+use crate::project::{Planned, Project, Unlock, cancelled, end_in_good_order, threads};
 use crate::ui::{self, Progress};
 
 /// What `pinion run --json` prints; a stable interface, and what `pinion verify --expect` reads, which
@@ -91,7 +91,7 @@ pub(crate) struct ErrorSummary {
 /// Runs the pipeline.
 pub(crate) fn run(args: &Run) -> Result<u8, Failure> {
     let project = Project::open(&args.place)?;
-    let mut planned = project.plan(&args.planning, &Unlock::New, Trust::Remembered)?;
+    let mut planned = project.plan(&args.planning, &Unlock::New, &args.steps, Trust::Remembered)?;
     project.write_lock(&planned, &args.planning)?;
     planned.plan = planned.plan.only(&args.steps)?;
     let mode = if args.no_cache {
@@ -132,6 +132,7 @@ pub(crate) fn record(
     keep_going: bool,
     quiet: bool,
 ) -> Result<(RunId, Ended), Failure> {
+    end_in_good_order();
     let store = &project.store;
     let pipeline_text = store.put_blob(planned.pipeline_text.as_bytes())?.0;
     let lock_text = store.put_blob(planned.lock_text.as_bytes())?.0;
@@ -257,11 +258,14 @@ pub(crate) fn failed_step(planned: &Planned, ended: &Ended) -> Failure {
             facts.extend(lines.map(|line| ("stderr", line.clone())));
         }
         StepError::LimitReached(limit) => {
-            message = format!("{message}: {limit}");
-            hint = Some(format!(
-                "to allow it more, set `limits = {{ {} = … }}` under `[steps.{}]`",
-                limit.what, step.name
-            ));
+            message = format!("{message}: its {} limit is reached", limit.what);
+            facts.extend(limit.facts());
+            hint = limit.larger().map(|larger| {
+                format!(
+                    "to allow it more, set `limits = {{ {} = {larger} }}` under `[steps.{}]`",
+                    limit.what, step.name
+                )
+            });
         }
         other => {
             message = format!("{message}: {other}");

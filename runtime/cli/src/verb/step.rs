@@ -7,7 +7,7 @@ use pinion_runtime::sandbox::{Descriptor, Port};
 use serde::Serialize;
 
 use crate::args::{KindArg, Step, StepBuild, StepNew};
-use crate::cargo;
+use crate::cargo::{self, CargoError};
 use crate::failure::{DONE, Failure};
 use crate::project::{cancelled, find, sandbox, threads};
 use crate::scaffold::{self, StepKind};
@@ -64,6 +64,10 @@ fn new(args: &StepNew) -> Result<u8, Failure> {
 }
 
 fn build(args: &StepBuild) -> Result<u8, Failure> {
+    if !args.path.join("Cargo.toml").is_file() {
+        let directory = args.path.clone();
+        return Err(CargoError::NoCrate { directory }.into());
+    }
     // A crate can be built without a project around it.
     let root = match &args.directory {
         Some(directory) => find(Some(directory))?,

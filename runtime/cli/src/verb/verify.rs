@@ -9,7 +9,7 @@ use pinion_runtime::digest::ComponentDigest;
 use pinion_runtime::lock::Lockfile;
 use pinion_runtime::pipeline::{Pipeline, StepName};
 use pinion_runtime::plan::{self, Tools};
-use pinion_runtime::record::{Artifact, RunId, RunOutcome, RunRecord};
+use pinion_runtime::record::{Artifact, RunOutcome, RunRecord};
 use pinion_runtime::run::{Mode, StoreData};
 use pinion_runtime::sandbox::Data;
 use pinion_runtime::source::Trust;
@@ -20,8 +20,10 @@ use serde_json::Value;
 use super::run::{self, StepSummary, Summary};
 use crate::args::{Planning, Verify};
 use crate::failure::{DONE, FAILED, Failure, INTERRUPTED};
+use crate::lookup;
 use crate::project::{
-    LOCK, PIPELINE, Planned, Project, Unlock, cancelled, open_store, sandbox, threads,
+    LOCK, PIPELINE, Planned, Project, Unlock, cancelled, end_in_good_order, open_store, sandbox,
+    threads,
 };
 use crate::std_components::standard;
 use crate::ui;
@@ -47,6 +49,8 @@ struct Difference {
 /// Runs again and compares.
 pub(crate) fn verify(args: &Verify) -> Result<u8, Failure> {
     let project = Project::open(&args.place)?;
+    // The scratch store has to go, however this ends.
+    end_in_good_order();
     let scratch = tempfile::tempdir()
         .map_err(|error| Failure::on_path("make", std::env::temp_dir().display(), error))?;
     let fresh = Project {
@@ -72,8 +76,9 @@ pub(crate) fn verify(args: &Verify) -> Result<u8, Failure> {
                 locked: true,
                 ..Planning::default()
             };
-            let mut planned = fresh.plan(&planning, &Unlock::New, Trust::Bytes)?;
-            planned.plan = planned.plan.only(&names(&expected))?;
+            let names = names(&expected);
+            let mut planned = fresh.plan(&planning, &Unlock::New, &names, Trust::Bytes)?;
+            planned.plan = planned.plan.only(&names)?;
             (file.display().to_string(), expected, planned, Vec::new())
         }
         None => {
@@ -150,30 +155,11 @@ fn names(expected: &Summary) -> Vec<String> {
 
 /// The run to compare with: the one named, or the last that succeeded.
 fn chosen(store: &Store, run: Option<&str>) -> Result<RunRecord, Failure> {
-    let ids = store.runs()?;
     let record = match run {
-        Some(name) => {
-            let matches: Vec<&RunId> = ids
-                .iter()
-                .filter(|id| id.as_str().starts_with(name))
-                .collect();
-            match matches.as_slice() {
-                [id] => store.run(id)?,
-                [] => {
-                    return Err(Failure::wrong(format!("there is no run `{name}`"))
-                        .hint("to list the runs, run `pinion runs`"));
-                }
-                _ => {
-                    return Err(Failure::wrong(format!(
-                        "`{name}` is the beginning of {} runs",
-                        matches.len()
-                    )));
-                }
-            }
-        }
+        Some(_) => lookup::run(store, run)?,
         None => {
             let mut last = None;
-            for id in ids.iter().rev() {
+            for id in store.runs()?.iter().rev() {
                 let record = store.run(id)?;
                 if record.outcome() == RunOutcome::Succeeded {
                     last = Some(record);
@@ -291,7 +277,9 @@ fn components(
                 digest: locked.digest,
                 bytes,
             },
-            None => match resolve(&step.component, locked, places, true)? {
+            None => match resolve(&step.component, locked, places, true)
+                .map_err(|error| error.used_by(step))?
+            {
                 Resolved::Component(component) => component,
                 Resolved::Unbuilt { path, .. } => {
                     return Err(Failure::wrong(format!(

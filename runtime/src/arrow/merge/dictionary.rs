@@ -11,6 +11,7 @@ use indexmap::IndexMap;
 
 use crate::arrow::chunk::BadChunk;
 use crate::arrow::merge::{Piece, check_nulls, merge};
+use crate::arrow::type_name;
 
 /// Rebuilds dictionaries over one common dictionary: each value once, in order of first use.
 pub(crate) fn merge_dictionaries<K: ArrowDictionaryKeyType>(
@@ -69,7 +70,7 @@ pub(crate) fn merge_dictionaries<K: ArrowDictionaryKeyType>(
                     let next = used.len();
                     let key = *used.entry(values.row(at)).or_insert(next);
                     K::Native::from_usize(key).ok_or_else(|| BadChunk::Keys {
-                        key_type: K::DATA_TYPE.to_string(),
+                        key_type: type_name(&K::DATA_TYPE),
                         found: key + 1,
                     })?
                 }

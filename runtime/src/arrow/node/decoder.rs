@@ -12,6 +12,7 @@ use crate::arrow::chunk::canonical_type;
 use crate::arrow::format::{DICTIONARY, MAX_DEPTH, path_text};
 use crate::arrow::layout::{Layout, OffsetWidth, layout};
 use crate::arrow::node::{BadArray, Node};
+use crate::arrow::type_name;
 use crate::arrow::views::unpack_views;
 
 /// Reads arrays off a pre-order list of nodes.
@@ -40,7 +41,7 @@ impl<'a> Decoder<'a> {
         let Some(layout) = layout(data_type) else {
             return Err(BadArray::Unsupported {
                 path: self.path(),
-                found: data_type.to_string(),
+                found: type_name(data_type),
             });
         };
         let Some(node) = self.nodes.next() else {
@@ -246,10 +247,8 @@ impl<'a> Decoder<'a> {
         };
         match wrong {
             Some(row) => {
-                let reason = format!(
-                    "more digits than {} has at position {row}",
-                    data.data_type()
-                );
+                let data_type = type_name(data.data_type());
+                let reason = format!("more digits than {data_type} has at position {row}");
                 Err(BadArray::Values {
                     path: self.path(),
                     reason,

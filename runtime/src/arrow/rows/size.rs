@@ -9,6 +9,7 @@ use arrow_schema::DataType;
 
 use crate::arrow::layout::{Layout, OffsetWidth, layout};
 use crate::arrow::rows::BadRows;
+use crate::arrow::type_name;
 
 /// Refuses selections whose 32-bit offsets would overflow, at any depth: some kernels panic there.
 ///
@@ -28,7 +29,7 @@ pub(crate) fn check_size(
         return Ok(());
     };
     let too_large = |found| BadRows::TooLarge {
-        data_type: data_type.to_string(),
+        data_type: type_name(data_type),
         found,
     };
     let check = |width: OffsetWidth, ranges: &[(usize, Range<usize>)]| {

@@ -1,7 +1,6 @@
 //! The lockfile, and whether what it locks is what is there.
 
 use std::io;
-use std::sync::atomic::Ordering;
 
 use cap_std::fs::Dir;
 use pinion_runtime::component::StdComponent;
@@ -12,17 +11,13 @@ use pinion_runtime::store::Store;
 use pinion_runtime::unit::SEMANTICS;
 
 use super::report::Report;
-use crate::failure::{Failure, INTERRUPTED};
-use crate::project::{LOCK, PIPELINE, cancelled};
+use crate::failure::Failure;
+use crate::project::{LOCK, PIPELINE};
 use crate::std_components::standard;
 use crate::ui;
 
 /// Checks the pipeline file, the lockfile, the sources and the components.
-pub(super) fn check(
-    project: &Dir,
-    store: Option<&Store>,
-    report: &mut Report,
-) -> Result<(), Failure> {
+pub(super) fn check(project: &Dir, store: Option<&Store>, report: &mut Report) {
     match text(project, PIPELINE) {
         Ok(Some(text)) => match Pipeline::parse(&text, PIPELINE, &[]) {
             Ok(pipeline) => report.ok(
@@ -44,7 +39,7 @@ pub(super) fn check(
                 "lock",
                 &format!("there is no `{LOCK}` yet; `pinion lock` writes it"),
             );
-            return Ok(());
+            return;
         }
         Err(failure) => Err(failure),
     };
@@ -52,7 +47,7 @@ pub(super) fn check(
         Ok(lock) => lock,
         Err(failure) => {
             report.failure("lock", &failure);
-            return Ok(());
+            return;
         }
     };
     if lock.semantics == SEMANTICS {
@@ -67,12 +62,11 @@ pub(super) fn check(
             ),
         );
     }
-    sources(project, &lock, report)?;
+    sources(project, &lock, report);
     components(project, store, &lock, report);
-    Ok(())
 }
 
-fn sources(project: &Dir, lock: &Lockfile, report: &mut Report) -> Result<(), Failure> {
+fn sources(project: &Dir, lock: &Lockfile, report: &mut Report) {
     let files: Vec<_> = lock
         .sources
         .iter()
@@ -81,13 +75,6 @@ fn sources(project: &Dir, lock: &Lockfile, report: &mut Report) -> Result<(), Fa
     let bar = ui::bar("reading sources", Some(files.len() as u64), report.json);
     let mut same = 0;
     for (name, path, locked) in &files {
-        if cancelled().load(Ordering::Relaxed) {
-            bar.finish_and_clear();
-            return Err(Failure {
-                code: INTERRUPTED,
-                ..Failure::wrong("stopped before everything was checked")
-            });
-        }
         let problem = match hash(project, path) {
             Ok(found) if found == **locked => None,
             Ok(found) => Some(format!(
@@ -113,7 +100,6 @@ fn sources(project: &Dir, lock: &Lockfile, report: &mut Report) -> Result<(), Fa
     } else {
         report.hint("to lock the sources as they are now, run `pinion lock`");
     }
-    Ok(())
 }
 
 fn components(project: &Dir, store: Option<&Store>, lock: &Lockfile, report: &mut Report) {

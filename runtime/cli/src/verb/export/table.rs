@@ -10,6 +10,7 @@ use arrow_ipc::writer::FileWriter;
 use parquet::arrow::ArrowWriter;
 use parquet::basic::Compression;
 use parquet::file::properties::WriterProperties;
+use pinion_runtime::arrow::type_name;
 
 use super::file::{Out, unwritable};
 use crate::failure::{Failure, INTERRUPTED};
@@ -75,7 +76,7 @@ pub(super) fn write(
         let message = format!(
             "`{label}` cannot be written as CSV\n  found column `{}` as `{}`",
             ui::harmless(field.name()),
-            field.data_type()
+            type_name(field.data_type())
         );
         return Err(Failure::wrong(message)
             .hint("CSV holds no nested values; write a `.parquet` or an `.arrow` file"));

@@ -5,6 +5,7 @@ use arrow_cast::display::FormatOptions;
 use arrow_cast::pretty::pretty_format_batches_with_options;
 use arrow_json::writer::{LineDelimited, WriterBuilder};
 use arrow_schema::ArrowError;
+use pinion_runtime::arrow::type_name;
 use pinion_runtime::record::{Artifact, OutputRecord, RunRecord, StepRecord, TableSummary};
 use pinion_runtime::store::Store;
 use pinion_runtime::unit::Blob;
@@ -88,7 +89,7 @@ fn show_table(
     if args.place.json {
         let field = |field: &arrow_schema::FieldRef| FieldView {
             name: field.name().clone(),
-            data_type: field.data_type().to_string(),
+            data_type: type_name(field.data_type()),
             nullable: field.is_nullable(),
         };
         return ui::json(&TableView {
@@ -114,7 +115,7 @@ fn show_table(
         let nullable = if field.is_nullable() { "nullable" } else { "" };
         vec![
             field.name().clone(),
-            field.data_type().to_string(),
+            type_name(field.data_type()),
             nullable.to_owned(),
         ]
     };
