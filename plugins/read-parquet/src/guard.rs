@@ -41,55 +41,65 @@ impl PageGuard {
     /// # Errors
     /// If levels, dictionary indices or values do not fit their page.
     pub(crate) fn check(&mut self, page: &mut Page) -> Result<()> {
-        let (buf, levels, encoding, present) = match page {
+        let values = u64::from(page.num_values());
+        let (buf, levels, encoding, nulls, present) = match page {
             Page::DictionaryPage { buf, .. } => {
+                if self.physical_type == PhysicalType::BYTE_ARRAY {
+                    buf.truncate(plain_byte_arrays(buf, values)?);
+                }
                 self.dictionary = Some(buf.len() as u64);
                 return Ok(());
             }
             Page::DataPage {
                 buf,
-                num_values,
                 rep_level_encoding,
                 def_level_encoding,
                 encoding,
                 ..
             } => {
-                let values = u64::from(*num_values);
-                let count = *encoding == Encoding::BYTE_STREAM_SPLIT;
+                let count = counted(*encoding);
                 let (rest, _) =
                     v1_levels(buf, *rep_level_encoding, self.max_rep_level, values, false)?;
                 let (rest, present) =
                     v1_levels(rest, *def_level_encoding, self.max_def_level, values, count)?;
                 let levels = buf.len() - rest.len();
-                (buf, levels, *encoding, present)
+                (buf, levels, *encoding, 0, present)
             }
             Page::DataPageV2 {
                 buf,
-                num_values,
+                num_nulls,
                 rep_levels_byte_len,
                 def_levels_byte_len,
                 encoding,
                 ..
             } => {
-                let values = u64::from(*num_values);
                 let (rep, rest) = split(buf, u64::from(*rep_levels_byte_len))?;
                 let (def, rest) = split(rest, u64::from(*def_levels_byte_len))?;
-                let count = *encoding == Encoding::BYTE_STREAM_SPLIT;
+                let count = counted(*encoding);
                 run_lengths(rep, self.max_rep_level, values, false)?;
                 let present = run_lengths(def, self.max_def_level, values, count)?;
                 let levels = buf.len() - rest.len();
-                (buf, levels, *encoding, present)
+                (buf, levels, *encoding, u64::from(*num_nulls), present)
             }
         };
-        self.check_values(buf, levels, encoding, present)
+        let Some(stored) = values.checked_sub(nulls) else {
+            return Err(damaged("a page has more nulls than values"));
+        };
+        if encoding == Encoding::PLAIN && self.physical_type == PhysicalType::BYTE_ARRAY {
+            let length = plain_byte_arrays(buf.get(levels..).unwrap_or_default(), stored)?;
+            buf.truncate(levels + length);
+        }
+        self.check_values(buf, levels, encoding, values, present)
     }
 
-    /// Checks the values of a page, which start at `levels`; `present` of them are not null, if counted.
+    /// Checks the values of a page, which start at `levels`. There are at most `most`; `present` of them
+    /// are not null, if counted.
     fn check_values(
         &self,
         buf: &mut Bytes,
         levels: usize,
         encoding: Encoding,
+        most: u64,
         present: u64,
     ) -> Result<()> {
         let values = buf.get(levels..).unwrap_or_default();
@@ -123,16 +133,37 @@ impl PageGuard {
                     ));
                 }
             }
-            Encoding::DELTA_BINARY_PACKED | Encoding::DELTA_LENGTH_BYTE_ARRAY => {
-                deltas(values)?;
+            Encoding::DELTA_BINARY_PACKED => {
+                let mut none = true;
+                deltas(values, most, |block| {
+                    none &= block.count == 0;
+                    Ok(())
+                })?;
+                if none && present > 0 {
+                    return Err(damaged("a page has values and no deltas"));
+                }
+            }
+            Encoding::DELTA_LENGTH_BYTE_ARRAY => {
+                let (lengths, bytes) = lengths(values, most)?;
+                split(bytes, lengths)?;
             }
             Encoding::DELTA_BYTE_ARRAY => {
-                deltas(deltas(values)?)?;
+                let (_, suffixes) = lengths(values, most)?;
+                let (lengths, bytes) = lengths(suffixes, most)?;
+                split(bytes, lengths)?;
             }
             _ => {}
         }
         Ok(())
     }
+}
+
+/// Whether it matters for an encoding how many values of a page are not null.
+fn counted(encoding: Encoding) -> bool {
+    matches!(
+        encoding,
+        Encoding::BYTE_STREAM_SPLIT | Encoding::DELTA_BINARY_PACKED
+    )
 }
 
 /// Checks one level section of a version 1 page. Gives what follows it, and, if asked to count, how many
@@ -243,35 +274,106 @@ fn unpack(bits: &[u8], at: u64, width: u64) -> u64 {
     (0..width).fold(0, |value, n| value | bit(at * width + n) << n)
 }
 
-/// Checks the headers of one run of delta-encoded integers. Gives what follows it.
-fn deltas(mut bytes: &[u8]) -> Result<&[u8]> {
+/// Checks that byte arrays lie in their page. Gives the bytes that the first `most` take: what is behind
+/// them the decoder would divide among values that are no longer there.
+fn plain_byte_arrays(bytes: &[u8], most: u64) -> Result<usize> {
+    let mut rest = bytes;
+    for _ in 0..most {
+        if rest.is_empty() {
+            break;
+        }
+        let (length, after) = split(rest, 4)?;
+        rest = split(after, little_endian(length))?.1;
+    }
+    Ok(bytes.len() - rest.len())
+}
+
+/// Delta-encoded integers that are packed alike. The first integer of all is a delta of zero.
+struct Miniblock<'a> {
+    /// What each delta is above.
+    least: i64,
+    /// By how much, `width` bits each.
+    packed: &'a [u8],
+    width: u8,
+    /// Number of integers.
+    count: u64,
+}
+
+/// Checks one run of delta-encoded integers, of which there are at most `most`, and hands out its
+/// miniblocks. Gives what follows it.
+fn deltas<'a>(
+    mut bytes: &'a [u8],
+    most: u64,
+    mut visit: impl FnMut(Miniblock<'a>) -> Result<()>,
+) -> Result<&'a [u8]> {
     let block = take_varint(&mut bytes)?;
     let miniblocks = take_varint(&mut bytes)?;
-    let mut left = take_varint(&mut bytes)?.saturating_sub(1);
-    take_varint(&mut bytes)?;
+    let count = take_varint(&mut bytes)?;
+    if count > most {
+        return Err(damaged("a page has more deltas than values"));
+    }
+    visit(Miniblock {
+        least: take_signed(&mut bytes)?,
+        packed: &[],
+        width: 0,
+        count: count.min(1),
+    })?;
+    let mut left = count.saturating_sub(1);
     let values = block.checked_div(miniblocks).filter(|values| *values > 0);
     let values = values.ok_or_else(|| damaged("a block of deltas is empty"))?;
     while left > 0 {
-        take_varint(&mut bytes)?;
+        let least = take_signed(&mut bytes)?;
         let (widths, mut rest) = split(bytes, miniblocks)?;
-        for width in widths {
+        for width in widths.iter().copied() {
             if left == 0 {
                 break;
             }
-            if *width > 64 {
+            if width > 64 {
                 return Err(damaged("deltas are too wide"));
             }
             // The last one may be cut short: some writers do that.
             let length = values
-                .saturating_mul((*width).into())
+                .saturating_mul(width.into())
                 .div_ceil(8)
                 .min(rest.len() as u64);
-            rest = split(rest, length)?.1;
-            left = left.saturating_sub(values);
+            let (packed, after) = split(rest, length)?;
+            let count = left.min(values);
+            visit(Miniblock {
+                least,
+                packed,
+                width,
+                count,
+            })?;
+            rest = after;
+            left -= count;
         }
         bytes = rest;
     }
     Ok(bytes)
+}
+
+/// Checks one run of delta-encoded lengths, at most `most`. Gives their sum, and what follows the run.
+fn lengths(bytes: &[u8], most: u64) -> Result<(u64, &[u8])> {
+    let (mut length, mut sum) = (0_i32, 0_u64);
+    let rest = deltas(bytes, most, |block| {
+        let width = u64::from(block.width);
+        split(block.packed, (block.count * width).div_ceil(8))?;
+        for at in 0..block.count {
+            // The decoder wraps too.
+            let delta = block.least as i32;
+            let above = unpack(block.packed, at, width) as i32;
+            length = length.wrapping_add(delta).wrapping_add(above);
+            sum += u64::try_from(length).map_err(|_| damaged("a length is negative"))?;
+        }
+        Ok(())
+    })?;
+    Ok((sum, rest))
+}
+
+/// A zigzag varint.
+fn take_signed(bytes: &mut &[u8]) -> Result<i64> {
+    let value = take_varint(bytes)?;
+    Ok((value >> 1) as i64 ^ -((value & 1) as i64))
 }
 
 fn take_varint(bytes: &mut &[u8]) -> Result<u64> {
@@ -381,4 +483,44 @@ fn field(node: Field<'_>) -> bool {
         && node
             .children()
             .is_none_or(|children| children.iter().all(field))
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    /// A block of 128 in four miniblocks, of three values: 5, then two deltas of `delta`.
+    fn run(delta: i8) -> Vec<u8> {
+        let zigzag = |value: i8| (value << 1 ^ value >> 7) as u8;
+        vec![0x80, 1, 4, 3, zigzag(5), zigzag(delta), 0, 0, 0, 0]
+    }
+
+    #[test]
+    fn lengths_are_added_up() {
+        let bytes = [run(2), b"rest".to_vec()].concat();
+        assert_eq!(lengths(&bytes, 3).unwrap(), (5 + 7 + 9, &b"rest"[..]));
+    }
+
+    #[test]
+    fn lengths_that_are_too_many_or_negative_are_damage() {
+        let message = |bytes: &[u8], most| lengths(bytes, most).unwrap_err().to_string();
+        let expect = |found: String, words: &str| assert!(found.ends_with(words), "{found}");
+        expect(message(&run(2), 2), "a page has more deltas than values");
+        expect(message(&run(-3), 3), "a length is negative");
+        expect(
+            message(&run(2)[..5], 3),
+            "the length of a run is missing or too large",
+        );
+    }
+
+    #[test]
+    fn byte_arrays_end_in_their_page() {
+        let page = b"\x01\0\0\0a\x02\0\0\0bc";
+        assert_eq!(plain_byte_arrays(page, 2).unwrap(), 11);
+        assert_eq!(plain_byte_arrays(page, 1).unwrap(), 5);
+        assert!(plain_byte_arrays(&page[..10], 2).is_err());
+        assert!(plain_byte_arrays(b"\xff\xff\xff\xff", 1).is_err());
+    }
 }
