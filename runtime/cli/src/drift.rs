@@ -89,7 +89,7 @@ fn difference(name: &SourceName, locked: &Files<'_>, found: &Files<'_>) -> Optio
     };
     let more = match changed.count() {
         0 => String::new(),
-        more => format!(", and {} more", ui::counted(more as u64, "file")),
+        more => format!(", and {}", ui::counted(more as u64, "more file")),
     };
     Some(format!(
         "source `{name}` is not the one that was locked, and `--frozen` was given\n  expected {}\n  found    {}\n  in       {first}{more}",

@@ -1,5 +1,6 @@
 //! A pipeline in its directory: from `pinion.toml` and `pinion.lock` to a plan.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -265,14 +266,13 @@ impl Project {
         // Whatever is not there is told before anything is built.
         let mut resolved: BTreeMap<String, Resolved> = BTreeMap::new();
         for step in &pipeline.steps {
-            let reference = step.component.to_string();
-            if !resolved.contains_key(&reference) {
+            if let Entry::Vacant(new) = resolved.entry(step.component.to_string()) {
                 let locked = old
                     .filter(|_| !unlock.includes(&step.component))
                     .and_then(|lock| lock.component(&step.component));
                 let found = component::resolve(&step.component, locked, places, freeze)
                     .map_err(|error| error.used_by(step))?;
-                resolved.insert(reference, found);
+                new.insert(found);
             }
         }
         let mut built: BTreeMap<String, Component> = BTreeMap::new();
