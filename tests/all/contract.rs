@@ -103,6 +103,7 @@ fn fixtures_describe_themselves_as_what_they_export() {
         ("misbehave", Kind::RowMap),
         ("miscut", Kind::Source),
         ("moments", Kind::Reduce),
+        ("scale-and-add", Kind::RowMap),
         ("sort-rows", Kind::WholeTable),
     ];
     assert_eq!(kinds, expected);

@@ -557,9 +557,12 @@ fn what_is_no_component_of_a_step_is_refused() {
     bad-component: the component cannot be used
     caused by: it is not WebAssembly
     ");
-    insta::assert_snapshot!(bad(&whole[..whole.len() / 2]), @r"
+    // Where it is cut depends on how large the SDK is today.
+    let cut = bad(&whole[..whole.len() / 2]);
+    let numbers = regex::Regex::new(r"\d+").unwrap();
+    insta::assert_snapshot!(numbers.replace_all(&cut, "[N]"), @r"
     bad-component: the component cannot be used
-    caused by: failed to parse WebAssembly module: wasm component contains an invalid module section: section range 2504..959754 is out of bounds (bound = 485458)
+    caused by: failed to parse WebAssembly module: wasm component contains an invalid module section: section range [N]..[N] is out of bounds (bound = [N])
     ");
     insta::assert_snapshot!(bad(b"\0asm\x01\0\0\0"), @r"
     bad-component: the component cannot be used

@@ -353,15 +353,17 @@ pub(super) fn refusal(
     }
 }
 
-/// What a step says that may be the value of a param: the values of its facts, the column first, and an
-/// expression below its message.
+/// What a step says that may be the value of a param: an expression below its message, then the values of
+/// its facts, the column first. The expression comes first, since another may be named as the column is.
 fn quoted<'a>(message: &'a str, details: &'a [(String, String)]) -> impl Iterator<Item = &'a str> {
     let column = details.iter().filter(|(label, _)| label == "column");
     let values = column
         .chain(details)
         .map(|(_, value)| value.trim_matches('`'));
     let lines = message.lines().skip(1);
-    values.chain(lines.filter_map(|line| line.trim_start().strip_prefix("in ")))
+    lines
+        .filter_map(|line| line.trim_start().strip_prefix("in "))
+        .chain(values)
 }
 
 /// The path of the param that is a text or has its name, in the form of [`StepDecl::param_place`].

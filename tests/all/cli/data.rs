@@ -93,7 +93,7 @@ fn rows_of_other_lengths() {
     error: step `trips` cannot read its source
       in data/trips.csv
       in pinion.toml, line 10
-    caused by: line 4 of the CSV file has the wrong number of fields
+    caused by: line 4 of the CSV file (row 3) has 5 fields instead of 4
     ");
 }
 
@@ -110,7 +110,7 @@ fn text_that_is_not_utf8() {
     error: step `trips` cannot read its source
       in data/trips.csv
       in pinion.toml, line 10
-    caused by: line 3 of the CSV file is not UTF-8
+    caused by: line 3 of the CSV file (row 2) is not UTF-8 in column `city`
     ");
 }
 

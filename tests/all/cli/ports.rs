@@ -50,9 +50,13 @@ where = "minuets <= ${params.most}"
     error: step `short` cannot take what it is given: there is no column `minuets`
       in minuets <= 60
          ^
-      in pinion.toml, line 19
+      column  minuets
+      port    rows
+      from    trips.table
+      columns day, city, km, minutes
+      in      pinion.toml, line 19
 
-    hint: names like it are `minutes`
+    hint: did you mean `minutes`?
     ");
 }
 
@@ -119,7 +123,10 @@ params = { where = "city < 3" }
     error: step `short` cannot take what it is given: `VARCHAR` and `INTEGER` cannot be compared without a cast
       in city < 3
          ^
-      in pinion.toml, line 17
+      column city
+      port   rows
+      from   trips.table
+      in     pinion.toml, line 17
     ");
 }
 
