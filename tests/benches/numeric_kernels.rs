@@ -45,12 +45,7 @@ const KERNELS: [(&str, &str, Native, fn(usize) -> usize); 7] = [
         bench_kernels::sigmoid_map,
         |n| n,
     ),
-    (
-        "div, sqrt map",
-        "norm_map",
-        bench_kernels::norm_map,
-        |n| n,
-    ),
+    ("div, sqrt map", "norm_map", bench_kernels::norm_map, |n| n),
 ];
 
 /// Values that a kernel reads.
@@ -169,7 +164,13 @@ fn kernels() -> Vec<u8> {
     let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     let target: PathBuf = workspace.join("target/wasm");
     let status = Command::new("cargo")
-        .args(["rustc", "--package", "bench-kernels", "--profile", "component"])
+        .args([
+            "rustc",
+            "--package",
+            "bench-kernels",
+            "--profile",
+            "component",
+        ])
         .args(["--target", "wasm32-wasip2", "--crate-type", "cdylib"])
         .arg("--target-dir")
         .arg(&target)

@@ -4,8 +4,8 @@
 //! here sees the bits of all its operands, so an instruction that is forgotten costs time and no result.
 
 use wasmparser::{
-    BrTable, FrameKind, FuncValidator, FuncValidatorAllocations, FunctionBody, ModuleArity, Operator, OperatorsReader, ValType,
-    WasmModuleResources,
+    BrTable, FrameKind, FuncValidator, FuncValidatorAllocations, FunctionBody, ModuleArity,
+    Operator, OperatorsReader, ValType, WasmModuleResources,
 };
 
 use super::Refused;
@@ -431,7 +431,11 @@ impl<'a, R: WasmModuleResources> Walk<'a, R> {
             }
             return Ok(());
         }
-        if self.frames.last().is_some_and(|frame| frame.kind == FrameKind::Loop) {
+        if self
+            .frames
+            .last()
+            .is_some_and(|frame| frame.kind == FrameKind::Loop)
+        {
             // Its label is its start; only what falls through gets here.
             self.frames.pop();
             return Ok(());

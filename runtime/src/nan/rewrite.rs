@@ -1,6 +1,8 @@
 //! Puts rewritten code into a component of which every other byte is kept.
 
-use wasm_encoder::{CodeSection, Encode, Ieee32, Ieee64, InstructionSink, Section, ValType};
+use wasm_encoder::{
+    BlockType, CodeSection, Encode, Ieee32, Ieee64, InstructionSink, Section, ValType,
+};
 use wasmparser::FunctionBody;
 
 use super::Refused;
@@ -123,14 +125,18 @@ impl Scratch {
             Insertion::Scalar(Width::F32, kind) => {
                 let local = self.local(ValType::F32);
                 let bits = F32_NAN | u32::from(kind == Kind::Negated) << 31;
-                code.local_tee(local).f32_const(Ieee32::new(bits));
-                code.local_get(local).local_get(local).f32_eq().select();
+                code.local_tee(local).local_get(local).f32_ne();
+                code.if_(BlockType::Empty);
+                code.f32_const(Ieee32::new(bits)).local_set(local);
+                code.end().local_get(local);
             }
             Insertion::Scalar(Width::F64, kind) => {
                 let local = self.local(ValType::F64);
                 let bits = F64_NAN | u64::from(kind == Kind::Negated) << 63;
-                code.local_tee(local).f64_const(Ieee64::new(bits));
-                code.local_get(local).local_get(local).f64_eq().select();
+                code.local_tee(local).local_get(local).f64_ne();
+                code.if_(BlockType::Empty);
+                code.f64_const(Ieee64::new(bits)).local_set(local);
+                code.end().local_get(local);
             }
             Insertion::Vector(lanes) => {
                 let local = self.local(ValType::V128);

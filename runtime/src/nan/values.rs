@@ -170,7 +170,8 @@ impl Values {
             let Some(site) = node.site else { continue };
             let known = matches!(node.kind, Kind::Canonical | Kind::Negated);
             // What is derived from exact operands is exact.
-            let derived = node.rule != Rule::Arithmetic && operands.of_index(index).iter().all(exact);
+            let derived =
+                node.rule != Rule::Arithmetic && operands.of_index(index).iter().all(exact);
             if node.demanded && known && !derived {
                 sites.push((site, node.kind));
             }
