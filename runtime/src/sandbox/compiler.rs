@@ -210,3 +210,41 @@ fn check_header(bytes: &[u8]) -> Result<(), BadComponent> {
         _ => invalid("it is not WebAssembly"),
     }
 }
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    fn uses_switch(text: &str) -> bool {
+        let compiler = Compiler::new(1, None).unwrap();
+        let bytes = wat::parse_str(text).unwrap();
+        let digest = ComponentDigest::of(&bytes);
+        let compiled = compiler.component(digest, &|| Ok(bytes.clone()), |_, _| Ok(()));
+        assert!(compiled.is_ok());
+        compiler.switched.get().is_some()
+    }
+
+    #[test]
+    fn what_cannot_be_rewritten_is_compiled_with_the_switch() {
+        assert!(!uses_switch(
+            "(component (core module (func (param f64) (result f64) (f64.sqrt (local.get 0)))))"
+        ));
+        // Typed references to functions: the engine knows them, the pass does not.
+        assert!(uses_switch(
+            "(component (core module
+                (type $t (func (param f64) (result f64)))
+                (func (param (ref $t)) (result f64) (call_ref $t (f64.const 1) (local.get 0)))))"
+        ));
+    }
+
+    #[test]
+    fn code_of_the_two_engines_is_kept_apart() {
+        let compiler = Compiler::new(1, None).unwrap();
+        let digest = ComponentDigest::of(b"a component");
+        assert_ne!(
+            compiler.rewritten.code_key(&digest),
+            compiler.switched().unwrap().code_key(&digest)
+        );
+    }
+}

@@ -29,7 +29,7 @@ const SCALAR: [&str; 17] = [
 /// Ways to see the bits of `E`. Each is an expression of type i64, in a function with parameters `$a` and
 /// `$b`, and locals `$x` and `$y` of type `T` and `$i` and `$j` of type i32. `B(…)` are the bits of a float.
 /// `C` is a condition that depends on the parameters.
-const SEEN: [&str; 44] = [
+const SEEN: [&str; 48] = [
     "B(E)",
     // Stores.
     "(T.store (i32.const 0) E) (i64.load (i32.const 0))",
@@ -50,6 +50,11 @@ const SEEN: [&str; 44] = [
     "(call_indirect (type $bits) E (i32.const 0))",
     "B((call $same E))",
     "(call $bits (T.neg E))",
+    // Ways out of a function.
+    "B((call $falls (local.get $a) (local.get $b) (local.get $i)))",
+    "B((call $returns (local.get $a) (local.get $b) (local.get $i)))",
+    "B((call $leaves (local.get $a) (local.get $b) (local.get $i)))",
+    "B((call $may_leave (local.get $a) (local.get $b) (local.get $i)))",
     // Globals.
     "(global.set $g E) B((global.get $g))",
     // One of two.
@@ -140,8 +145,8 @@ fn scalars_have_the_switchs_bits_wherever_they_are_seen() {
                         " AGAIN",
                         " (i32.lt_u (local.tee $j (i32.add (local.get $j) (i32.const 1))) (i32.const 3))",
                     )
-                    .replace(" C", " (i32.and (local.get $i) (i32.const 1))");
-                let module = scalar_module(&seen, bits).replace('T', float);
+                    .replace(" C", " (local.get $i)");
+                let module = scalar_module(&seen, &expression, bits).replace('T', float);
                 let name = format!("{float}, {other}: {seen}");
                 let wasm =
                     wat::parse_str(&module).unwrap_or_else(|error| panic!("{error}\n{module}"));
@@ -178,7 +183,7 @@ fn with_bits(text: &str, bits: &str) -> String {
     text
 }
 
-fn scalar_module(seen: &str, bits: &str) -> String {
+fn scalar_module(seen: &str, expression: &str, bits: &str) -> String {
     let close = ")".repeat(bits.matches('(').count());
     let pairs = pairs(
         "(call $seen (T.load (local.get $p)) (T.load (local.get $q)) (i32.add (local.get $p) (local.get $q)))",
@@ -192,15 +197,20 @@ fn scalar_module(seen: &str, bits: &str) -> String {
             (global $g (export \"g\") (mut T) (T.const 0))
             (func $bits (type $bits) {bits}(local.get 0){close})
             (func $same (param $a T) (result T) (return (T.mul (local.get $a) (T.const 1))))
+            (func $falls (param $a T) (param $b T) (param $i i32) (result T) {expression})
+            (func $returns (param $a T) (param $b T) (param $i i32) (result T)
+                (return {expression}))
+            (func $leaves (param $a T) (param $b T) (param $i i32) (result T)
+                (block (br 1 {expression})) (unreachable))
+            (func $may_leave (param $a T) (param $b T) (param $i i32) (result T)
+                {expression} (br_if 0 (local.get $i)) (drop) (local.get $b))
             (func $seen (param $a T) (param $b T) (param $at i32) (result i64)
                 (local $x T) (local $y T) (local $i i32) (local $j i32)
                 (i64.store (i32.const 0) (i64.const 0))
-                (local.set $i (i32.shr_u (local.get $at) (i32.const SHIFT)))
+                (local.set $i (i32.and (i32.shr_u (local.get $at) (i32.const 3)) (i32.const 1)))
                 {seen})
             {pairs})"
     )
-    .replace("(i32.const SHIFT)", "(i32.const 3)")
-    .replace("STRIDE", "8")
 }
 
 /// Does something for all pairs of values and stores what it gives.
