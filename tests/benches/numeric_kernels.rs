@@ -2,7 +2,7 @@
 //! canonicalised by the engine and by `pinion_runtime::nan`.
 //!
 //! ```sh
-//! cargo bench -p pinion-tests --bench numeric_kernels
+//! cargo bench --profile dev -p pinion-tests --bench numeric_kernels
 //! ```
 //!
 //! Modes take turns, and the best of all rounds counts. Nothing is printed before all modes agree.
@@ -22,8 +22,10 @@ use wasmtime::{Config, Engine, Instance, Memory, Module, Store, TypedFunc};
 
 type Native = unsafe extern "C" fn(*const f64, *mut f64, usize);
 
-/// By name: the native function, and how many values it writes for `n`.
-const KERNELS: [(&str, &str, Native, fn(usize) -> usize); 7] = [
+/// A name, the symbol, the native function, and how many values it writes for `n`.
+type Kernel = (&'static str, &'static str, Native, fn(usize) -> usize);
+
+const KERNELS: [Kernel; 7] = [
     ("serial sum", "serial_sum", bench_kernels::serial_sum, |_| 1),
     ("8-lane sum", "lane_sum", bench_kernels::lane_sum, |_| 1),
     ("a*x+b map", "affine_map", bench_kernels::affine_map, |n| n),
@@ -51,7 +53,7 @@ const KERNELS: [(&str, &str, Native, fn(usize) -> usize); 7] = [
 /// Values that a kernel reads.
 const VALUES: usize = 3_200_000;
 
-const ROUNDS: usize = 15;
+const ROUNDS: usize = 41;
 
 /// How the kernels are compiled.
 struct Mode {

@@ -135,10 +135,9 @@ fn scalars_have_the_switchs_bits_wherever_they_are_seen() {
             for seen in SEEN {
                 let seen = seen.replace(" E", &format!(" {expression}"));
                 let seen = seen.replace("(E", &format!("({expression}"));
-                let seen = if seen.starts_with('E') {
-                    format!("{expression}{}", &seen[1..])
-                } else {
-                    seen
+                let seen = match seen.strip_prefix('E') {
+                    Some(rest) => format!("{expression}{rest}"),
+                    None => seen,
                 };
                 let seen = with_bits(&seen, bits)
                     .replace(

@@ -156,16 +156,16 @@ impl Writer {
             13..=14 => {
                 let label = self.labels;
                 self.labels += 1;
-                write!(
+                writeln!(
                     self.text,
-                    "(block $out{label} (local.set $i{label} (i32.const 0)) (loop $l{label}\n"
+                    "(block $out{label} (local.set $i{label} (i32.const 0)) (loop $l{label}"
                 )
                 .unwrap();
                 self.statements();
-                write!(
+                writeln!(
                     self.text,
                     "(br_if $l{label} (i32.lt_u (local.tee $i{label}
-                        (i32.add (local.get $i{label}) (i32.const 1))) (i32.const 3)))))\n"
+                        (i32.add (local.get $i{label}) (i32.const 1))) (i32.const 3)))))"
                 )
                 .unwrap();
                 self.labels = label;
@@ -217,13 +217,13 @@ fn program(seed: u64) -> String {
             writer.statements();
         }
         let result = writer.float("f64", 3);
-        write!(
+        writeln!(
             module,
             "(func (export \"{function}\") (param $60 f64) (param $30 f32) (param $61 f64) (result f64)
                 (local $62 f64) (local $63 f64) (local $31 f32) (local $32 f32) (local $33 f32)
                 {}
                 {}
-                {result})\n",
+                {result})",
             (0..40).map(|at| format!("(local $i{at} i32)")).collect::<String>(),
             writer.text,
         )

@@ -56,7 +56,7 @@ fn module(seed: u64) -> Module {
         tail_call_enabled: false,
         threads_enabled: false,
         wide_arithmetic_enabled: false,
-        simd_enabled: seed % 2 == 0,
+        simd_enabled: seed.is_multiple_of(2),
         max_imports: 0,
         min_funcs: 4,
         max_funcs: 10,
