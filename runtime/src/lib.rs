@@ -23,6 +23,8 @@ pub mod table;
 
 pub mod unit;
 
+pub mod nan;
+
 pub mod sandbox;
 
 pub mod pipeline;

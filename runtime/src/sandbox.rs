@@ -7,6 +7,7 @@
 
 mod batch;
 mod call;
+mod compiler;
 mod console;
 mod imports;
 mod outcome;
@@ -21,14 +22,14 @@ use arrow_array::ArrayRef;
 use arrow_schema::Field;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
-use wasmtime::component::types::ComponentItem;
-use wasmtime::component::{Component, InstancePre, Linker};
-use wasmtime::{Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
+use wasmtime::Engine;
+use wasmtime::component::{Component, InstancePre};
 
-use crate::digest::{ComponentDigest, Digest, StructuredHasher};
+use crate::digest::{ComponentDigest, Digest};
 use crate::error::listed;
 use crate::table::Chunk;
 use crate::unit::Limits;
+use compiler::Compiler;
 
 pub use outcome::{Done, Made, MadePartition, Returned};
 pub use state::LimitReached;
@@ -245,9 +246,7 @@ pub const MAX_COMPONENT_BYTES: usize = 128 << 20;
 
 /// Runs units. One for a process; shared by its threads.
 pub struct Sandbox {
-    engine: Engine,
-    linker: Linker<state::State>,
-    cache: Option<Arc<dyn CodeCache>>,
+    compiler: Compiler,
     programs: Mutex<BTreeMap<ComponentDigest, Arc<Program>>>,
 }
 
@@ -277,15 +276,8 @@ impl Sandbox {
     /// # Errors
     /// [`StepError::Host`] if the machine cannot reserve the address space.
     pub fn new(threads: usize, cache: Option<Arc<dyn CodeCache>>) -> Result<Self, StepError> {
-        let host = |error: wasmtime::Error| StepError::Host(format!("{error:#}"));
-        let engine = Engine::new(&config(threads)).map_err(host)?;
-        let mut linker = Linker::new(&engine);
-        wasi::add_to_linker(&mut linker).map_err(host)?;
-        imports::add_to_linker(&mut linker).map_err(host)?;
         Ok(Self {
-            engine,
-            linker,
-            cache,
+            compiler: Compiler::new(threads, cache)?,
             programs: Mutex::default(),
         })
     }
@@ -302,16 +294,7 @@ impl Sandbox {
         if let Some(program) = self.known(&digest) {
             return Ok(program);
         }
-        let component = self.component(digest, bytes)?;
-        let kind = kind(&self.engine, &component).map_err(StepError::BadComponent)?;
-        let pre = self.linker.instantiate_pre(&component).map_err(|error| {
-            let refused = refused_imports(&self.engine, &component);
-            StepError::BadComponent(if refused.is_empty() {
-                BadComponent::Signature(format!("{error:#}"))
-            } else {
-                BadComponent::Imports { refused }
-            })
-        })?;
+        let (kind, pre) = self.compiler.component(digest, bytes, kind)?;
         let program = Arc::new(Program { digest, kind, pre });
         if let Ok(mut programs) = self.programs.lock() {
             programs.insert(digest, Arc::clone(&program));
@@ -322,153 +305,11 @@ impl Sandbox {
     fn known(&self, digest: &ComponentDigest) -> Option<Arc<Program>> {
         self.programs.lock().ok()?.get(digest).cloned()
     }
-
-    fn component(
-        &self,
-        digest: ComponentDigest,
-        bytes: &dyn Fn() -> Result<Vec<u8>, StepError>,
-    ) -> Result<Component, StepError> {
-        let key = self.code_key(&digest);
-        if let Some(code) = self.cache.as_ref().and_then(|cache| cache.load(&key)) {
-            #[expect(
-                unsafe_code,
-                reason = "loading compiled code is running it; `CodeCache` promises that it is ours"
-            )]
-            // SAFETY: the cache gives back only what `keep` was given, under a key of engine and component.
-            let loaded = unsafe { Component::deserialize(&self.engine, &code) };
-            if let Ok(component) = loaded {
-                return Ok(component);
-            }
-        }
-        let bytes = bytes()?;
-        if bytes.len() > MAX_COMPONENT_BYTES {
-            return Err(StepError::BadComponent(BadComponent::TooLarge {
-                found: bytes.len(),
-            }));
-        }
-        let found = ComponentDigest::of(&bytes);
-        if found != digest {
-            return Err(StepError::Host(format!(
-                "component {digest} was asked for and {found} was given"
-            )));
-        }
-        check_header(&bytes).map_err(StepError::BadComponent)?;
-        let component = Component::from_binary(&self.engine, &bytes).map_err(|error| {
-            StepError::BadComponent(BadComponent::Invalid(format!("{error:#}")))
-        })?;
-        if let Some(cache) = &self.cache
-            && let Ok(code) = component.serialize()
-        {
-            cache.keep(&key, &code);
-        }
-        Ok(component)
-    }
-
-    /// Compiled code depends on the component, the engine with its settings and the machine's features.
-    fn code_key(&self, digest: &ComponentDigest) -> Digest {
-        let mut engine = EngineHasher(StructuredHasher::new("pinion code v1"));
-        std::hash::Hash::hash(&self.engine.precompile_compatibility_hash(), &mut engine);
-        engine.0.component(digest).finish()
-    }
-
-    pub(crate) fn engine(&self) -> &Engine {
-        &self.engine
-    }
-}
-
-/// Lets wasmtime's own `Hash` feed a digest.
-struct EngineHasher(StructuredHasher);
-
-impl std::hash::Hasher for EngineHasher {
-    fn finish(&self) -> u64 {
-        0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        self.0.bytes(bytes);
-    }
 }
 
 /// Stack that a guest may use: the same on every machine, though frames differ, which is why an overflow
 /// is never a result.
 const STACK_BYTES: usize = 1 << 20;
-
-/// Address space for one linear memory; what a guest may really use is its limit.
-const MEMORY_RESERVATION: u64 = 4 << 30;
-
-fn config(threads: usize) -> Config {
-    let mut config = Config::new();
-    // Everything that could make two machines differ is switched off or made deterministic.
-    config
-        .cranelift_nan_canonicalization(true)
-        .relaxed_simd_deterministic(true)
-        .wasm_relaxed_simd(false)
-        .wasm_memory64(false)
-        .wasm_tail_call(false)
-        .wasm_custom_page_sizes(false)
-        .wasm_wide_arithmetic(false)
-        .consume_fuel(true)
-        .concurrency_support(false)
-        .max_wasm_stack(STACK_BYTES)
-        .async_stack_size(STACK_BYTES + (1 << 20))
-        .wasm_backtrace_max_frames(std::num::NonZeroUsize::new(16))
-        .memory_reservation(MEMORY_RESERVATION)
-        .memory_init_cow(true);
-    // A few more than threads: an instance is returned to the pool a moment after the next is asked for.
-    let instances = u32::try_from(threads)
-        .unwrap_or(1)
-        .saturating_mul(2)
-        .saturating_add(4);
-    let mut pool = PoolingAllocationConfig::default();
-    pool.total_component_instances(instances)
-        .total_core_instances(instances * 8)
-        .total_memories(instances * 2)
-        .total_tables(instances * 8)
-        .total_stacks(instances)
-        .table_elements(1 << 17)
-        .max_memory_size(MEMORY_RESERVATION as usize)
-        .max_component_instance_size(4 << 20)
-        .max_core_instance_size(4 << 20)
-        .linear_memory_keep_resident(1 << 20);
-    config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
-    config
-}
-
-/// Tells what is plainly no component from one that is damaged.
-fn check_header(bytes: &[u8]) -> Result<(), BadComponent> {
-    let invalid = |message: &str| Err(BadComponent::Invalid(message.to_owned()));
-    match bytes {
-        [0, b'a', b's', b'm', 1, 0, 0, 0, ..] => invalid("it is a core module and no component"),
-        [0, b'a', b's', b'm', ..] => Ok(()),
-        _ => invalid("it is not WebAssembly"),
-    }
-}
-
-/// Imports of interfaces that are not defined for steps, in order.
-fn refused_imports(engine: &Engine, component: &Component) -> Vec<String> {
-    let is_given = |import: &str| {
-        let (interface, version) = import.split_once('@').unwrap_or((import, ""));
-        let (given, track): (&[&str], _) = match interface.starts_with("wasi:") {
-            true => (&wasi::INTERFACES, "0.2."),
-            false => (&imports::INTERFACES, "0.1."),
-        };
-        given.contains(&interface) && version.starts_with(track)
-    };
-    let component_type = component.component_type();
-    // What is only types asks for nothing.
-    let asks = |import: &ComponentItem| match import {
-        ComponentItem::Type(_) => false,
-        ComponentItem::ComponentInstance(instance) => instance
-            .exports(engine)
-            .any(|(_, export)| !matches!(export.ty, ComponentItem::Type(_))),
-        _ => true,
-    };
-    component_type
-        .imports(engine)
-        .filter(|(name, import)| !is_given(name) && asks(&import.ty))
-        .map(|(name, _)| name.to_owned())
-        .collect()
-}
 
 fn kind(engine: &Engine, component: &Component) -> Result<Kind, BadComponent> {
     let component_type = component.component_type();

@@ -17,9 +17,10 @@ use crate::table::{Selection, Table, schema_digest};
 /// Version of the key's own form. A change makes every stored unit unknown.
 pub const KEY_VERSION: u64 = 1;
 
-/// Version of everything that may change a result or a fuel figure: the engine, its settings, the host's
-/// kernels and the contract. Part of every key and every run digest.
-pub const SEMANTICS: &str = "1+wasmtime-48.0";
+/// Version of everything that may change a result or a fuel figure: the engine, its settings, how
+/// components are rewritten before they are compiled, the host's kernels and the contract. Part of every
+/// key and every run digest.
+pub const SEMANTICS: &str = "2+wasmtime-48.0";
 
 /// One piece of work.
 #[derive(Clone, Debug)]

@@ -631,6 +631,14 @@ fn a_byte_that_changed_is_never_run() {
 }
 
 #[test]
+fn what_toolchains_make_today_needs_no_nan_switch() {
+    for name in fixtures::names() {
+        let rewritten = pinion_runtime::nan::canonicalise(fixtures::component(name));
+        assert!(rewritten.is_ok(), "{name}: {rewritten:?}");
+    }
+}
+
+#[test]
 fn exports_that_are_empty_are_refused_when_they_are_called() {
     let bytes = wat::parse_str(
         r#"(component (instance $i)

@@ -229,7 +229,7 @@ impl Sandbox {
             stderr: Console::default(),
             session: Session::new(unit, data, limits),
         };
-        let mut store = Store::new(self.engine(), state);
+        let mut store = Store::new(program.pre.engine(), state);
         store.limiter(|state| &mut state.memory);
         store.set_fuel(limits.fuel).map_err(host)?;
         store
