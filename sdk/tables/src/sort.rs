@@ -34,6 +34,17 @@ pub enum Key<'a> {
     Bytes(&'a [u8]),
 }
 
+impl Key<'_> {
+    /// The word, if it is one.
+    #[must_use]
+    pub fn word(self) -> Option<u64> {
+        match self {
+            Self::Word(word) => Some(word),
+            Self::Null | Self::Bytes(_) => None,
+        }
+    }
+}
+
 impl Sorter {
     /// Sorts by columns with these fields, compared in turn, within about `memory` bytes.
     ///
