@@ -130,16 +130,16 @@ impl Keys {
         self.nulls.as_ref().is_some_and(|nulls| nulls.is_null(row))
     }
 
-    /// The keys as a column, which [`Keys::from_array`] reads.
+    /// A hash of the key of `row`.
     #[must_use]
-    pub fn into_array(self) -> ArrayRef {
-        match self.values {
-            KeyValues::Words(words) => Arc::new(UInt64Array::new(words, self.nulls)),
-            KeyValues::Bytes(bytes) => Arc::new(bytes),
+    pub fn hash(&self, row: usize) -> u64 {
+        match &self.values {
+            KeyValues::Words(words) => hash_word(words[row]),
+            KeyValues::Bytes(bytes) => hash_bytes(bytes.value(row)),
         }
     }
 
-    /// The keys that were made a column, none of which was null.
+    /// The keys in a column of them, none of which is null.
     ///
     /// # Errors
     /// `bad-data` if they are something else.

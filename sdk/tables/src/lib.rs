@@ -5,6 +5,7 @@
 //! aside and merges it. The host moves the rows. Hashes have fixed seeds and decide nothing but where
 //! something lies in memory. Deterministic.
 
+pub mod join;
 pub mod key;
 
 mod map;

@@ -160,7 +160,11 @@ impl<K: RunColumn> RunWriter<K> {
         self.scratch.write(&Batch::new(count, columns)?)
     }
 
-    fn finish(mut self) -> Result<Table> {
+    /// The rows in the order in which they came, as columns `key` and `row`.
+    ///
+    /// # Errors
+    /// What the host refuses.
+    pub fn finish(mut self) -> Result<Table> {
         if !self.rows.is_empty() {
             self.flush()?;
         }
