@@ -250,6 +250,64 @@ fn bad_params_are_refused() {
     assert!(testing::whole_table::<GroupRows>(r#"{"by": ["km"]}"#, &inputs).is_ok());
 }
 
+/// What DuckDB finds, from `tests/oracles/large_tables.py`.
+fn oracle() -> serde_json::Value {
+    serde_json::from_str(include_str!("../tests/data/duckdb.json")).unwrap()
+}
+
+/// The rows of a table in the oracle's file, the columns `row`, `k`, `t` and `x`, named anew.
+fn oracle_rows(columns: &serde_json::Value, names: [&str; 4]) -> RecordBatch {
+    let values = |column: usize| columns[column].as_array().unwrap().iter();
+    let integers = |column| {
+        values(column)
+            .map(|value| value.as_i64())
+            .collect::<Int64Array>()
+    };
+    let text: StringArray = values(2).map(|value| value.as_str()).collect();
+    let floats: Float64Array = values(3).map(|value| value.as_f64()).collect();
+    let arrays: [ArrayRef; 4] = [
+        Arc::new(integers(0)),
+        Arc::new(integers(1)),
+        Arc::new(text),
+        Arc::new(floats),
+    ];
+    let columns = names
+        .into_iter()
+        .zip(arrays)
+        .map(|(name, array)| (name, array, true));
+    RecordBatch::try_from_iter_with_nullable(columns).unwrap()
+}
+
+#[test]
+fn figures_are_those_that_duckdb_finds() {
+    let oracle = oracle();
+    let rows = oracle_rows(&oracle["columns"], ["row", "k", "t", "x"]);
+    let groups = run(
+        r#"{"by": ["k", "t"], "aggregates": {
+            "2": {"function": "count"}, "3": {"function": "count", "column": "x"},
+            "4": {"function": "sum", "column": "x"}, "5": {"function": "mean", "column": "x"},
+            "6": {"function": "min", "column": "x"}, "7": {"function": "max", "column": "x"},
+            "8": {"function": "sum", "column": "row"}, "9": {"function": "first", "column": "row"}}}"#,
+        &rows,
+    );
+    let expected = oracle["groups"].as_array().unwrap();
+    assert_eq!(groups.num_rows(), expected.len());
+    for (row, expected) in expected.iter().enumerate() {
+        let found = (0..10).map(|column| {
+            let array = groups.column(column);
+            match array.data_type() {
+                _ if array.is_null(row) => serde_json::Value::Null,
+                arrow_schema::DataType::Utf8 => array.as_string::<i32>().value(row).into(),
+                arrow_schema::DataType::Int64 => {
+                    array.as_primitive::<Int64Type>().value(row).into()
+                }
+                _ => array.as_primitive::<Float64Type>().value(row).into(),
+            }
+        });
+        assert_eq!(&found.collect::<serde_json::Value>(), expected, "{row}");
+    }
+}
+
 proptest! {
     /// In memory or sorted, and however rows are cut, groups are those of a map.
     #[test]

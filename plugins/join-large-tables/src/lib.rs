@@ -23,7 +23,7 @@ mod index;
 mod params;
 mod side;
 
-use arrow_array::{Array, BinaryArray, UInt64Array};
+use arrow_array::{BinaryArray, UInt64Array};
 use pinion_sdk::{
     Descriptor, Error, Inputs, Outputs, Result, Shape, Shapes, Table, TableWriter, WholeTable,
     context,

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Int8Type, Int64Type};
 use arrow_array::{
-    ArrayRef, BooleanArray, Date32Array, Date64Array, Decimal128Array, DictionaryArray,
+    Array, ArrayRef, BooleanArray, Date32Array, Date64Array, Decimal128Array, DictionaryArray,
     Float64Array, Int8Array, Int64Array, LargeStringArray, RecordBatch, StringArray,
     TimestampMillisecondArray, TimestampSecondArray, UInt64Array,
 };
@@ -194,6 +194,50 @@ fn columns_are_named_as_check_promised() {
     assert_eq!(code(r#"{"on": "z"}"#, &right), "missing-column");
     let floats = keyed(Arc::new(Float64Array::from(vec![1.0])), "b");
     assert_eq!(code(r#"{"on": "k"}"#, &floats), "wrong-type");
+}
+
+/// What DuckDB finds, from `tests/oracles/large_tables.py`.
+fn oracle() -> serde_json::Value {
+    serde_json::from_str(include_str!("../tests/data/duckdb.json")).unwrap()
+}
+
+/// The rows of a table in the oracle's file, the columns `row`, `k`, `t` and `x`, named anew.
+fn oracle_rows(columns: &serde_json::Value, names: [&str; 4]) -> RecordBatch {
+    let values = |column: usize| columns[column].as_array().unwrap().iter();
+    let integers = |column| {
+        values(column)
+            .map(|value| value.as_i64())
+            .collect::<Int64Array>()
+    };
+    let text: StringArray = values(2).map(|value| value.as_str()).collect();
+    let floats: Float64Array = values(3).map(|value| value.as_f64()).collect();
+    let arrays: [ArrayRef; 4] = [
+        Arc::new(integers(0)),
+        Arc::new(integers(1)),
+        Arc::new(text),
+        Arc::new(floats),
+    ];
+    let columns = names
+        .into_iter()
+        .zip(arrays)
+        .map(|(name, array)| (name, array, true));
+    RecordBatch::try_from_iter_with_nullable(columns).unwrap()
+}
+
+#[test]
+fn matches_are_those_that_duckdb_finds() {
+    let oracle = oracle();
+    let left = oracle_rows(&oracle["left"], ["a", "k", "t", "x"]);
+    let right = oracle_rows(&oracle["right"], ["b", "k", "t", "y"]);
+    for how in ["inner", "left"] {
+        let expected: Vec<(i64, Option<i64>)> =
+            serde_json::from_value(oracle["pairs"][how].clone()).unwrap();
+        let params = format!(r#"{{"on": ["k", "t"], "how": "{how}"}}"#);
+        for (memory, piece) in [(0, 7), (3000, 10), (LARGE, 200)] {
+            let found = join(&params, &inputs(&left, &right, piece), memory).unwrap();
+            assert_eq!(pairs(&found), expected, "{how} {memory}");
+        }
+    }
 }
 
 proptest! {

@@ -266,4 +266,63 @@ mod tests {
         assert_eq!(error.code, "missing-column");
         assert!(SortRows::check(by(r#"{"by": ["n"]}"#), &shapes).is_ok());
     }
+
+    /// What DuckDB finds, from `tests/oracles/large_tables.py`.
+    fn oracle() -> serde_json::Value {
+        serde_json::from_str(include_str!("../tests/data/duckdb.json")).unwrap()
+    }
+
+    /// The rows of a table in the oracle's file, the columns `row`, `k`, `t` and `x`, named anew.
+    fn oracle_rows(columns: &serde_json::Value, names: [&str; 4]) -> RecordBatch {
+        let values = |column: usize| columns[column].as_array().unwrap().iter();
+        let integers = |column| {
+            values(column)
+                .map(|value| value.as_i64())
+                .collect::<Int64Array>()
+        };
+        let text: StringArray = values(2).map(|value| value.as_str()).collect();
+        let floats: Float64Array = values(3).map(|value| value.as_f64()).collect();
+        let arrays: [ArrayRef; 4] = [
+            Arc::new(integers(0)),
+            Arc::new(integers(1)),
+            Arc::new(text),
+            Arc::new(floats),
+        ];
+        let columns = names
+            .into_iter()
+            .zip(arrays)
+            .map(|(name, array)| (name, array, true));
+        RecordBatch::try_from_iter_with_nullable(columns).unwrap()
+    }
+
+    #[test]
+    fn rows_are_in_the_order_that_duckdb_finds() {
+        let oracle = oracle();
+        let rows = oracle_rows(&oracle["columns"], ["n", "k", "t", "x"]);
+        let of = |name, descending, nulls_first| {
+            let order = Order {
+                descending,
+                nulls_first,
+            };
+            (name, order)
+        };
+        for (by, keys) in [
+            ("x", vec![of("x", false, false)]),
+            ("t", vec![of("t", true, true)]),
+            ("k, t", vec![of("k", false, true), of("t", true, false)]),
+        ] {
+            let expected: Vec<i64> = serde_json::from_value(oracle["rows"][by].clone()).unwrap();
+            for memory in [1, 2000, MEMORY_BYTES] {
+                let batches = (0..20).map(|piece| rows.slice(10 * piece, 10));
+                let table = Table::local(rows.schema().fields().to_vec(), batches.collect());
+                let mut writer = TableWriter::local();
+                sort(&table, &keys, memory, &mut writer).unwrap();
+                assert_eq!(
+                    numbers(&writer.into_partitions()),
+                    expected,
+                    "{by} {memory}"
+                );
+            }
+        }
+    }
 }
