@@ -15,19 +15,19 @@ mod index;
 mod params;
 
 use arrow_array::UInt64Array;
-use arrow_schema::{Field, FieldRef};
+use arrow_schema::FieldRef;
 use pinion_sdk::{
-    Batch, Descriptor, Error, Inputs, Output, Result, RowMap, Shape, Shapes, Table, context,
+    Batch, Descriptor, Inputs, Output, Result, RowMap, Shape, Shapes, Table, context,
 };
-use pinion_values::{Column, Kind, kind, write_key};
+use pinion_tables::join::{How, Names, check_key};
+use pinion_values::{Column, write_key};
 
 use index::Index;
-use params::{Added, How, Params};
+use params::Params;
 
 struct JoinTables {
-    params: Params,
-    /// Names of key columns, left and right.
-    keys: Vec<(String, String)>,
+    names: Names,
+    how: How,
     /// The key columns of `right`.
     right_keys: Vec<FieldRef>,
     /// The columns of `right` to add, by the names that they have there.
@@ -50,49 +50,24 @@ impl RowMap for JoinTables {
     }
 
     fn check(params: Params, inputs: &Shapes) -> Result<Vec<Shape>> {
-        let keys = params.keys()?;
         let (left, right) = (inputs.table("left")?, inputs.table("right")?);
-        for (left_name, right_name) in &keys {
-            check_key(left.field(left_name)?, right.field(right_name)?)?;
-        }
-        let columns = params.columns(&keys, || Ok(right.fields().to_vec()))?;
-        let mut fields = left.fields().to_vec();
-        let added = params.added(&columns, |name| Ok(left.find(name).is_some()))?;
-        for Added { from, to } in &added {
-            let field = right.field(from)?;
-            let taken = fields.iter().any(|field| field.name() == to)
-                || (from != to && columns.contains(to));
-            if taken {
-                return Err(Error::new(
-                    "duplicate-column",
-                    format!("there would be two columns `{to}`"),
-                )
-                .with("column", to)
-                .with("in", format!("port `left`, and port `right` as `{from}`"))
-                .with(
-                    "param",
-                    "`suffix` or `prefix` renames such columns, and `columns` lists what to add",
-                ));
-            }
-            let nullable = field.is_nullable() || params.how == How::Left;
-            fields.push(field.clone().with_name(to).with_nullable(nullable).into());
-        }
+        let fields = params.names()?.fields(params.how, left, right)?;
         Ok(vec![Shape::table("rows", fields)])
     }
 
     fn open(params: Params, mut side: Inputs) -> Result<Self> {
-        let keys = params.keys()?;
+        let names = params.names()?;
         let right = side.take_table("right")?;
-        let names: Vec<&str> = keys.iter().map(|(_, right)| right.as_str()).collect();
-        let right_keys = names
+        let keys: Vec<&str> = names.keys.iter().map(|(_, right)| right.as_str()).collect();
+        let right_keys = keys
             .iter()
             .map(|name| right.field(name))
             .collect::<Result<_>>()?;
-        let columns = params.columns(&keys, || right.schema())?;
-        let index = Index::new(&right, &names, params.unique)?;
+        let columns = names.columns(|| right.schema())?;
+        let index = Index::new(&right, &keys, params.unique)?;
         Ok(Self {
-            params,
-            keys,
+            names,
+            how: params.how,
             right_keys,
             columns,
             right,
@@ -112,30 +87,25 @@ impl RowMap for JoinTables {
         if self.columns.is_empty() {
             return Ok(vec![Output::new("rows", left)]);
         }
-        let added = self
-            .params
-            .added(&self.columns, |name| Ok(rows.find(name)?.is_some()))?;
-        let mut right = take(&self.right, &right)?
-            .select(&self.columns.iter().map(String::as_str).collect::<Vec<_>>())?;
-        for Added { from, to } in added.iter().filter(|added| added.from != added.to) {
-            right = right.rename(from, to)?;
-        }
-        Ok(vec![Output::new("rows", left.zip(&right)?)])
+        let right = take(&self.right, &right)?;
+        let rows = self.names.zip(&left, &right, &self.columns)?;
+        Ok(vec![Output::new("rows", rows)])
     }
 }
 
 impl JoinTables {
     /// Row numbers in `rows` and in the right table, none where a left join finds no match.
     fn matches(&self, rows: &Batch) -> Result<(Vec<u64>, Vec<Option<u64>>)> {
-        for ((left_name, _), right) in self.keys.iter().zip(&self.right_keys) {
+        for ((left_name, _), right) in self.names.keys.iter().zip(&self.right_keys) {
             check_key(rows.field(left_name)?.as_ref(), right)?;
         }
         let arrays = self
+            .names
             .keys
             .iter()
             .map(|(name, _)| rows.array(name))
             .collect::<Result<Vec<_>>>()?;
-        let keys = self.keys.iter().zip(&arrays);
+        let keys = self.names.keys.iter().zip(&arrays);
         let columns = keys
             .map(|((name, _), array)| Column::new(name, array))
             .collect::<Result<Vec<_>>>()?;
@@ -147,7 +117,7 @@ impl JoinTables {
                 right.extend(self.index.rows(&key).map(Some));
                 left.resize(right.len(), row);
             }
-            if left.len() == before && self.params.how == How::Left {
+            if left.len() == before && self.how == How::Left {
                 left.push(row);
                 right.push(None);
             }
@@ -167,36 +137,6 @@ fn take(table: &Table, rows: &[Option<u64>]) -> Result<Batch> {
         .map(|rows| table.take(&UInt64Array::from(rows.to_vec())))
         .collect::<Result<Vec<_>>>()?;
     Batch::concat(&parts)
-}
-
-/// Refuses keys that never match because they hold different things, and floats, which rarely do.
-fn check_key(left: &Field, right: &Field) -> Result<()> {
-    let kind = |field: &Field| match kind(field.name(), field.data_type())? {
-        Kind::Float => Err(Error::wrong_type(
-            field.name(),
-            "anything but floats as a key",
-            field.data_type(),
-        )),
-        kind => Ok(kind),
-    };
-    if kind(left)? != kind(right)? {
-        let side = |field: &Field| format!("`{}` as {}", field.name(), field.data_type());
-        return Err(Error::new(
-            "wrong-type",
-            format!(
-                "keys `{}` and `{}` hold different things",
-                left.name(),
-                right.name()
-            ),
-        )
-        .with("left", side(left))
-        .with("right", side(right))
-        .with(
-            "step",
-            "`std:cast-columns` gives one of them the other's type",
-        ));
-    }
-    Ok(())
 }
 
 pinion_sdk::export!(JoinTables: RowMap);

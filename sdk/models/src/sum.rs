@@ -33,10 +33,15 @@ impl Sum {
         self.lost += other.lost;
     }
 
-    /// The sum, rounded once. Zero if nothing was added.
+    /// The sum, rounded once. Zero if nothing was added. Infinite if a value was, or all together are
+    /// too large; NaN if one was, or infinities of both signs.
     #[must_use]
     pub fn value(self) -> f64 {
-        self.total + self.lost
+        if self.total.is_finite() {
+            self.total + self.lost
+        } else {
+            self.total
+        }
     }
 }
 
@@ -57,6 +62,15 @@ mod tests {
         let values = [1.0, 1e100, 1.0, -1e100];
         assert_eq!(values.iter().sum::<f64>(), 0.0);
         assert_eq!(values.into_iter().collect::<Sum>().value(), 2.0);
+    }
+
+    #[test]
+    fn infinity_stays_infinite() {
+        let sum = |values: &[f64]| values.iter().copied().collect::<Sum>().value();
+        assert_eq!(sum(&[1.0, f64::INFINITY, 2.0]), f64::INFINITY);
+        assert_eq!(sum(&[1.0, f64::NEG_INFINITY, 2.0]), f64::NEG_INFINITY);
+        assert!(sum(&[f64::INFINITY, f64::NEG_INFINITY]).is_nan());
+        assert!(sum(&[f64::NAN, 1.0]).is_nan());
     }
 
     #[test]

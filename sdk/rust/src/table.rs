@@ -94,16 +94,26 @@ impl Table {
         either!(self, table => table.rows(), (_, batches) => batches.iter().map(|batch| batch.num_rows() as u64).sum())
     }
 
+    /// Number of batches.
+    pub fn batch_count(&self) -> u64 {
+        either!(self, table => table.batches(), (_, batches) => batches.len() as u64)
+    }
+
+    /// The batch at position `index`.
+    ///
+    /// # Panics
+    /// If there is none.
+    pub fn batch(&self, index: u64) -> Batch {
+        either!(
+            self,
+            table => Batch::owned(table.batch(index)),
+            (_, batches) => batches[index as usize].clone().into()
+        )
+    }
+
     /// The batches, in order.
     pub fn batches(&self) -> impl Iterator<Item = Batch> {
-        let count = either!(self, table => table.batches(), (_, batches) => batches.len() as u64);
-        (0..count).map(|index| {
-            either!(
-                self,
-                table => Batch::owned(table.batch(index)),
-                (_, batches) => batches[index as usize].clone().into()
-            )
-        })
+        (0..self.batch_count()).map(|index| self.batch(index))
     }
 
     /// Rows by row number in the whole table, over all batches, in that order. A null index gives a
