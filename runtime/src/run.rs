@@ -2,10 +2,11 @@
 
 mod bind;
 mod drive;
+mod known;
 mod obtain;
 mod schedule;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
@@ -14,14 +15,14 @@ pub use obtain::Mode;
 use drive::{Driver, Finished, Next, Value};
 use schedule::{Order, Queue, Report};
 
-use crate::plan::{Origin, Plan, PlannedStep, Tools};
+use crate::digest::Digest;
+use crate::plan::{Origin, Plan, PlannedInput, PlannedStep, Tools};
 use crate::record::{
     Artifact, InputRecord, Line, LogLine, OutputRecord, RunEnd, RunOutcome, RunStart, Size,
-    StepFailure, StepOutcome, StepRecord, TableSummary, Totals, run_digest, source_digest,
+    StepFailure, StepOutcome, StepRecord, Totals, run_digest, source_digest,
 };
-use crate::sandbox::StepError;
+use crate::sandbox::{Kind, StepError};
 use crate::store::{RunWriter, StoreError};
-use crate::unit::InputContent;
 
 /// How to run.
 #[derive(Clone, Copy)]
@@ -54,7 +55,7 @@ pub struct Ended {
     /// How.
     pub outcome: RunOutcome,
     /// Of a succeeded run of all steps.
-    pub run_digest: Option<crate::digest::Digest>,
+    pub run_digest: Option<Digest>,
     /// What each step did, in pipeline order.
     pub steps: Vec<StepRecord>,
     /// The failure that counts: of the lowest step and unit.
@@ -174,6 +175,8 @@ struct Run<'a> {
     unknown: BTreeMap<usize, Vec<InputRecord>>,
     failure: Option<(Order, Failure)>,
     failed: BTreeMap<usize, Order>,
+    /// Chunk files of known steps that were seen in the store.
+    present: BTreeSet<Digest>,
     out: usize,
 }
 
@@ -195,6 +198,7 @@ impl<'a> Run<'a> {
             unknown: BTreeMap::new(),
             failure: None,
             failed: BTreeMap::new(),
+            present: BTreeSet::new(),
             out: 0,
         }
     }
@@ -265,7 +269,14 @@ impl<'a> Run<'a> {
                 continue;
             }
             self.started_ms[at] = (self.options.clock)();
-            match Driver::new(self.plan, step, &self.made) {
+            if self.options.mode != Mode::Fresh
+                && let Some(key) = known::key(self.plan, step, &self.made)
+                && let Some(known) = known::find(&key, step, self.tools.store, &mut self.present)
+            {
+                self.finish(at, known, write)?;
+                continue;
+            }
+            match Driver::new(self.plan, step, &self.made, self.tools.store) {
                 Ok(mut driver) => {
                     let next = driver.start(self.plan, step);
                     self.drivers[at] = Some(driver);
@@ -301,7 +312,7 @@ impl<'a> Run<'a> {
                 self.out -= queue.drop_if(|(step, _)| *step == at).len();
                 self.unknown
                     .entry(at)
-                    .or_insert_with(|| input_records(self.plan, at, self.drivers[at].as_ref()));
+                    .or_insert_with(|| input_records(self.plan, at, &self.made));
                 self.ended[at] = true;
                 Ok(())
             }
@@ -402,9 +413,17 @@ impl<'a> Run<'a> {
             StepOutcome::Succeeded
         };
         for value in &finished.outputs {
-            if let Value::Table(table) = value {
+            if let Value::Table(table) = value
+                && let Some(table) = &table.table
+            {
                 self.tools.store.put_table(table)?;
             }
+        }
+        // A step that came out of its own memo has no driver.
+        if self.drivers[at].is_some()
+            && let Some(key) = known::key(self.plan, &self.plan.steps[at], &self.made)
+        {
+            known::keep(&key, &finished, self.tools.store);
         }
         let mut record = self.step_record(at, outcome, Some(&finished), None);
         record.outputs = output_records(&self.plan.steps[at], &finished.outputs);
@@ -451,7 +470,7 @@ impl<'a> Run<'a> {
             kind: step.descriptor.kind.name().to_owned(),
             params: step.params.to_string(),
             outcome,
-            inputs: input_records(self.plan, at, self.drivers[at].as_ref()),
+            inputs: input_records(self.plan, at, &self.made),
             outputs: Vec::new(),
             units,
             totals: finished.map_or_else(Totals::default, |finished| finished.totals),
@@ -522,69 +541,41 @@ fn failure_record(step: &PlannedStep, error: &StepError) -> StepFailure {
     }
 }
 
-fn input_records(plan: &Plan, at: usize, driver: Option<&Driver>) -> Vec<InputRecord> {
+fn input_records(plan: &Plan, at: usize, made: &[Option<Vec<Value>>]) -> Vec<InputRecord> {
     let step = &plan.steps[at];
-    let bound = driver.map(Driver::inputs).unwrap_or_default();
-    step.inputs
-        .iter()
-        .filter_map(|input| {
-            let from = plan.origin_name(&input.from);
-            let port = input.port.to_string();
-            match (
-                &input.from,
-                bound
-                    .iter()
-                    .find(|bound| bound.port == input.port)
-                    .map(|bound| &bound.content),
-            ) {
-                (_, Some(InputContent::Table(table))) => Some(InputRecord {
-                    port,
-                    from,
-                    digest: table.digest(),
-                    size: Size::Rows(table.rows()),
-                }),
-                (_, Some(InputContent::Blob(blob))) => Some(InputRecord {
-                    port,
-                    from,
-                    digest: blob.digest,
-                    size: Size::Bytes(blob.len),
-                }),
-                (Origin::Source(name), None) => {
-                    let files = plan
-                        .sources
-                        .get(name)
-                        .map(Vec::as_slice)
-                        .unwrap_or_default();
-                    let bytes = files.iter().map(|file| file.size_bytes).sum();
-                    Some(InputRecord {
-                        port,
-                        from,
-                        digest: source_digest(files),
-                        size: Size::Bytes(bytes),
-                    })
+    let record = |input: &PlannedInput| {
+        let (digest, size) = match &input.from {
+            Origin::Source(name) => {
+                let files = plan.sources.get(name).map(Vec::as_slice);
+                let files = files.unwrap_or_default();
+                match (step.descriptor.kind, files) {
+                    // Only a source reads files as such; for all else a file is a blob.
+                    (Kind::Source, _) | (_, []) => {
+                        let bytes = files.iter().map(|file| file.size_bytes).sum();
+                        (source_digest(files), Size::Bytes(bytes))
+                    }
+                    (_, [file, ..]) => (file.digest, Size::Bytes(file.size_bytes)),
                 }
-                (Origin::Step { .. }, None) => None,
             }
+            Origin::Step { step, output } => match made.get(*step)?.as_ref()?.get(*output)? {
+                Value::Table(table) => (table.summary.digest, Size::Rows(table.summary.rows)),
+                Value::Blob(blob) => (blob.digest, Size::Bytes(blob.len)),
+            },
+        };
+        Some(InputRecord {
+            port: input.port.to_string(),
+            from: plan.origin_name(&input.from),
+            digest,
+            size,
         })
-        .collect()
+    };
+    step.inputs.iter().filter_map(record).collect()
 }
 
 fn output_records(step: &PlannedStep, outputs: &[Value]) -> Vec<OutputRecord> {
     let record = |(shape, value): (&crate::unit::Shape, &Value)| OutputRecord {
         port: shape.port.to_string(),
-        artifact: match value {
-            Value::Table(table) => Artifact::Table(TableSummary {
-                digest: table.digest(),
-                rows: table.rows(),
-                partitions: table.partitions.len() as u64,
-                fields: table
-                    .fields
-                    .iter()
-                    .map(|field| field.name().clone())
-                    .collect(),
-            }),
-            Value::Blob(blob) => Artifact::Blob(blob.clone()),
-        },
+        artifact: Artifact::from(value),
     };
     step.outputs.iter().zip(outputs).map(record).collect()
 }
@@ -593,7 +584,7 @@ fn output_records(step: &PlannedStep, outputs: &[Value]) -> Vec<OutputRecord> {
 pub struct StoreData {
     store: Arc<crate::store::Store>,
     project: Option<cap_std::fs::Dir>,
-    sources: BTreeMap<crate::digest::Digest, String>,
+    sources: BTreeMap<Digest, String>,
 }
 
 impl StoreData {
@@ -601,7 +592,7 @@ impl StoreData {
     pub fn new(
         store: Arc<crate::store::Store>,
         project: Option<cap_std::fs::Dir>,
-        sources: BTreeMap<crate::digest::Digest, String>,
+        sources: BTreeMap<Digest, String>,
     ) -> Self {
         Self {
             store,
@@ -627,10 +618,7 @@ impl crate::sandbox::Data for StoreData {
         Ok(self.store.spill(buffers)?)
     }
 
-    fn blob(
-        &self,
-        digest: &crate::digest::Digest,
-    ) -> Result<bytes::Bytes, crate::sandbox::DataError> {
+    fn blob(&self, digest: &Digest) -> Result<bytes::Bytes, crate::sandbox::DataError> {
         let missing = match self.store.blob(digest) {
             Ok(bytes) => return Ok(bytes),
             Err(error) => error,
@@ -639,7 +627,7 @@ impl crate::sandbox::Data for StoreData {
             return Err(missing.into());
         };
         let bytes = project.read(path)?;
-        let found = crate::digest::Digest::of(&bytes);
+        let found = Digest::of(&bytes);
         if found != *digest {
             return Err(format!(
                 "`{path}` changed while it was read\n  expected {digest}\n  found    {found}"

@@ -4,6 +4,7 @@
 //! where its values are to be had (its [`Place`]), so a whole pipeline can be compared and keyed without
 //! reading a byte of data.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use arrow_schema::{Field, FieldRef};
@@ -103,6 +104,31 @@ impl Table {
             fields: self.fields.clone(),
             partitions: vec![Arc::clone(partition)],
         })
+    }
+
+    /// The chunk files that the values lie in.
+    pub fn files(&self) -> BTreeSet<Digest> {
+        fn add(chunk: &Chunk, files: &mut BTreeSet<Digest>) {
+            match &chunk.place {
+                Place::Empty => {}
+                Place::Stored { file, .. } => {
+                    files.insert(*file);
+                }
+                Place::Selected { of, rows } => {
+                    of.iter().for_each(|chunk| add(chunk, files));
+                    if let Selection::Indices { file, .. } = rows {
+                        files.insert(*file);
+                    }
+                }
+            }
+        }
+        let mut files = BTreeSet::new();
+        for partition in &self.partitions {
+            for chunk in &partition.columns {
+                add(chunk, &mut files);
+            }
+        }
+        files
     }
 
     /// Digest of the schema and of every chunk, partition by partition.

@@ -5,7 +5,8 @@ use std::sync::{Arc, LazyLock};
 
 use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow_schema::{FieldRef, Schema};
-use pinion_runtime::arrow::rows::take;
+use pinion_runtime::arrow::rows::{Rows, take};
+use pinion_runtime::arrow::values;
 use pinion_runtime::digest::ComponentDigest;
 use pinion_runtime::expression::Source;
 use pinion_runtime::sandbox::{
@@ -236,8 +237,10 @@ fn pieces(unit: &Unit, port: &str, name: &str, data: &Memory) -> Vec<ArrayRef> {
         .position(name)
         .unwrap_or_else(|| panic!("there is no column `{name}`"));
     let piece = |partition: &Arc<pinion_runtime::table::Partition>| {
-        data.column(&table.fields[at], &partition.columns[at])
-            .unwrap_or_else(|error| panic!("{error}"))
+        let values = data.column(&table.fields[at], &partition.columns[at]);
+        let values = values.unwrap_or_else(|error| panic!("{error}"));
+        let all = Rows::All(values.len());
+        values::take(&[values], &all).unwrap_or_else(|error| panic!("{error}"))
     };
     table.partitions.iter().map(piece).collect()
 }

@@ -13,8 +13,8 @@ use crate::sandbox::{Done, LimitReached, Line, Made, MadePartition, Returned, St
 use crate::store::{Store, StoreError};
 use crate::table::Partition;
 use crate::unit::{
-    Blob, MadeChunk, Observation, OutputRecipe, PartitionRecipe, Question, Recipe, ShapeContent,
-    Unit, Usage,
+    Blob, Limits, MadeChunk, Observation, OutputRecipe, PartitionRecipe, Question, Recipe,
+    ShapeContent, Unit, Usage,
 };
 
 /// What came of a unit.
@@ -78,7 +78,7 @@ pub(super) fn look_up(unit: &Unit, tools: Tools<'_>) -> Option<(Recipe, Digest)>
 /// A known unit, bound to today's inputs. None if it is not known after all.
 pub(super) fn known(unit: &Unit, tools: Tools<'_>) -> Option<Result<Obtained, StepError>> {
     let (recipe, key) = look_up(unit, tools)?;
-    if let Err(error) = within_limits(unit, recipe.usage) {
+    if let Err(error) = within_limits(unit.limits, recipe.usage) {
         return Some(Err(error));
     }
     let mut bytes = BytesMoved::default();
@@ -105,10 +105,10 @@ pub(super) fn known(unit: &Unit, tools: Tools<'_>) -> Option<Result<Obtained, St
 }
 
 /// A unit that used more than its limits allow today fails as it would have when it ran.
-fn within_limits(unit: &Unit, usage: Usage) -> Result<(), StepError> {
+pub(super) fn within_limits(limits: Limits, usage: Usage) -> Result<(), StepError> {
     for (what, used, limit) in [
-        ("fuel", usage.fuel, unit.limits.fuel),
-        ("memory", usage.memory_bytes, unit.limits.memory_bytes),
+        ("fuel", usage.fuel, limits.fuel),
+        ("memory", usage.memory_bytes, limits.memory_bytes),
     ] {
         if used > limit {
             return Err(StepError::LimitReached(LimitReached {
