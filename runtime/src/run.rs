@@ -415,9 +415,12 @@ impl<'a> Run<'a> {
         } else {
             StepOutcome::Succeeded
         };
-        for value in &finished.outputs {
-            if let Value::Table(table) = value {
-                self.tools.store.put_table(table)?;
+        // Looking up writes nothing: the next run puts down what is missing.
+        if self.options.mode != Mode::Lookup {
+            for value in &finished.outputs {
+                if let Value::Table(table) = value {
+                    self.tools.store.put_table(table)?;
+                }
             }
         }
         let mut record = self.step_record(at, outcome, Some(&finished), None);
