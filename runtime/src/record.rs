@@ -132,7 +132,7 @@ impl RunRecord {
     /// - [`RecordError::Line`]: a line was changed or does not belong where it is.
     pub fn parse(bytes: &[u8], file: &str) -> Result<Self, RecordError> {
         let mut chain = Chain::default();
-        let mut record: Option<Self> = None;
+        let mut record: Option<Reading> = None;
         let whole = bytes
             .iter()
             .rposition(|byte| *byte == b'\n')
@@ -153,22 +153,18 @@ impl RunRecord {
             };
             let line = chain.open(line).map_err(problem)?;
             match &mut record {
-                None => record = Some(Self::begin(line).map_err(problem)?),
+                None => record = Some(Reading::begin(line).map_err(problem)?),
                 Some(record) => record.add(line).map_err(problem)?,
             }
         }
-        let mut record = record.ok_or_else(|| RecordError::Empty {
+        let record = record.ok_or_else(|| RecordError::Empty {
             file: file.to_owned(),
         })?;
-        let order = |step: &StepRecord| {
-            record
-                .start
-                .steps
-                .iter()
-                .position(|name| *name == step.name)
-        };
-        record.steps.sort_by_key(order);
-        Ok(record)
+        Ok(Self {
+            start: record.start,
+            steps: record.ended.into_values().collect(),
+            end: record.end,
+        })
     }
 
     /// How the run ended.
@@ -192,12 +188,25 @@ impl RunRecord {
             .find(|output| output.port == port)?;
         Some(&output.artifact)
     }
+}
 
+/// A record of which some lines were read.
+struct Reading {
+    start: RunStart,
+    /// The steps that have not ended yet, and where each stands in the pipeline.
+    waiting: BTreeMap<StepName, usize>,
+    /// The others, by where they stand.
+    ended: BTreeMap<usize, StepRecord>,
+    end: Option<RunEnd>,
+}
+
+impl Reading {
     fn begin(line: Line) -> Result<Self, LineProblem> {
         match line {
             Line::Run(start) => Ok(Self {
+                waiting: start.steps.iter().cloned().zip(0..).collect(),
                 start: *start,
-                steps: Vec::new(),
+                ended: BTreeMap::new(),
                 end: None,
             }),
             Line::Step(_) | Line::Outcome(_) => Err(LineProblem::Unexpected {
@@ -211,16 +220,16 @@ impl RunRecord {
         match line {
             _ if self.end.is_some() => unexpected("it follows the `outcome` line"),
             Line::Run(_) => unexpected("it is a second `run` line"),
-            Line::Step(step) if !self.start.steps.contains(&step.name) => {
-                unexpected("its step is not in the `run` line")
-            }
-            Line::Step(step) if self.step(step.name.as_str()).is_some() => {
-                unexpected("its step has ended already")
-            }
-            Line::Step(step) => {
-                self.steps.push(*step);
-                Ok(())
-            }
+            Line::Step(step) => match self.waiting.remove(&step.name) {
+                Some(position) => {
+                    self.ended.insert(position, *step);
+                    Ok(())
+                }
+                None if self.start.steps.contains(&step.name) => {
+                    unexpected("its step has ended already")
+                }
+                None => unexpected("its step is not in the `run` line"),
+            },
             Line::Outcome(end) => {
                 self.end = Some(end);
                 Ok(())

@@ -7,6 +7,7 @@ mod obtain;
 mod schedule;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
@@ -168,6 +169,12 @@ struct Run<'a> {
     options: Options<'a>,
     drivers: Vec<Option<Driver>>,
     made: Vec<Option<Vec<Value>>>,
+    /// Steps that read from each step.
+    readers: Vec<Vec<usize>>,
+    /// How many of the inputs of each step are still to be made.
+    missing: Vec<usize>,
+    /// Steps that have not started, though all their inputs are there.
+    ready: BTreeSet<usize>,
     ended: Vec<bool>,
     started_ms: Vec<u64>,
     unit_ms: BTreeMap<Order, u64>,
@@ -185,12 +192,24 @@ type Write<'a> = &'a mut dyn FnMut(&StepRecord) -> Result<(), StoreError>;
 impl<'a> Run<'a> {
     fn new(plan: &'a Plan, tools: Tools<'a>, options: Options<'a>) -> Self {
         let steps = plan.steps.len();
+        let (mut readers, mut missing) = (vec![Vec::new(); steps], vec![0; steps]);
+        for (at, step) in plan.steps.iter().enumerate() {
+            for input in &step.inputs {
+                if let Origin::Step { step, .. } = input.from {
+                    readers[step].push(at);
+                    missing[at] += 1;
+                }
+            }
+        }
         Self {
             plan,
             tools,
             options,
             drivers: (0..steps).map(|_| None).collect(),
             made: vec![None; steps],
+            readers,
+            ready: (0..steps).filter(|at| missing[*at] == 0).collect(),
+            missing,
             ended: vec![false; steps],
             started_ms: vec![0; steps],
             unit_ms: BTreeMap::new(),
@@ -221,7 +240,7 @@ impl<'a> Run<'a> {
             drop(sender);
             let ended = self.coordinate(&queue, &reports, write);
             if ended.is_err() {
-                queue.drop_if(|_| true);
+                queue.drop_within(..);
             }
             queue.close();
             ended
@@ -245,29 +264,22 @@ impl<'a> Run<'a> {
                 Err(mpsc::RecvTimeoutError::Disconnected) => return self.close(write),
             }
             if self.tools.cancel.is_cancelled() {
-                self.out -= queue.drop_if(|_| true).len();
+                self.out -= queue.drop_within(..);
             }
         }
     }
 
     /// Starts every step whose inputs are there, until no more are.
     fn start_ready(&mut self, queue: &Queue, write: Write<'_>) -> Result<(), StoreError> {
-        for at in 0..self.plan.steps.len() {
-            if self.drivers[at].is_some() || self.ended[at] || self.tools.cancel.is_cancelled() {
-                continue;
-            }
+        while let Some(at) = self.ready.pop_first() {
             let stopped = self
                 .failure
                 .as_ref()
                 .is_some_and(|((step, _), _)| !self.options.keep_going && at > *step);
-            let step = &self.plan.steps[at];
-            let ready = step.inputs.iter().all(|input| match &input.from {
-                Origin::Source(_) => true,
-                Origin::Step { step, .. } => self.made[*step].is_some(),
-            });
-            if stopped || !ready {
+            if stopped || self.tools.cancel.is_cancelled() {
                 continue;
             }
+            let step = &self.plan.steps[at];
             self.started_ms[at] = (self.options.clock)();
             if self.options.mode != Mode::Fresh
                 && let Some(key) = known::key(self.plan, step, &self.made)
@@ -309,7 +321,7 @@ impl<'a> Run<'a> {
             }
             Next::Finished(finished) => self.finish(at, *finished, write),
             Next::Unknown => {
-                self.out -= queue.drop_if(|(step, _)| *step == at).len();
+                self.out -= queue.drop_within((at, 0)..=(at, u64::MAX));
                 self.unknown
                     .entry(at)
                     .or_insert_with(|| input_records(self.plan, at, &self.made));
@@ -391,9 +403,12 @@ impl<'a> Run<'a> {
                 },
             ));
         }
-        let keep_going = self.options.keep_going;
-        let dropped = queue.drop_if(|other| *other > order && (!keep_going || other.0 == order.0));
-        self.out -= dropped.len();
+        let useless = if self.options.keep_going {
+            Bound::Included((order.0, u64::MAX))
+        } else {
+            Bound::Unbounded
+        };
+        self.out -= queue.drop_within((Bound::Excluded(order), useless));
     }
 
     fn finish(
@@ -412,22 +427,29 @@ impl<'a> Run<'a> {
         } else {
             StepOutcome::Succeeded
         };
-        for value in &finished.outputs {
-            if let Value::Table(table) = value
-                && let Some(table) = &table.table
-            {
-                self.tools.store.put_table(table)?;
+        // Looking up writes nothing: the next run puts down what is missing. A step that came out of its
+        // own memo has no driver.
+        if self.options.mode != Mode::Lookup && self.drivers[at].is_some() {
+            for value in &finished.outputs {
+                if let Value::Table(table) = value
+                    && let Some(table) = &table.table
+                {
+                    self.tools.store.put_table(table)?;
+                }
             }
-        }
-        // A step that came out of its own memo has no driver.
-        if self.drivers[at].is_some()
-            && let Some(key) = known::key(self.plan, &self.plan.steps[at], &self.made)
-        {
-            known::keep(&key, &finished, self.tools.store);
+            if let Some(key) = known::key(self.plan, &self.plan.steps[at], &self.made) {
+                known::keep(&key, &finished, self.tools.store);
+            }
         }
         let mut record = self.step_record(at, outcome, Some(&finished), None);
         record.outputs = output_records(&self.plan.steps[at], &finished.outputs);
         self.made[at] = Some(finished.outputs);
+        for reader in std::mem::take(&mut self.readers[at]) {
+            self.missing[reader] -= 1;
+            if self.missing[reader] == 0 {
+                self.ready.insert(reader);
+            }
+        }
         self.ended[at] = true;
         self.options.observer.ended(&record);
         write(&record)?;
