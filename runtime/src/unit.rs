@@ -166,6 +166,9 @@ pub struct Limits {
     pub output_bytes: u64,
     /// Bytes of log, standard output and standard error.
     pub log_bytes: u64,
+    /// Milliseconds on the wall clock: a safety net for what hangs, since how long something takes is the
+    /// machine's to say. To run into it is a failure of this run and never a result.
+    pub time_ms: u64,
 }
 
 impl Default for Limits {
@@ -173,12 +176,14 @@ impl Default for Limits {
     /// - `memory_bytes`: 1 GiB.
     /// - `output_bytes`: 4 GiB.
     /// - `log_bytes`: 64 KiB.
+    /// - `time_ms`: one hour.
     fn default() -> Self {
         Self {
             fuel: 200_000_000_000,
             memory_bytes: 1 << 30,
             output_bytes: 4 << 30,
             log_bytes: 64 << 10,
+            time_ms: 60 * 60 * 1_000,
         }
     }
 }

@@ -143,7 +143,7 @@ fn partition(
             .iter()
             .map(|batch| flatten(session, batch))
             .collect::<wasmtime::Result<Vec<_>>>();
-        flat.map_err(|error| super::call::failure(&error, Vec::new()))?
+        flat.map_err(|error| super::call::failure(error, Vec::new()))?
     };
     let first = &batches[0];
     let inputs = (0..first.inputs.len()).map(|input| {
