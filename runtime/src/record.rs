@@ -36,8 +36,11 @@ pub use self::step::{
 use crate::digest::Digest;
 use crate::pipeline::{Layout, SourceName, StepName};
 
-/// The version of the form of records that this library writes, and the newest that it reads.
-pub const RECORD_VERSION: u32 = 1;
+/// The version of the form of records that this library writes, and the newest that it reads. It reads
+/// all before it as well.
+///
+/// - 2: what is used of each limit; a step may be written again.
+pub const RECORD_VERSION: u32 = 2;
 
 /// What a run was given: the first line.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -440,6 +440,8 @@ impl<'a> Run<'a> {
                 }
             }
         }
+        let mut totals = finished.map_or_else(Totals::default, |finished| finished.totals);
+        totals.longest_ms = by_number.into_values().max().unwrap_or_default();
         let log = finished
             .map(|finished| finished.log.as_slice())
             .unwrap_or_default();
@@ -453,8 +455,9 @@ impl<'a> Run<'a> {
             inputs: input_records(self.plan, at, self.drivers[at].as_ref()),
             outputs: Vec::new(),
             units,
-            totals: finished.map_or_else(Totals::default, |finished| finished.totals),
+            totals,
             duration_ms: (self.options.clock)().saturating_sub(self.started_ms[at]),
+            limits: Some(step.limits),
             log: log
                 .iter()
                 .map(|line| LogLine {

@@ -15,7 +15,7 @@ use crate::expression::Expression;
 use crate::table::{Selection, Table, schema_digest};
 
 /// Version of the key's own form. A change makes every stored unit unknown.
-pub const KEY_VERSION: u64 = 1;
+pub const KEY_VERSION: u64 = 2;
 
 /// Version of everything that may change a result or a fuel figure: the engine, its settings, how
 /// components are rewritten before they are compiled, the host's kernels and the contract. Part of every
@@ -188,22 +188,34 @@ impl Default for Limits {
     }
 }
 
-/// What a guest used.
+/// What guests used: one of them, or several one after the other. The same on every machine.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Usage {
-    /// Wasm instructions, roughly; the same on every machine.
+    /// Wasm instructions, roughly, of all guests together.
     pub fuel: u64,
-    /// Peak linear memory, in bytes.
+    /// The most fuel of one guest, which is what its limit is for.
+    #[serde(default)]
+    pub peak_fuel: u64,
+    /// The highest peak of linear memory, in bytes.
     pub memory_bytes: u64,
+    /// The most bytes that the host kept because of one guest.
+    #[serde(default)]
+    pub output_bytes: u64,
+    /// The most bytes that one guest logged, whether they were kept or not.
+    #[serde(default)]
+    pub log_bytes: u64,
 }
 
 impl Usage {
-    /// Both uses one after the other: fuel adds up, of memory the higher peak counts.
+    /// Both uses one after the other: fuel adds up, of all else the most that one guest used counts.
     pub fn and(self, other: Self) -> Self {
         Self {
             fuel: self.fuel.saturating_add(other.fuel),
+            peak_fuel: self.peak_fuel.max(other.peak_fuel),
             memory_bytes: self.memory_bytes.max(other.memory_bytes),
+            output_bytes: self.output_bytes.max(other.output_bytes),
+            log_bytes: self.log_bytes.max(other.log_bytes),
         }
     }
 }

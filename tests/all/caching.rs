@@ -240,6 +240,54 @@ fn a_changed_component_with_equal_output_leaves_everything_after_it_cached() {
     assert_as_cold(&project, &second);
 }
 
+/// Limits are for each unit, also where a reduce step is known as a whole, which took the fuel of all.
+#[test]
+fn a_hit_that_used_more_than_is_allowed_today_fails_as_when_it_runs() {
+    let project = days::project();
+    run(&project, &[]);
+    let show = |step| {
+        let said = project.pinion(&["show", step, "--json"]).succeeded();
+        (step, said.json())
+    };
+    for (step, shown) in ["multiply", "fit-kept"].map(show) {
+        assert!(
+            shown["peak_fuel"].as_u64() < shown["fuel"].as_u64(),
+            "{shown:#}"
+        );
+        for (what, used) in [
+            ("fuel", "peak_fuel"),
+            ("memory", "memory_bytes"),
+            ("output", "output_bytes"),
+        ] {
+            // Of fuel one more is needed: what has none left is stopped.
+            let enough = shown[used].as_u64().unwrap() + u64::from(what == "fuel");
+            let limit = |limit: u64| {
+                let head = format!("[steps.{step}]\n");
+                let limited = format!("{head}limits = {{ {what} = {limit} }}\n");
+                project.write("pinion.toml", PIPELINE.replace(&head, &limited).as_bytes());
+            };
+            limit(enough);
+            assert_eq!(that_ran(&run(&project, &[step])), Vec::<&str>::new());
+            run(&project, &[step, "--no-cache"]);
+            limit(enough - 1);
+            for args in [[step, "--json"].as_slice(), &[step, "--json", "--no-cache"]] {
+                let said = project.pinion(&[&["run"], args].concat());
+                assert_eq!(said.code, Some(1), "{step} {what} {args:?}");
+                let error = &said.json()["error"];
+                assert_eq!(
+                    (&error["step"], &error["code"]),
+                    (&json!(step), &json!("limit-reached"))
+                );
+                let expected = format!("its {what} limit is reached");
+                assert!(
+                    error["message"].as_str().unwrap().contains(&expected),
+                    "{error:#}"
+                );
+            }
+        }
+    }
+}
+
 #[test]
 fn a_step_may_have_another_name_or_file_and_is_known_still() {
     let project = days::project();

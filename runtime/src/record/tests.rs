@@ -128,7 +128,7 @@ fn newer_records_are_refused_as_such() {
     let error = parse("{\"line\":\"run\",\"format\":7,\"of the future\":true}\n").unwrap_err();
     assert_eq!(
         error.to_string(),
-        "the run record has an unsupported version\n  expected at most version 1\n  found    version 7\n  in       runs/x.jsonl"
+        "the run record has an unsupported version\n  expected at most version 2\n  found    version 7\n  in       runs/x.jsonl"
     );
 }
 

@@ -340,6 +340,7 @@ impl Driver {
                     cached: whole_units,
                     usage: obtained.usage,
                     bytes: obtained.bytes,
+                    ..Totals::default()
                 };
                 Ok(self.reduce_finished(step, &obtained))
             }

@@ -107,11 +107,29 @@ pub(super) fn known(unit: &Unit, tools: Tools<'_>) -> Option<Result<Obtained, St
 
 /// A unit that used more than its limits allow today fails as it would have when it ran.
 fn within_limits(unit: &Unit, usage: Usage) -> Result<(), StepError> {
-    for (what, used, limit) in [
-        ("fuel", usage.fuel, unit.limits.fuel),
-        ("memory", usage.memory_bytes, unit.limits.memory_bytes),
+    let limits = unit.limits;
+    for (what, used, limit, most) in [
+        // A guest that has used all of its fuel has reached the limit.
+        (
+            "fuel",
+            usage.peak_fuel,
+            limits.fuel,
+            limits.fuel.saturating_sub(1),
+        ),
+        (
+            "memory",
+            usage.memory_bytes,
+            limits.memory_bytes,
+            limits.memory_bytes,
+        ),
+        (
+            "output",
+            usage.output_bytes,
+            limits.output_bytes,
+            limits.output_bytes,
+        ),
     ] {
-        if used > limit {
+        if used > most {
             return Err(StepError::LimitReached(LimitReached {
                 what,
                 limit,

@@ -636,17 +636,23 @@ impl Guest<'_> {
                 wanted: None,
             }));
         }
-        let usage = Usage {
-            fuel: self.limits.fuel - left.min(self.limits.fuel),
-            memory_bytes: self.store.data().memory.peak,
-        };
+        let fuel = self.limits.fuel - left.min(self.limits.fuel);
         let state = self.store.data_mut();
         for (level, pipe) in [("info", &state.stdout), ("warn", &state.stderr)] {
             for line in String::from_utf8_lossy(&pipe.contents()).lines() {
                 state.session.log(level, line);
             }
         }
-        let session = self.store.into_data().session;
+        let State {
+            session, memory, ..
+        } = self.store.into_data();
+        let usage = Usage {
+            fuel,
+            peak_fuel: fuel,
+            memory_bytes: memory.peak,
+            output_bytes: session.output_bytes,
+            log_bytes: session.log_bytes,
+        };
         Ok(Done {
             outputs,
             returned,
