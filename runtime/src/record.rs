@@ -2,7 +2,8 @@
 //!
 //! A record is a file of JSON lines that only ever grows. The first is the [`RunStart`]; each step
 //! adds a [`StepRecord`] when it ends, in whatever order they end; the last is the [`RunEnd`]. A record
-//! without that one is of a run that was interrupted.
+//! without that one is of a run that was interrupted. A step that runs again within the run, since
+//! something that it had made was damaged, adds another, and its last one counts.
 //!
 //! Every line ends in a `check` over itself and the check of the line before it, so that a record that
 //! is read is the record that was written: no line was changed, lost or moved. Only the end may be
@@ -217,11 +218,11 @@ impl RunRecord {
             Line::Step(step) if !self.start.steps.contains(&step.name) => {
                 unexpected("its step is not in the `run` line")
             }
-            Line::Step(step) if self.step(step.name.as_str()).is_some() => {
-                unexpected("its step has ended already")
-            }
             Line::Step(step) => {
-                self.steps.push(*step);
+                match self.steps.iter_mut().find(|other| other.name == step.name) {
+                    Some(earlier) => *earlier = *step,
+                    None => self.steps.push(*step),
+                }
                 Ok(())
             }
             Line::Outcome(end) => {

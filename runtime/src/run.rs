@@ -4,7 +4,7 @@ mod drive;
 mod obtain;
 mod schedule;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
@@ -43,8 +43,11 @@ pub trait Observer {
     fn wanted(&self, step: &PlannedStep, units: u64);
     /// A unit is there.
     fn obtained(&self, step: &PlannedStep, cached: bool);
-    /// A step has ended.
-    fn ended(&self, record: &StepRecord);
+    /// A step has ended; `again` if that was told before and nothing has changed since.
+    fn ended(&self, record: &StepRecord, again: bool);
+    /// A step has found something gone or damaged that an earlier step made: all is gone through once more,
+    /// and what is not there is made again.
+    fn lost(&self, step: &PlannedStep, error: &StoreError);
 }
 
 /// A run that has ended.
@@ -90,6 +93,10 @@ pub enum Prediction {
 /// threads. Which of the later steps of a failed run still ended, and whether one of two equal units was
 /// run or found, is not. A step that fails is part of what is returned, not an error.
 ///
+/// What a step made and the store has lost, or finds damaged and sets aside, is made again within the run:
+/// once everything that is stored still was looked at, the plan is gone through again, where all that is
+/// sound is known. That ends, since nothing is made again twice.
+///
 /// # Errors
 /// [`StoreError`] if the record cannot be written.
 pub fn execute(
@@ -102,9 +109,23 @@ pub fn execute(
 ) -> Result<Ended, StoreError> {
     let started = (options.clock)();
     record.append(&Line::Run(Box::new(start.clone())))?;
+    let mut write = |step: &StepRecord| record.append(&Line::Step(Box::new(step.clone())));
     let mut run = Run::new(plan, tools, options);
-    let mut written = |step: &StepRecord| record.append(&Line::Step(Box::new(step.clone())));
-    run.go(&mut written)?;
+    run.go(&mut write)?;
+    let mut made_again = BTreeSet::new();
+    while let Some((at, error)) = run.to_make_again()
+        && made_again.insert(error.to_string())
+    {
+        options.observer.lost(&plan.steps[at], error);
+        run.check_made();
+        let earlier = std::mem::take(&mut run.records);
+        run = Run {
+            earlier,
+            ..Run::new(plan, tools, options)
+        };
+        run.go(&mut write)?;
+    }
+    run.close(&mut write)?;
     let steps: Vec<StepRecord> = std::mem::take(&mut run.records).into_values().collect();
     let outcome = match (&run.failure, tools.cancel.is_cancelled()) {
         (None, false) => RunOutcome::Succeeded,
@@ -170,6 +191,8 @@ struct Run<'a> {
     started_ms: Vec<u64>,
     unit_ms: BTreeMap<Order, u64>,
     records: BTreeMap<usize, StepRecord>,
+    /// What was written of steps before all was gone through again.
+    earlier: BTreeMap<usize, StepRecord>,
     unknown: BTreeMap<usize, Vec<InputRecord>>,
     failure: Option<(Order, Failure)>,
     failed: BTreeMap<usize, Order>,
@@ -191,6 +214,7 @@ impl<'a> Run<'a> {
             started_ms: vec![0; steps],
             unit_ms: BTreeMap::new(),
             records: BTreeMap::new(),
+            earlier: BTreeMap::new(),
             unknown: BTreeMap::new(),
             failure: None,
             failed: BTreeMap::new(),
@@ -232,12 +256,12 @@ impl<'a> Run<'a> {
         loop {
             self.start_ready(queue, write)?;
             if self.out == 0 {
-                return self.close(write);
+                return Ok(());
             }
             match reports.recv_timeout(CANCEL_INTERVAL) {
                 Ok(report) => self.report(queue, report, write)?,
                 Err(mpsc::RecvTimeoutError::Timeout) => {}
-                Err(mpsc::RecvTimeoutError::Disconnected) => return self.close(write),
+                Err(mpsc::RecvTimeoutError::Disconnected) => return Ok(()),
             }
             if self.tools.cancel.is_cancelled() {
                 self.out -= queue.drop_if(|_| true).len();
@@ -409,10 +433,49 @@ impl<'a> Run<'a> {
         record.outputs = output_records(&self.plan.steps[at], &finished.outputs);
         self.made[at] = Some(finished.outputs);
         self.ended[at] = true;
-        self.options.observer.ended(&record);
+        if let Some(earlier) = self.earlier.remove(&at) {
+            if outcome != StepOutcome::Succeeded && record.outputs == earlier.outputs {
+                self.options.observer.ended(&earlier, true);
+                self.records.insert(at, earlier);
+                return Ok(());
+            }
+            record = record.after(&earlier);
+        }
+        self.options.observer.ended(&record, false);
         write(&record)?;
         self.records.insert(at, record);
         Ok(())
+    }
+
+    /// The step that failed only because the store has lost something, and what it was.
+    fn to_make_again(&self) -> Option<(usize, &StoreError)> {
+        let (_, failure) = self.failure.as_ref()?;
+        let StepError::Data(source) = &failure.error else {
+            return None;
+        };
+        let error: &StoreError = source.downcast_ref()?;
+        let lost = error.is_miss() && !self.tools.cancel.is_cancelled();
+        lost.then_some((failure.step, error))
+    }
+
+    /// Reads everything that steps have made so far: what is damaged is set aside, so that all of it is made
+    /// again at once.
+    fn check_made(&self) {
+        let store = self.tools.store;
+        for value in self.made.iter().flatten().flatten() {
+            match value {
+                Value::Table(table) => {
+                    let partitions = table.partitions.iter();
+                    let mut files = BTreeSet::new();
+                    for chunk in partitions.flat_map(|partition| &partition.columns) {
+                        chunk.files(&mut files);
+                    }
+                    // Whatever is wrong with a file, it counts when somebody asks for it.
+                    files.iter().for_each(|file| drop(store.read_chunks(file)));
+                }
+                Value::Blob(blob) => drop(store.blob(&blob.digest)),
+            }
+        }
     }
 
     fn step_record(
@@ -491,7 +554,7 @@ impl<'a> Run<'a> {
                 }
             };
             self.ended[at] = true;
-            self.options.observer.ended(&record);
+            self.options.observer.ended(&record, false);
             write(&record)?;
             self.records.insert(at, record);
         }

@@ -4,6 +4,7 @@
 //! where its values are to be had (its [`Place`]), so a whole pipeline can be compared and keyed without
 //! reading a byte of data.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use arrow_schema::{Field, FieldRef};
@@ -83,6 +84,24 @@ pub enum Selection {
         /// Number of rows.
         len: u64,
     },
+}
+
+impl Chunk {
+    /// Adds the names of all chunk files that its values and its row numbers lie in.
+    pub fn files(&self, files: &mut BTreeSet<Digest>) {
+        match &self.place {
+            Place::Empty => {}
+            Place::Stored { file, .. } => {
+                files.insert(*file);
+            }
+            Place::Selected { of, rows } => {
+                of.iter().for_each(|chunk| chunk.files(files));
+                if let Selection::Indices { file, .. } = rows {
+                    files.insert(*file);
+                }
+            }
+        }
+    }
 }
 
 impl Table {

@@ -7,6 +7,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use pinion_runtime::plan::PlannedStep;
 use pinion_runtime::record::{Artifact, StepOutcome, StepRecord};
 use pinion_runtime::run::Observer;
+use pinion_runtime::store::StoreError;
 use serde::Serialize;
 
 use crate::failure::Failure;
@@ -234,10 +235,21 @@ impl Observer for Progress {
         self.bar.inc(1);
     }
 
-    fn ended(&self, record: &StepRecord) {
+    fn lost(&self, step: &PlannedStep, error: &StoreError) {
+        self.running(Vec::clear);
+        self.bar.set_position(0);
+        self.bar.set_length(0);
+        let warning = format!(
+            "warning: {error}; what made it runs again\n  in step `{}`, which reads it",
+            step.name
+        );
+        self.bar.suspend(|| note(&warning));
+    }
+
+    fn ended(&self, record: &StepRecord, again: bool) {
         let name = record.name.to_string();
         self.running(|running| running.retain(|other| *other != name));
-        if self.quiet {
+        if self.quiet || again {
             return;
         }
         let how = match record.outcome {

@@ -228,6 +228,29 @@ impl Totals {
     }
 }
 
+impl StepRecord {
+    /// The record of a step that ran again in the same run, where `earlier` is what was written of it
+    /// before: a unit that ran either time ran, and what was spent is the sum.
+    #[must_use]
+    pub fn after(mut self, earlier: &Self) -> Self {
+        for (unit, before) in self.units.iter_mut().zip(&earlier.units) {
+            if before.outcome == UnitOutcome::Run {
+                unit.outcome = UnitOutcome::Run;
+            }
+            unit.duration_ms = unit.duration_ms.saturating_add(before.duration_ms);
+            unit.bytes = unit.bytes.and(before.bytes);
+        }
+        let totals = &mut self.totals;
+        let ran_before = earlier.totals.units.saturating_sub(earlier.totals.cached);
+        totals.cached = totals.cached.saturating_sub(ran_before);
+        totals.longest_ms = totals.longest_ms.max(earlier.totals.longest_ms);
+        totals.bytes = totals.bytes.and(earlier.totals.bytes);
+        self.duration_ms = self.duration_ms.saturating_add(earlier.duration_ms);
+        self.log.splice(0..0, earlier.log.iter().cloned());
+        self
+    }
+}
+
 /// The columns whose values a step was given, by input port.
 pub fn columns_read(step: &StepRecord) -> BTreeMap<String, BTreeSet<String>> {
     let mut columns: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();

@@ -228,9 +228,11 @@ pub(super) fn keep(unit: &Unit, done: Done, tools: Tools<'_>) -> Result<Obtained
     };
     let first = unit.first_key();
     let key = Unit::key(&first, &recipe.observations);
-    let outputs = bind(unit, &recipe, &key, tools, &mut bytes).map_err(|problem| {
-        StepError::Host(format!("what was just made cannot be bound: {problem}"))
-    })?;
+    let outputs =
+        bind(unit, &recipe, &key, tools, &mut bytes).map_err(|problem| match problem {
+            Unfit::Store(error) if error.is_miss() => store_failed(error),
+            problem => StepError::Host(format!("what was just made cannot be bound: {problem}")),
+        })?;
     tools
         .store
         .put_recipe(&first, &key, &recipe)
