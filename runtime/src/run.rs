@@ -41,13 +41,23 @@ pub struct Options<'a> {
 pub trait Observer {
     /// Units of a step are known to be wanted.
     fn wanted(&self, step: &PlannedStep, units: u64);
-    /// A unit is there.
-    fn obtained(&self, step: &PlannedStep, cached: bool);
+    /// A unit is there, and ran unless it was known.
+    fn obtained(&self, step: &PlannedStep, ran: Option<Amount>);
     /// A step has ended; `again` if that was told before and nothing has changed since.
     fn ended(&self, record: &StepRecord, again: bool);
     /// A step has found something gone or damaged that an earlier step made: all is gone through once more,
     /// and what is not there is made again.
     fn lost(&self, step: &PlannedStep, error: &StoreError);
+}
+
+/// How much a unit went through when it ran.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Amount {
+    /// Rows that it was given, or that a source made. None are counted for what sees no rows, such as a
+    /// merge.
+    pub rows: u64,
+    /// Bytes of columns and blobs that it was handed.
+    pub bytes: u64,
 }
 
 /// A run that has ended.
@@ -95,7 +105,8 @@ pub enum Prediction {
 ///
 /// What a step made and the store has lost, or finds damaged and sets aside, is made again within the run:
 /// once everything that is stored still was looked at, the plan is gone through again, where all that is
-/// sound is known. That ends, since nothing is made again twice.
+/// sound is known; so are units of a step that had not ended yet. That ends, since nothing is made again
+/// twice.
 ///
 /// # Errors
 /// [`StoreError`] if the record cannot be written.
@@ -118,9 +129,8 @@ pub fn execute(
     {
         options.observer.lost(&plan.steps[at], error);
         run.check_made();
-        let earlier = std::mem::take(&mut run.records);
         run = Run {
-            earlier,
+            earlier: run.into_ended(),
             ..Run::new(plan, tools, options)
         };
         run.go(&mut write)?;
@@ -354,7 +364,9 @@ impl<'a> Run<'a> {
             }
         };
         if let drive::Answer::Unit(Some(obtained)) = &answer {
-            self.options.observer.obtained(step, obtained.cached);
+            let ran = report.unit.as_ref().filter(|_| !obtained.cached);
+            let ran = ran.map(|unit| obtained.amount(unit));
+            self.options.observer.obtained(step, ran);
         }
         let Some(driver) = self.drivers[at].as_mut() else {
             return Ok(());
@@ -447,6 +459,14 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
+    /// The records of all steps that have ended well.
+    fn into_ended(self) -> BTreeMap<usize, StepRecord> {
+        let mut ended = self.earlier;
+        ended.extend(self.records);
+        ended.retain(|_, record| record.error.is_none());
+        ended
+    }
+
     /// The step that failed only because the store has lost something, and what it was.
     fn to_make_again(&self) -> Option<(usize, &StoreError)> {
         let (_, failure) = self.failure.as_ref()?;
@@ -470,8 +490,10 @@ impl<'a> Run<'a> {
                     for chunk in partitions.flat_map(|partition| &partition.columns) {
                         chunk.files(&mut files);
                     }
+                    let cancel = self.tools.cancel;
+                    let files = files.iter().take_while(|_| !cancel.is_cancelled());
                     // Whatever is wrong with a file, it counts when somebody asks for it.
-                    files.iter().for_each(|file| drop(store.read_chunks(file)));
+                    files.for_each(|file| drop(store.read_chunks(file)));
                 }
                 Value::Blob(blob) => drop(store.blob(&blob.digest)),
             }
@@ -542,9 +564,14 @@ impl<'a> Run<'a> {
             if self.ended[at] {
                 continue;
             }
-            let record = match self.records.remove(&at) {
-                Some(failed) => failed,
-                None => {
+            let record = match (self.records.remove(&at), self.earlier.remove(&at)) {
+                (Some(failed), _) => failed,
+                (None, Some(earlier)) => {
+                    self.options.observer.ended(&earlier, true);
+                    self.records.insert(at, earlier);
+                    continue;
+                }
+                (None, None) => {
                     let outcome = if cancelled {
                         StepOutcome::Cancelled
                     } else {

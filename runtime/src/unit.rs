@@ -14,7 +14,10 @@ use crate::digest::{ComponentDigest, Digest, StructuredHasher};
 use crate::expression::Expression;
 use crate::table::{Selection, Table, schema_digest};
 
-/// Version of the key's own form. A change makes every stored unit unknown.
+/// Version of the forms of key and recipe. A change makes every stored unit unknown: an older library
+/// does not find what a newer one stored, nor the other way round, and both may use one store.
+///
+/// - 2: a recipe says how much output was kept, and the most fuel that one call used.
 pub const KEY_VERSION: u64 = 2;
 
 /// Version of everything that may change a result or a fuel figure: the engine, its settings, how

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use arrow_schema::FieldRef;
 use bytes::Bytes;
 
+use super::Amount;
 use crate::arrow::chunk;
 use crate::digest::{Digest, StructuredHasher};
 use crate::expression::Source;
@@ -14,8 +15,8 @@ use crate::sandbox::{Done, LimitReached, Line, Made, MadePartition, Returned, St
 use crate::store::{Store, StoreError};
 use crate::table::{Chunk, Partition, Place, Selection, Table};
 use crate::unit::{
-    Blob, InputContent, MadeChunk, Observation, OutputRecipe, PartitionRecipe, Question, Recipe,
-    ShapeContent, Unit, Usage,
+    Blob, Call, Input, InputContent, MadeChunk, Observation, OutputRecipe, PartitionRecipe,
+    Question, Recipe, ShapeContent, Unit, Usage,
 };
 
 /// What came of a unit.
@@ -39,6 +40,35 @@ pub(super) struct Obtained {
     pub(super) bytes: BytesMoved,
     /// What it said; nothing when it was known.
     pub(super) log: Vec<Line>,
+}
+
+impl Obtained {
+    /// How much `unit` went through for this.
+    pub(super) fn amount(&self, unit: &Unit) -> Amount {
+        let given = |input: &&Input| match unit.call {
+            Call::RowMap | Call::Partial { .. } => input.main,
+            Call::Run => true,
+            _ => false,
+        };
+        let given = unit.inputs.iter().filter(given);
+        let given = given.map(|input| match &input.content {
+            InputContent::Table(table) => table.rows(),
+            InputContent::Blob(_) => 0,
+        });
+        let made = self
+            .outputs
+            .iter()
+            .map(|output| match (output, &unit.call) {
+                (Output::Table(partitions), Call::Read(_)) => {
+                    partitions.iter().map(|partition| partition.rows).sum()
+                }
+                _ => 0,
+            });
+        Amount {
+            rows: given.chain(made).sum(),
+            bytes: self.bytes.read,
+        }
+    }
 }
 
 /// What came out of one port of one unit.
@@ -108,33 +138,24 @@ pub(super) fn known(unit: &Unit, tools: Tools<'_>) -> Option<Result<Obtained, St
 /// A unit that used more than its limits allow today fails as it would have when it ran.
 fn within_limits(unit: &Unit, usage: Usage) -> Result<(), StepError> {
     let limits = unit.limits;
-    for (what, used, limit, most) in [
-        // A guest that has used all of its fuel has reached the limit.
-        (
-            "fuel",
-            usage.peak_fuel,
-            limits.fuel,
-            limits.fuel.saturating_sub(1),
-        ),
-        (
-            "memory",
-            usage.memory_bytes,
-            limits.memory_bytes,
-            limits.memory_bytes,
-        ),
-        (
-            "output",
-            usage.output_bytes,
-            limits.output_bytes,
-            limits.output_bytes,
-        ),
+    let reached = |what, limit, wanted| {
+        Err(StepError::LimitReached(LimitReached {
+            what,
+            limit,
+            wanted,
+        }))
+    };
+    // A guest is stopped when it has used all of its fuel.
+    if usage.peak_fuel >= limits.fuel {
+        let wanted = (usage.peak_fuel > limits.fuel).then_some(usage.peak_fuel);
+        return reached("fuel", limits.fuel, wanted);
+    }
+    for (what, used, limit) in [
+        ("memory", usage.memory_bytes, limits.memory_bytes),
+        ("output", usage.output_bytes, limits.output_bytes),
     ] {
-        if used > most {
-            return Err(StepError::LimitReached(LimitReached {
-                what,
-                limit,
-                wanted: Some(used),
-            }));
+        if used > limit {
+            return reached(what, limit, Some(used));
         }
     }
     Ok(())

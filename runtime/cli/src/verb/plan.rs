@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use pinion_runtime::pipeline::StepName;
 use pinion_runtime::plan::{PlannedStep, Tools};
 use pinion_runtime::record::{InputRecord, StepOutcome, StepRecord, columns_read};
-use pinion_runtime::run::{self, Mode, Observer, Options, Prediction};
+use pinion_runtime::run::{self, Amount, Mode, Observer, Options, Prediction};
 use pinion_runtime::source::Trust;
 use pinion_runtime::store::{Store, StoreError};
 use serde::Serialize;
@@ -50,7 +50,7 @@ struct Silent;
 
 impl Observer for Silent {
     fn wanted(&self, _step: &PlannedStep, _units: u64) {}
-    fn obtained(&self, _step: &PlannedStep, _cached: bool) {}
+    fn obtained(&self, _step: &PlannedStep, _ran: Option<Amount>) {}
     fn ended(&self, _record: &StepRecord, _again: bool) {}
     fn lost(&self, _step: &PlannedStep, _error: &StoreError) {}
 }
