@@ -1,11 +1,12 @@
 //! Manifests of tables.
 
+use std::collections::BTreeSet;
+
 use super::check::Object;
-use super::chunks::chunk_path;
 use super::seal::Seal;
 use super::{Fault, Kind, Store, StoreError};
 use crate::digest::Digest;
-use crate::table::{Chunk, Manifest, Place, Selection, Table};
+use crate::table::{Manifest, Table};
 
 impl Store {
     /// Stores the manifest of a table under the table's digest.
@@ -19,7 +20,7 @@ impl Store {
     pub fn put_table(&self, table: &Table) -> Result<Digest, StoreError> {
         let digest = table.digest();
         match self.table(&digest) {
-            Ok(Some(known)) if known == *table || self.has_chunks(&known)? => return Ok(digest),
+            Ok(Some(known)) if known == *table || self.has_values(&known) => return Ok(digest),
             Ok(_) | Err(StoreError::Damaged { .. }) => {}
             Err(error) => return Err(error),
         }
@@ -52,27 +53,14 @@ impl Store {
     }
 
     /// Whether every chunk file that a table lies in is there.
-    fn has_chunks(&self, table: &Table) -> Result<bool, StoreError> {
-        let mut files = Vec::new();
+    fn has_values(&self, table: &Table) -> bool {
+        let mut files = BTreeSet::new();
         for partition in &table.partitions {
-            partition
-                .columns
-                .iter()
-                .for_each(|chunk| push_files(chunk, &mut files));
-        }
-        files.sort_unstable();
-        files.dedup();
-        for file in files {
-            // A power cut can leave files empty.
-            if self
-                .files
-                .len(&chunk_path(&file))?
-                .is_none_or(|len| len == 0)
-            {
-                return Ok(false);
+            for chunk in &partition.columns {
+                chunk.files(&mut files);
             }
         }
-        Ok(true)
+        files.iter().all(|file| self.has_chunks(file))
     }
 }
 
@@ -99,18 +87,4 @@ pub(super) fn parse(sealed: &[u8], digest: &Digest) -> Result<Table, Fault> {
 
 fn table_seal(digest: &Digest) -> Seal {
     Seal::new("table", &[*digest])
-}
-
-/// The chunk files that a chunk lies in.
-fn push_files(chunk: &Chunk, files: &mut Vec<Digest>) {
-    match &chunk.place {
-        Place::Empty => {}
-        Place::Stored { file, .. } => files.push(*file),
-        Place::Selected { of, rows } => {
-            of.iter().for_each(|chunk| push_files(chunk, files));
-            if let Selection::Indices { file, .. } = rows {
-                files.push(*file);
-            }
-        }
-    }
 }
