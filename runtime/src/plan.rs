@@ -379,6 +379,7 @@ fn limits(declared: &StepDecl) -> Limits {
         memory_bytes: declared.limits.memory_bytes.unwrap_or(default.memory_bytes),
         output_bytes: declared.limits.output_bytes.unwrap_or(default.output_bytes),
         log_bytes: declared.limits.log_bytes.unwrap_or(default.log_bytes),
+        time_ms: declared.limits.time_ms.unwrap_or(default.time_ms),
     }
 }
 

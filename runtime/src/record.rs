@@ -2,7 +2,8 @@
 //!
 //! A record is a file of JSON lines that only ever grows. The first is the [`RunStart`]; each step
 //! adds a [`StepRecord`] when it ends, in whatever order they end; the last is the [`RunEnd`]. A record
-//! without that one is of a run that was interrupted.
+//! without that one is of a run that was interrupted. A step that runs again within the run, since
+//! something that it had made was damaged, adds another, and its last one counts.
 //!
 //! Every line ends in a `check` over itself and the check of the line before it, so that a record that
 //! is read is the record that was written: no line was changed, lost or moved. Only the end may be
@@ -36,8 +37,11 @@ pub use self::step::{
 use crate::digest::Digest;
 use crate::pipeline::{Layout, SourceName, StepName};
 
-/// The version of the form of records that this library writes, and the newest that it reads.
-pub const RECORD_VERSION: u32 = 1;
+/// The version of the form of records that this library writes, and the newest that it reads. It reads
+/// all before it as well.
+///
+/// - 2: what is used of each limit; a step may be written again.
+pub const RECORD_VERSION: u32 = 2;
 
 /// What a run was given: the first line.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -193,9 +197,9 @@ impl RunRecord {
 /// A record of which some lines were read.
 struct Reading {
     start: RunStart,
-    /// The steps that have not ended yet, and where each stands in the pipeline.
-    waiting: BTreeMap<StepName, usize>,
-    /// The others, by where they stand.
+    /// Where each step stands in the pipeline.
+    positions: BTreeMap<StepName, usize>,
+    /// The steps that have ended, by where they stand. Of one that was written again, the last line counts.
     ended: BTreeMap<usize, StepRecord>,
     end: Option<RunEnd>,
 }
@@ -204,7 +208,7 @@ impl Reading {
     fn begin(line: Line) -> Result<Self, LineProblem> {
         match line {
             Line::Run(start) => Ok(Self {
-                waiting: start.steps.iter().cloned().zip(0..).collect(),
+                positions: start.steps.iter().cloned().zip(0..).collect(),
                 start: *start,
                 ended: BTreeMap::new(),
                 end: None,
@@ -220,13 +224,10 @@ impl Reading {
         match line {
             _ if self.end.is_some() => unexpected("it follows the `outcome` line"),
             Line::Run(_) => unexpected("it is a second `run` line"),
-            Line::Step(step) => match self.waiting.remove(&step.name) {
+            Line::Step(step) => match self.positions.get(&step.name) {
                 Some(position) => {
-                    self.ended.insert(position, *step);
+                    self.ended.insert(*position, *step);
                     Ok(())
-                }
-                None if self.start.steps.contains(&step.name) => {
-                    unexpected("its step has ended already")
                 }
                 None => unexpected("its step is not in the `run` line"),
             },

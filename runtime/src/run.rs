@@ -44,10 +44,23 @@ pub struct Options<'a> {
 pub trait Observer {
     /// Units of a step are known to be wanted.
     fn wanted(&self, step: &PlannedStep, units: u64);
-    /// A unit is there.
-    fn obtained(&self, step: &PlannedStep, cached: bool);
-    /// A step has ended.
-    fn ended(&self, record: &StepRecord);
+    /// A unit is there, and ran unless it was known.
+    fn obtained(&self, step: &PlannedStep, ran: Option<Amount>);
+    /// A step has ended; `again` if that was told before and nothing has changed since.
+    fn ended(&self, record: &StepRecord, again: bool);
+    /// A step has found something gone or damaged that an earlier step made: all is gone through once more,
+    /// and what is not there is made again.
+    fn lost(&self, step: &PlannedStep, error: &StoreError);
+}
+
+/// How much a unit went through when it ran.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Amount {
+    /// Rows that it was given, or that a source made. None are counted for what sees no rows, such as a
+    /// merge.
+    pub rows: u64,
+    /// Bytes of columns and blobs that it was handed.
+    pub bytes: u64,
 }
 
 /// A run that has ended.
@@ -93,6 +106,11 @@ pub enum Prediction {
 /// threads. Which of the later steps of a failed run still ended, and whether one of two equal units was
 /// run or found, is not. A step that fails is part of what is returned, not an error.
 ///
+/// What a step made and the store has lost, or finds damaged and sets aside, is made again within the run:
+/// once everything that is stored still was looked at, the plan is gone through again, where all that is
+/// sound is known; so are units of a step that had not ended yet. That ends, since nothing is made again
+/// twice.
+///
 /// # Errors
 /// [`StoreError`] if the record cannot be written.
 pub fn execute(
@@ -105,9 +123,22 @@ pub fn execute(
 ) -> Result<Ended, StoreError> {
     let started = (options.clock)();
     record.append(&Line::Run(Box::new(start.clone())))?;
+    let mut write = |step: &StepRecord| record.append(&Line::Step(Box::new(step.clone())));
     let mut run = Run::new(plan, tools, options);
-    let mut written = |step: &StepRecord| record.append(&Line::Step(Box::new(step.clone())));
-    run.go(&mut written)?;
+    run.go(&mut write)?;
+    let mut made_again = BTreeSet::new();
+    while let Some((at, error)) = run.to_make_again()
+        && made_again.insert(error.to_string())
+    {
+        options.observer.lost(&plan.steps[at], error);
+        run.check_made();
+        run = Run {
+            earlier: run.into_ended(),
+            ..Run::new(plan, tools, options)
+        };
+        run.go(&mut write)?;
+    }
+    run.close(&mut write)?;
     let steps: Vec<StepRecord> = std::mem::take(&mut run.records).into_values().collect();
     let outcome = match (&run.failure, tools.cancel.is_cancelled()) {
         (None, false) => RunOutcome::Succeeded,
@@ -179,6 +210,8 @@ struct Run<'a> {
     started_ms: Vec<u64>,
     unit_ms: BTreeMap<Order, u64>,
     records: BTreeMap<usize, StepRecord>,
+    /// What was written of steps before all was gone through again.
+    earlier: BTreeMap<usize, StepRecord>,
     unknown: BTreeMap<usize, Vec<InputRecord>>,
     failure: Option<(Order, Failure)>,
     failed: BTreeMap<usize, Order>,
@@ -214,6 +247,7 @@ impl<'a> Run<'a> {
             started_ms: vec![0; steps],
             unit_ms: BTreeMap::new(),
             records: BTreeMap::new(),
+            earlier: BTreeMap::new(),
             unknown: BTreeMap::new(),
             failure: None,
             failed: BTreeMap::new(),
@@ -256,12 +290,12 @@ impl<'a> Run<'a> {
         loop {
             self.start_ready(queue, write)?;
             if self.out == 0 {
-                return self.close(write);
+                return Ok(());
             }
             match reports.recv_timeout(CANCEL_INTERVAL) {
                 Ok(report) => self.report(queue, report, write)?,
                 Err(mpsc::RecvTimeoutError::Timeout) => {}
-                Err(mpsc::RecvTimeoutError::Disconnected) => return self.close(write),
+                Err(mpsc::RecvTimeoutError::Disconnected) => return Ok(()),
             }
             if self.tools.cancel.is_cancelled() {
                 self.out -= queue.drop_within(..);
@@ -354,7 +388,9 @@ impl<'a> Run<'a> {
             }
         };
         if let drive::Answer::Unit(Some(obtained)) = &answer {
-            self.options.observer.obtained(step, obtained.cached);
+            let ran = report.unit.as_ref().filter(|_| !obtained.cached);
+            let ran = ran.map(|unit| obtained.amount(unit));
+            self.options.observer.obtained(step, ran);
         }
         let Some(driver) = self.drivers[at].as_mut() else {
             return Ok(());
@@ -451,10 +487,58 @@ impl<'a> Run<'a> {
             }
         }
         self.ended[at] = true;
-        self.options.observer.ended(&record);
+        if let Some(earlier) = self.earlier.remove(&at) {
+            if outcome != StepOutcome::Succeeded && record.outputs == earlier.outputs {
+                self.options.observer.ended(&earlier, true);
+                self.records.insert(at, earlier);
+                return Ok(());
+            }
+            record = record.after(&earlier);
+        }
+        self.options.observer.ended(&record, false);
         write(&record)?;
         self.records.insert(at, record);
         Ok(())
+    }
+
+    /// The records of all steps that have ended well.
+    fn into_ended(self) -> BTreeMap<usize, StepRecord> {
+        let mut ended = self.earlier;
+        ended.extend(self.records);
+        ended.retain(|_, record| record.error.is_none());
+        ended
+    }
+
+    /// The step that failed only because the store has lost something, and what it was.
+    fn to_make_again(&self) -> Option<(usize, &StoreError)> {
+        let (_, failure) = self.failure.as_ref()?;
+        let StepError::Data(source) = &failure.error else {
+            return None;
+        };
+        let error: &StoreError = source.downcast_ref()?;
+        let lost = error.is_miss() && !self.tools.cancel.is_cancelled();
+        lost.then_some((failure.step, error))
+    }
+
+    /// Reads everything that steps have made so far: what is damaged is set aside, so that all of it is made
+    /// again at once.
+    fn check_made(&self) {
+        let store = self.tools.store;
+        for value in self.made.iter().flatten().flatten() {
+            match value {
+                Value::Table(table) => {
+                    let Ok(table) = table.get(store) else {
+                        continue;
+                    };
+                    let files = table.files();
+                    let cancel = self.tools.cancel;
+                    let files = files.iter().take_while(|_| !cancel.is_cancelled());
+                    // Whatever is wrong with a file, it counts when somebody asks for it.
+                    files.for_each(|file| drop(store.read_chunks(file)));
+                }
+                Value::Blob(blob) => drop(store.blob(&blob.digest)),
+            }
+        }
     }
 
     fn step_record(
@@ -482,6 +566,8 @@ impl<'a> Run<'a> {
                 }
             }
         }
+        let mut totals = finished.map_or_else(Totals::default, |finished| finished.totals);
+        totals.longest_ms = by_number.into_values().max().unwrap_or_default();
         let log = finished
             .map(|finished| finished.log.as_slice())
             .unwrap_or_default();
@@ -495,8 +581,9 @@ impl<'a> Run<'a> {
             inputs: input_records(self.plan, at, &self.made),
             outputs: Vec::new(),
             units,
-            totals: finished.map_or_else(Totals::default, |finished| finished.totals),
+            totals,
             duration_ms: (self.options.clock)().saturating_sub(self.started_ms[at]),
+            limits: Some(step.limits),
             log: log
                 .iter()
                 .map(|line| LogLine {
@@ -518,9 +605,14 @@ impl<'a> Run<'a> {
             if self.ended[at] {
                 continue;
             }
-            let record = match self.records.remove(&at) {
-                Some(failed) => failed,
-                None => {
+            let record = match (self.records.remove(&at), self.earlier.remove(&at)) {
+                (Some(failed), _) => failed,
+                (None, Some(earlier)) => {
+                    self.options.observer.ended(&earlier, true);
+                    self.records.insert(at, earlier);
+                    continue;
+                }
+                (None, None) => {
                     let outcome = if cancelled {
                         StepOutcome::Cancelled
                     } else {
@@ -530,7 +622,7 @@ impl<'a> Run<'a> {
                 }
             };
             self.ended[at] = true;
-            self.options.observer.ended(&record);
+            self.options.observer.ended(&record, false);
             write(&record)?;
             self.records.insert(at, record);
         }

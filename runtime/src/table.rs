@@ -86,6 +86,24 @@ pub enum Selection {
     },
 }
 
+impl Chunk {
+    /// Adds the names of all chunk files that its values and its row numbers lie in.
+    pub fn files(&self, files: &mut BTreeSet<Digest>) {
+        match &self.place {
+            Place::Empty => {}
+            Place::Stored { file, .. } => {
+                files.insert(*file);
+            }
+            Place::Selected { of, rows } => {
+                of.iter().for_each(|chunk| chunk.files(files));
+                if let Selection::Indices { file, .. } = rows {
+                    files.insert(*file);
+                }
+            }
+        }
+    }
+}
+
 impl Table {
     /// Number of rows.
     pub fn rows(&self) -> u64 {
@@ -108,24 +126,10 @@ impl Table {
 
     /// The chunk files that the values lie in.
     pub fn files(&self) -> BTreeSet<Digest> {
-        fn add(chunk: &Chunk, files: &mut BTreeSet<Digest>) {
-            match &chunk.place {
-                Place::Empty => {}
-                Place::Stored { file, .. } => {
-                    files.insert(*file);
-                }
-                Place::Selected { of, rows } => {
-                    of.iter().for_each(|chunk| add(chunk, files));
-                    if let Selection::Indices { file, .. } = rows {
-                        files.insert(*file);
-                    }
-                }
-            }
-        }
         let mut files = BTreeSet::new();
         for partition in &self.partitions {
             for chunk in &partition.columns {
-                add(chunk, &mut files);
+                chunk.files(&mut files);
             }
         }
         files

@@ -10,7 +10,7 @@ use pinion_runtime::arrow::values;
 use pinion_runtime::digest::ComponentDigest;
 use pinion_runtime::expression::Source;
 use pinion_runtime::sandbox::{
-    Data, Descriptor, Done, Made, MadePartition, Program, Sandbox, StepError,
+    Clock, Data, Descriptor, Done, Made, MadePartition, Program, Sandbox, StepError,
 };
 use pinion_runtime::table::Table;
 use pinion_runtime::unit::{Blob, Call, Input, InputContent, Limits, Shape, ShapeContent, Unit};
@@ -26,9 +26,16 @@ pub static NEVER: AtomicBool = AtomicBool::new(false);
 /// # Panics
 /// If the machine cannot make one.
 pub fn sandbox() -> &'static Sandbox {
-    static SANDBOX: LazyLock<Sandbox> =
-        LazyLock::new(|| Sandbox::new(16, None).unwrap_or_else(|error| panic!("{error}")));
+    static SANDBOX: LazyLock<Sandbox> = LazyLock::new(|| sandbox_with(16, Arc::new(|| 0)));
     &SANDBOX
+}
+
+/// A sandbox of its own, with a clock of its own.
+///
+/// # Panics
+/// If the machine cannot make one.
+pub fn sandbox_with(threads: usize, clock: Clock) -> Sandbox {
+    Sandbox::new(threads, None, clock).unwrap_or_else(|error| panic!("{error}"))
 }
 
 /// A compiled component.
@@ -70,6 +77,7 @@ impl Step {
             memory_bytes: 64 << 20,
             output_bytes: 64 << 20,
             log_bytes: 4096,
+            ..Limits::default()
         };
         Self {
             program,

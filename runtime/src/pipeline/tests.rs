@@ -37,7 +37,7 @@ right = "split.late"
 [steps.read]
 use = "std:read-parquet@0.1.2"
 input = "sources.flights"
-limits = { fuel = 1000000000, memory = "512 MiB", output = "1 GiB", log = 1000 }
+limits = { fuel = 1000000000, memory = "512 MiB", output = "1 GiB", log = 1000, time = "10 min" }
 
 [steps.label]
 use = "./steps/label-late"
@@ -104,6 +104,7 @@ fn a_pipeline_is_read_whole() {
         memory_bytes: Some(512 << 20),
         output_bytes: Some(1 << 30),
         log_bytes: Some(1000),
+        time_ms: Some(600_000),
     };
     assert_eq!(read.limits, limits);
     assert_eq!((read.place.line(), read.component_place.line()), (28, 29));

@@ -77,18 +77,13 @@ impl MadeTable {
         }
     }
 
-    fn get(&self, store: &Store) -> Result<Arc<Table>, StepError> {
+    /// The table itself.
+    pub(super) fn get(&self, store: &Store) -> Result<Arc<Table>, StepError> {
         if let Some(table) = &self.table {
             return Ok(Arc::clone(table));
         }
-        let digest = &self.summary.digest;
-        match store.table(digest) {
-            Ok(Some(table)) => Ok(Arc::new(table)),
-            Ok(None) => Err(StepError::Data(
-                format!("the manifest of table {digest} is gone").into(),
-            )),
-            Err(error) => Err(store_failed(error)),
-        }
+        let table = store.present_table(&self.summary.digest);
+        table.map(Arc::new).map_err(store_failed)
     }
 }
 
@@ -399,6 +394,7 @@ impl Driver {
                     cached: whole_units,
                     usage: obtained.usage,
                     bytes: obtained.bytes,
+                    ..Totals::default()
                 };
                 Ok(self.reduce_finished(step, &obtained))
             }

@@ -36,11 +36,7 @@ impl Store {
     /// - [`StoreError::Damaged`]: the manifest was not what it should be, and was moved away.
     /// - [`StoreError::Io`]: the file system refused.
     pub fn table(&self, digest: &Digest) -> Result<Option<Table>, StoreError> {
-        let object = Object {
-            kind: Kind::Table,
-            name: digest.to_string(),
-            path: table_path(digest),
-        };
+        let object = object(digest);
         let Some(sealed) = self.files.read(&object.path)? else {
             return Ok(None);
         };
@@ -48,6 +44,14 @@ impl Store {
             Ok(table) => Ok(Some(table)),
             Err(fault) => Err(self.damaged(&object, fault)?),
         }
+    }
+
+    /// The table of a digest, whose manifest must be there.
+    ///
+    /// # Errors
+    /// As [`Store::table`], and [`StoreError::Missing`].
+    pub fn present_table(&self, digest: &Digest) -> Result<Table, StoreError> {
+        self.table(digest)?.ok_or_else(|| object(digest).missing())
     }
 
     /// Whether every chunk file that a table lies in is there.
@@ -59,6 +63,14 @@ impl Store {
     pub fn has_table(&self, digest: &Digest) -> bool {
         let len = self.files.len(&table_path(digest)).ok().flatten();
         len.is_some_and(|len| len > 0)
+    }
+}
+
+fn object(digest: &Digest) -> Object {
+    Object {
+        kind: Kind::Table,
+        name: digest.to_string(),
+        path: table_path(digest),
     }
 }
 

@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use pinion_runtime::pipeline::StepName;
 use pinion_runtime::plan::{PlannedStep, Tools};
 use pinion_runtime::record::{InputRecord, StepOutcome, StepRecord, columns_read};
-use pinion_runtime::run::{self, Mode, Observer, Options, Prediction};
+use pinion_runtime::run::{self, Amount, Mode, Observer, Options, Prediction};
 use pinion_runtime::source::Trust;
-use pinion_runtime::store::Store;
+use pinion_runtime::store::{Store, StoreError};
 use serde::Serialize;
 
 use crate::args::Plan;
@@ -50,8 +50,9 @@ struct Silent;
 
 impl Observer for Silent {
     fn wanted(&self, _step: &PlannedStep, _units: u64) {}
-    fn obtained(&self, _step: &PlannedStep, _cached: bool) {}
-    fn ended(&self, _record: &StepRecord) {}
+    fn obtained(&self, _step: &PlannedStep, _ran: Option<Amount>) {}
+    fn ended(&self, _record: &StepRecord, _again: bool) {}
+    fn lost(&self, _step: &PlannedStep, _error: &StoreError) {}
 }
 
 /// Shows what would run.
