@@ -1,6 +1,8 @@
 //! The Arrow schema that a file carries.
 
-use arrow_ipc::{DateUnit, Field, IntervalUnit, Precision, TimeUnit, Type, root_as_message};
+use arrow_ipc::{
+    DateUnit, Endianness, Field, IntervalUnit, Precision, TimeUnit, Type, root_as_message,
+};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 
@@ -16,7 +18,9 @@ pub(crate) fn embedded_schema(encoded: &str) -> bool {
     };
     root_as_message(message)
         .ok()
-        .and_then(|message| message.header_as_schema()?.fields())
+        .and_then(|message| message.header_as_schema())
+        .filter(|schema| schema.endianness() == Endianness::Little)
+        .and_then(|schema| schema.fields())
         .is_some_and(|fields| fields.iter().all(field))
 }
 
