@@ -25,7 +25,7 @@ use arrow_array::{
 use arrow_cast::cast;
 use arrow_ipc::reader::FileReader;
 use arrow_ipc::writer::FileWriter;
-use arrow_schema::{ArrowError, DataType, Schema, SchemaRef};
+use arrow_schema::{ArrowError, SchemaRef};
 use arrow_select::concat::concat_batches;
 use bytes::Bytes;
 use parquet::arrow::ArrowWriter;
@@ -33,7 +33,7 @@ use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::basic::Compression;
 use parquet::file::properties::WriterProperties;
 use pinion_runtime::sandbox::Done;
-use pinion_runtime::unit::{Call, InputContent, Limits, Shape, ShapeContent, Unit};
+use pinion_runtime::unit::{Call, Limits, Shape, ShapeContent, Unit};
 use pinion_tests::fixtures;
 use pinion_tests::memory::Memory;
 use pinion_tests::step::{self, NEVER, Step, sandbox};
