@@ -66,8 +66,15 @@ impl Step {
     /// # Panics
     /// If it cannot.
     pub fn new(fixture: &str, params: &str) -> Self {
-        let program = program(fixtures::component(fixture))
-            .unwrap_or_else(|error| panic!("{}", chain(&error)));
+        Self::of(fixtures::component(fixture), params)
+    }
+
+    /// Compiles and describes a component.
+    ///
+    /// # Panics
+    /// If it cannot.
+    pub fn of(component: &[u8], params: &str) -> Self {
+        let program = program(component).unwrap_or_else(|error| panic!("{}", chain(&error)));
         let descriptor = sandbox()
             .describe(&program, &NEVER)
             .unwrap_or_else(|error| panic!("{}", chain(&error)));
