@@ -1,5 +1,6 @@
 //! Runs a plan: units of all steps on all threads, results and record independent of both.
 
+mod bind;
 mod drive;
 mod obtain;
 mod schedule;
@@ -615,8 +616,15 @@ impl crate::sandbox::Data for StoreData {
         &self,
         field: &arrow_schema::Field,
         chunk: &crate::table::Chunk,
-    ) -> Result<arrow_array::ArrayRef, crate::sandbox::DataError> {
-        Ok(self.store.load(field, chunk)?)
+    ) -> Result<crate::arrow::values::Values, crate::sandbox::DataError> {
+        Ok(self.store.values(field, chunk)?)
+    }
+
+    fn spill(
+        &self,
+        buffers: &[arrow_buffer::Buffer],
+    ) -> Result<Vec<arrow_buffer::Buffer>, crate::sandbox::DataError> {
+        Ok(self.store.spill(buffers)?)
     }
 
     fn blob(

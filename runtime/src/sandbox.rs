@@ -11,6 +11,7 @@ mod compiler;
 mod console;
 mod imports;
 mod outcome;
+mod spill;
 mod state;
 mod wasi;
 mod wire;
@@ -18,13 +19,14 @@ mod wire;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
-use arrow_array::ArrayRef;
+use arrow_buffer::Buffer;
 use arrow_schema::Field;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use wasmtime::Engine;
 use wasmtime::component::{Component, InstancePre};
 
+use crate::arrow::values::Values;
 use crate::digest::{ComponentDigest, Digest};
 use crate::error::listed;
 use crate::table::Chunk;
@@ -36,17 +38,25 @@ pub use state::LimitReached;
 
 /// Where a unit's data is to be had. Implemented over the store.
 pub trait Data: Send + Sync {
-    /// The values of a chunk that has this field.
+    /// The values of a chunk that has this field, as they lie; see
+    /// [`Store::values`](crate::store::Store::values).
     ///
     /// # Errors
     /// A chunk that is gone or damaged.
-    fn column(&self, field: &Field, chunk: &Chunk) -> Result<ArrayRef, DataError>;
+    fn column(&self, field: &Field, chunk: &Chunk) -> Result<Values, DataError>;
 
     /// The bytes of a blob.
     ///
     /// # Errors
     /// A blob that is gone or damaged.
     fn blob(&self, digest: &Digest) -> Result<Bytes, DataError>;
+
+    /// Puts what a unit keeps aside where it takes no memory of the process, such as a file, until somebody
+    /// holds the buffers no more. Gives equal ones, in order, aligned for every type.
+    ///
+    /// # Errors
+    /// There is no room.
+    fn spill(&self, buffers: &[Buffer]) -> Result<Vec<Buffer>, DataError>;
 }
 
 /// Why data cannot be had; handed through to whoever implements [`Data`].

@@ -5,6 +5,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
+use arrow_buffer::Buffer;
 use arrow_schema::FieldRef;
 use bytes::Bytes;
 use wasmtime::component::{
@@ -18,7 +19,7 @@ use super::console::Console;
 use super::outcome::{self, Done, Made, Returned};
 use super::state::{
     Blob, BlobWriter, LimitReached, Memory, Misuse, Rowset, Session, State, Table, TableWriter,
-    Unavailable, Written, cuts,
+    Unavailable, Unkept, Written, cuts,
 };
 use super::{
     Cancel, Data, DataError, Descriptor, Kind, Port, Program, Sandbox, StepError, imports,
@@ -27,6 +28,7 @@ use super::{
 use crate::arrow::chunk::canonical_field;
 use crate::arrow::format::to_wire;
 use crate::arrow::rows::Rows;
+use crate::arrow::values::Values;
 use crate::digest::Digest;
 use crate::table::Chunk;
 use crate::unit::{
@@ -422,7 +424,8 @@ impl Guest<'_> {
     }
 
     fn outputs(&mut self, unit: &Unit) -> Result<Vec<Made>, StepError> {
-        outcome::outputs(&mut self.store.data_mut().session, unit)
+        let made = outcome::outputs(&mut self.store.data_mut().session, unit);
+        made.map_err(|error| failure(&error, Vec::new()))
     }
 
     fn read(&mut self, unit: &Unit, params: String, range: &Range) -> Result<Vec<Made>, StepError> {
@@ -493,9 +496,11 @@ impl Guest<'_> {
             .iter()
             .zip(made)
             .map(|(shape, batches)| match &shape.content {
-                ShapeContent::Table(fields) => Ok(Made::Table(vec![outcome::row_map_partition(
-                    session, unit, fields, batches,
-                )?])),
+                ShapeContent::Table(fields) => {
+                    let partition = outcome::partition(session, unit, fields, batches);
+                    let partition = partition.map_err(|error| failure(&error, Vec::new()))?;
+                    Ok(Made::Table(vec![partition]))
+                }
                 ShapeContent::Blob(_) => Err(StepError::BadOutput(
                     "a row-map cannot make a blob".to_owned(),
                 )),
@@ -709,6 +714,9 @@ pub(super) fn failure(error: &wasmtime::Error, stderr: Vec<String>) -> StepError
     if let Some(Unavailable(source)) = error.downcast_ref::<Unavailable>() {
         return StepError::Data(source.to_string().into());
     }
+    if let Some(Unkept(source)) = error.downcast_ref::<Unkept>() {
+        return StepError::Host(format!("what it keeps aside has no room: {source}"));
+    }
     let message = match error.downcast_ref::<Trap>() {
         // How deep a guest may call is the machine's to say, so it is no result of the step.
         Some(Trap::StackOverflow) => {
@@ -908,15 +916,15 @@ fn checked_descriptor(kind: Kind, descriptor: wire::Descriptor) -> Result<Descri
 struct NoData;
 
 impl Data for NoData {
-    fn column(
-        &self,
-        _field: &arrow_schema::Field,
-        _chunk: &Chunk,
-    ) -> Result<arrow_array::ArrayRef, DataError> {
+    fn column(&self, _field: &arrow_schema::Field, _chunk: &Chunk) -> Result<Values, DataError> {
         Err("there is no data".into())
     }
 
     fn blob(&self, _digest: &Digest) -> Result<Bytes, DataError> {
+        Err("there is no data".into())
+    }
+
+    fn spill(&self, _buffers: &[Buffer]) -> Result<Vec<Buffer>, DataError> {
         Err("there is no data".into())
     }
 }

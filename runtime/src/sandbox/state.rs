@@ -9,13 +9,17 @@ use wasmtime::ResourceLimiter;
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
-use super::batch::Batch;
+use super::batch::{BadBatch, Batch};
 use super::console::Console;
+use super::outcome::{self, MadePartition};
+use super::spill::{Keeper, Kept, Spillable as _};
 use super::{Data, DataError, Line};
-use crate::arrow::rows::{self, Rows};
+use crate::arrow::chunk::canonical;
+use crate::arrow::rows::{BadRows, Rows};
+use crate::arrow::values::{self, Values, has_dictionary};
 use crate::error::{Facts, amount};
 use crate::expression::{Expression, Source};
-use crate::unit::{InputContent, Limits, Observation, Question, Unit};
+use crate::unit::{InputContent, Limits, Observation, Question, ShapeContent, Unit};
 
 /// Everything behind one instance.
 pub(super) struct State {
@@ -35,7 +39,9 @@ pub(super) struct Session {
     pub(super) limits: Limits,
     pub(super) observations: Vec<Observation>,
     asked: BTreeSet<Question>,
-    loaded: BTreeMap<(usize, usize, usize), ArrayRef>,
+    /// Values of the partitions touched so far, by input and column. They are not moved, so they take
+    /// little.
+    loaded: BTreeMap<(usize, usize), Vec<Option<Values>>>,
     blobs: BTreeMap<usize, Bytes>,
     /// Bytes fetched for the guest's questions.
     pub(super) read_bytes: u64,
@@ -44,6 +50,7 @@ pub(super) struct Session {
     output_bytes: u64,
     /// One for each output port, in port order.
     pub(super) written: Vec<Written>,
+    keeper: Keeper,
     pub(super) log: Vec<Line>,
     log_bytes: u64,
 }
@@ -99,6 +106,11 @@ const MAX_MEMORY: u64 = 4 << 30;
 #[error("{0}")]
 pub(super) struct Misuse(pub(super) String);
 
+/// What a guest keeps aside has no room.
+#[derive(Debug, thiserror::Error)]
+#[error("what a unit keeps has no room")]
+pub(super) struct Unkept(#[source] pub(super) DataError);
+
 /// What a guest asked for cannot be fetched.
 #[derive(Debug, thiserror::Error)]
 #[error("a column or blob cannot be fetched")]
@@ -118,6 +130,7 @@ impl Session {
             copied_bytes: 0,
             output_bytes: 0,
             written: Vec::new(),
+            keeper: Keeper::default(),
             log: Vec::new(),
             log_bytes: 0,
         }
@@ -173,29 +186,111 @@ impl Session {
         let column = table
             .position(name)
             .ok_or_else(|| misuse(format!("there is no column `{name}`")))?;
-        let mut pieces = Vec::with_capacity(table.partitions.len());
-        for (position, partition) in table.partitions.iter().enumerate() {
-            let piece = match self.loaded.get(&(input, position, column)) {
-                Some(piece) => Arc::clone(piece),
+        let wrong = |error: BadRows| misuse(error.to_string());
+        let field = &table.fields[column];
+        let starts = values::starts(table.partitions.iter().map(|partition| partition.rows));
+        let (span, rows) = values::narrow(&starts, rows).map_err(wrong)?;
+        let mut pieces = Vec::with_capacity(span.len());
+        for position in span {
+            let loaded = self.loaded.entry((input, column)).or_default();
+            loaded.resize(table.partitions.len(), None);
+            let piece = match &loaded[position] {
+                Some(piece) => piece.clone(),
                 None => {
-                    let piece = self
-                        .data
-                        .column(&table.fields[column], &partition.columns[column])
-                        .map_err(|error| wasmtime::Error::new(Unavailable(error)))?;
-                    self.read_bytes += piece.get_array_memory_size() as u64;
-                    self.loaded
-                        .insert((input, position, column), Arc::clone(&piece));
+                    let chunk = &table.partitions[position].columns[column];
+                    let piece = self.data.column(field, chunk);
+                    let piece = piece.map_err(|error| wasmtime::Error::new(Unavailable(error)))?;
+                    if let Values::Array(array) = &piece {
+                        self.read_bytes += array.get_array_memory_size() as u64;
+                    }
+                    loaded[position] = Some(piece.clone());
                     piece
                 }
             };
             pieces.push(piece);
         }
         if pieces.is_empty() {
-            return Ok(arrow_array::new_empty_array(
-                table.fields[column].data_type(),
-            ));
+            return Ok(arrow_array::new_empty_array(field.data_type()));
         }
-        rows::take(&pieces, rows).map_err(|error| misuse(error.to_string()))
+        let selected = pieces
+            .iter()
+            .any(|piece| matches!(piece, Values::Selected { .. }));
+        let taken = values::take(&pieces, &rows).map_err(wrong)?;
+        if selected {
+            self.read_bytes += taken.get_array_memory_size() as u64;
+        }
+        // What lies under nulls must not tell how the values came to be where they are.
+        if (selected || matches!(rows, Rows::Indices(_))) && !has_dictionary(field.data_type()) {
+            let field = field.as_ref().clone().with_nullable(true);
+            return canonical(&field, &[taken]).map_err(|error| misuse(error.to_string()));
+        }
+        Ok(taken)
+    }
+
+    /// Keeps a batch until the unit ends or lets it go.
+    pub(super) fn keep(&mut self, batch: Batch) -> wasmtime::Result<Kept<Batch>> {
+        let bytes = batch.content_bytes();
+        let kept = self.keeper.keep(batch, bytes, &*self.data);
+        kept.map_err(|error| wasmtime::Error::new(Unkept(error)))
+    }
+
+    /// Appends rows to the table at an output port, cutting partitions at the locked size.
+    pub(super) fn write(
+        &mut self,
+        port: usize,
+        batch: &Batch,
+    ) -> wasmtime::Result<Result<(), BadBatch>> {
+        let mut start = 0;
+        loop {
+            let rowset = self.rowset(port)?;
+            let len = (batch.rows - start).min(rowset.partition_rows - rowset.open_rows);
+            // A batch without rows still says which columns there are.
+            let first = rowset.ended.is_empty() && rowset.open.is_empty();
+            if len > 0 || (batch.rows == 0 && first) {
+                let piece = if len == batch.rows {
+                    Ok(batch.clone())
+                } else {
+                    batch.slice(start, len)
+                };
+                match piece {
+                    Ok(piece) => rowset.open.push(piece),
+                    Err(error) => return Ok(Err(error)),
+                }
+            }
+            rowset.open_rows += len;
+            start += len;
+            if rowset.open_rows == rowset.partition_rows {
+                self.end_partition(port)?;
+            }
+            if start == batch.rows {
+                return Ok(Ok(()));
+            }
+        }
+    }
+
+    /// Ends the open partition of the table at an output port, unless nothing was written to it.
+    pub(super) fn end_partition(&mut self, port: usize) -> wasmtime::Result<()> {
+        let unit = Arc::clone(self.unit()?);
+        let (Some(Written::Table(rowset)), Some(ShapeContent::Table(fields))) = (
+            self.written.get_mut(port),
+            unit.outputs.get(port).map(|shape| &shape.content),
+        ) else {
+            return Ok(());
+        };
+        let batches = std::mem::take(&mut rowset.open);
+        rowset.open_rows = 0;
+        if batches.is_empty() {
+            return Ok(());
+        }
+        let partition = outcome::partition(self, &unit, fields, batches)?;
+        let arrays = partition.arrays();
+        let bytes = arrays
+            .iter()
+            .map(|array| array.get_array_memory_size() as u64);
+        let kept = self.keeper.keep(partition, bytes.sum(), &*self.data);
+        let kept = kept.map_err(|error| wasmtime::Error::new(Unkept(error)))?;
+        self.rowset(port)?.ended.push(kept);
+        Ok(())
     }
 
     /// The bytes of the blob at an input port.
@@ -370,7 +465,7 @@ pub(super) enum Table {
         cuts: Arc<[Rows]>,
     },
     /// What a guest kept for itself.
-    Scratch(Arc<[Batch]>),
+    Scratch(Arc<[Kept<Batch>]>),
 }
 
 /// `arrow.blob`: the input of this position.
@@ -388,9 +483,17 @@ pub(super) enum Written {
     Blob(Vec<u8>),
 }
 
-/// Partitions of batches, the last one open.
+impl Default for Written {
+    fn default() -> Self {
+        Self::Blob(Vec::new())
+    }
+}
+
+/// Partitions, the last one open.
 pub(super) struct Rowset {
-    pub(super) partitions: Vec<Vec<Batch>>,
+    /// Those that are complete.
+    pub(super) ended: Vec<Kept<MadePartition>>,
+    open: Vec<Batch>,
     open_rows: u64,
     partition_rows: u64,
 }
@@ -398,49 +501,21 @@ pub(super) struct Rowset {
 impl Rowset {
     pub(super) fn new(partition_rows: u64) -> Self {
         Self {
-            partitions: Vec::new(),
+            ended: Vec::new(),
+            open: Vec::new(),
             open_rows: 0,
             partition_rows,
         }
     }
 
-    /// Appends rows, cutting partitions at the locked size.
-    pub(super) fn write(&mut self, batch: &Batch) -> Result<(), super::batch::BadBatch> {
-        let mut start = 0;
-        // A batch without rows still says which columns there are.
-        while start < batch.rows || (batch.rows == 0 && self.partitions.is_empty()) {
-            if self.open_rows == self.partition_rows || self.partitions.is_empty() {
-                self.partitions.push(Vec::new());
-                self.open_rows = 0;
-            }
-            let len = (batch.rows - start).min(self.partition_rows - self.open_rows);
-            let piece = if len == batch.rows {
-                batch.clone()
-            } else {
-                batch.slice(start, len)?
-            };
-            if let Some(open) = self.partitions.last_mut() {
-                open.push(piece);
-            }
-            self.open_rows += len;
-            start += len;
-            if batch.rows == 0 {
-                break;
-            }
-        }
-        Ok(())
-    }
-
-    /// Ends the open partition, unless it is empty.
-    pub(super) fn cut(&mut self) {
-        if self.open_rows > 0 {
-            self.open_rows = self.partition_rows;
-        }
+    /// Whether the open partition has rows.
+    pub(super) fn has_rows(&self) -> bool {
+        self.open_rows > 0
     }
 }
 
 /// `arrow.scratch`.
-pub(super) struct Scratch(pub(super) Vec<Batch>);
+pub(super) struct Scratch(pub(super) Vec<Kept<Batch>>);
 
 /// Cuts `partitions` (their numbers of rows, in order) into batches of at most `batch_rows`.
 pub(super) fn cuts(partitions: impl Iterator<Item = u64>, batch_rows: u32) -> Arc<[Rows]> {
