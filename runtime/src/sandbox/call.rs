@@ -8,7 +8,9 @@ use std::task::{Context, Poll, Waker};
 use arrow_buffer::Buffer;
 use arrow_schema::FieldRef;
 use bytes::Bytes;
-use wasmtime::component::{ComponentNamedList, Instance, Lift, Lower, Resource, ResourceTable};
+use wasmtime::component::{
+    ComponentNamedList, Instance, Lift, Lower, Resource, ResourceTable, TypedFunc,
+};
 use wasmtime::{Store, Trap};
 use wasmtime_wasi::I32Exit;
 
@@ -260,6 +262,16 @@ impl Guest<'_> {
         P: ComponentNamedList + Lower + Send + Sync + 'static,
         R: ComponentNamedList + Lift + Send + Sync + 'static,
     {
+        let function = self.function(interface, name)?;
+        self.call_function(&function, params)
+    }
+
+    /// Finds an export, which takes longer than a call.
+    fn function<P, R>(&mut self, interface: &str, name: &str) -> Result<TypedFunc<P, R>, StepError>
+    where
+        P: ComponentNamedList + Lower,
+        R: ComponentNamedList + Lift,
+    {
         let missing = || StepError::BadOutput(format!("it does not export `{interface}#{name}`"));
         let at = self
             .instance
@@ -269,14 +281,20 @@ impl Guest<'_> {
             .instance
             .get_export_index(&mut self.store, Some(&at), name)
             .ok_or_else(missing)?;
-        let function = self
-            .instance
+        self.instance
             .get_typed_func::<P, R>(&mut self.store, at)
             .map_err(|error| {
                 StepError::BadOutput(format!(
                     "its `{name}` is not that of the contract: {error:#}"
                 ))
-            })?;
+            })
+    }
+
+    fn call_function<P, R>(&mut self, function: &TypedFunc<P, R>, params: P) -> Result<R, StepError>
+    where
+        P: ComponentNamedList + Lower + Send + Sync + 'static,
+        R: ComponentNamedList + Lift + Send + Sync + 'static,
+    {
         let call = function.call_async(&mut self.store, params);
         match wait(call, self.cancel, &self.deadline)? {
             Ok(value) => Ok(value),
@@ -461,6 +479,8 @@ impl Guest<'_> {
         let (open,): (Result<(), wire::Error>,) =
             self.call("pinion:step/row-map@0.1.0", "open", (params, side))?;
         open.map_err(refused)?;
+        let apply: TypedFunc<(Resource<Batch>,), (Result<Vec<wire::OutputBatch>, wire::Error>,)> =
+            self.function("pinion:step/row-map@0.1.0", "apply")?;
         let mut made: Vec<Vec<Batch>> = unit.outputs.iter().map(|_| Vec::new()).collect();
         for rows in cuts.iter() {
             let state = self.store.data_mut();
@@ -468,11 +488,7 @@ impl Guest<'_> {
                 .and_then(|batch| imports::push_batch(state, batch))
                 .map_err(|error| failure(error, Vec::new()))?;
             let rep = batch.rep();
-            let (outputs,): (Result<Vec<wire::OutputBatch>, wire::Error>,) = self.call(
-                "pinion:step/row-map@0.1.0",
-                "apply",
-                (Resource::<Batch>::new_borrow(rep),),
-            )?;
+            let (outputs,) = self.call_function(&apply, (Resource::<Batch>::new_borrow(rep),))?;
             self.collect(unit, outputs.map_err(refused)?, &mut made)?;
             let resources = &mut self.store.data_mut().resources;
             resources
