@@ -34,7 +34,7 @@ use crate::unit::Limits;
 use compiler::Compiler;
 
 pub use outcome::{Done, Made, MadePartition, Returned};
-pub use state::LimitReached;
+pub use state::{LimitReached, OutOfTime};
 
 /// Where a unit's data is to be had. Implemented over the store.
 pub trait Data: Send + Sync {
@@ -84,6 +84,9 @@ impl Cancel for std::sync::atomic::AtomicBool {
         self.load(std::sync::atomic::Ordering::Relaxed)
     }
 }
+
+/// Milliseconds since some moment, never fewer than before: what limits of time are measured with.
+pub type Clock = Arc<dyn Fn() -> u64 + Send + Sync>;
 
 /// A line of a step's log.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -186,6 +189,9 @@ pub enum StepError {
     /// A limit was reached.
     #[error(transparent)]
     LimitReached(LimitReached),
+    /// It took too long. That says something of the machine too, so it is never a result.
+    #[error(transparent)]
+    OutOfTime(OutOfTime),
     /// The guest handed over what it must not.
     #[error("the step broke its contract: {0}")]
     BadOutput(String),
@@ -208,6 +214,7 @@ impl StepError {
             Self::Refused { code, .. } => code,
             Self::Trapped { .. } => "trapped",
             Self::LimitReached(_) => "limit-reached",
+            Self::OutOfTime(_) => "out-of-time",
             Self::BadOutput(_) => "bad-output",
             Self::Data(_) => "data",
             Self::Cancelled => "cancelled",
@@ -257,6 +264,7 @@ pub const MAX_COMPONENT_BYTES: usize = 128 << 20;
 /// Runs units. One for a process; shared by its threads.
 pub struct Sandbox {
     compiler: Compiler,
+    clock: Clock,
     programs: Mutex<BTreeMap<ComponentDigest, Arc<Program>>>,
 }
 
@@ -281,13 +289,18 @@ impl Program {
 }
 
 impl Sandbox {
-    /// A sandbox for `threads` units at once.
+    /// A sandbox for `threads` units at once, whose time `clock` tells.
     ///
     /// # Errors
     /// [`StepError::Host`] if the machine cannot reserve the address space.
-    pub fn new(threads: usize, cache: Option<Arc<dyn CodeCache>>) -> Result<Self, StepError> {
+    pub fn new(
+        threads: usize,
+        cache: Option<Arc<dyn CodeCache>>,
+        clock: Clock,
+    ) -> Result<Self, StepError> {
         Ok(Self {
             compiler: Compiler::new(threads, cache)?,
+            clock,
             programs: Mutex::default(),
         })
     }

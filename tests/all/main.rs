@@ -8,6 +8,7 @@ mod cli;
 mod contract;
 mod days;
 mod failure;
+mod formats;
 mod sandbox;
 mod scaffold;
 mod verify;

@@ -13,7 +13,7 @@ use std::sync::LazyLock;
 use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
 use wit_parser::Resolve;
 
-use crate::cargo::Build;
+use crate::cargo::{Artifact, Build};
 
 /// The workspace.
 pub fn workspace() -> PathBuf {
@@ -47,40 +47,70 @@ pub fn names() -> Vec<&'static str> {
     fixtures.keys().map(String::as_str).collect()
 }
 
-type Built = BTreeMap<String, Vec<u8>>;
-
-static FIXTURES: LazyLock<Result<Built, Box<dyn std::error::Error + Send + Sync>>> =
-    LazyLock::new(|| {
+/// The bytes of a standard component. They are all built together, as for the command line.
+///
+/// # Panics
+/// If they cannot be built or there is none of this name.
+pub fn standard(name: &str) -> &'static [u8] {
+    static STANDARD: LazyLock<Result<Built, Failed>> = LazyLock::new(|| {
         let workspace = workspace();
-        let components = workspace.join("tests/components");
+        let plugins = fs::read_dir(workspace.join("plugins"))?;
         let mut packages = Vec::new();
-        let mut built = Built::new();
-        for entry in fs::read_dir(components)? {
-            let entry = entry?;
-            let name = entry.file_name().to_string_lossy().into_owned();
-            if entry.path().join("Cargo.toml").is_file() {
-                packages.push(format!("fixture-{name}"));
-            } else {
-                let core = fs::read(entry.path().join(&name).with_extension("wasm"))?;
-                built.insert(name, encode(&workspace, core)?);
+        for plugin in plugins {
+            let plugin = plugin?;
+            if plugin.path().join("Cargo.toml").is_file() {
+                packages.push(plugin.file_name().to_string_lossy().into_owned());
             }
         }
         packages.sort();
-        let build = Build {
-            cargo: OsStr::new("cargo"),
-            directory: &workspace,
-            packages: &packages,
-            profile: "component",
-            target_dir: &target_dir(&workspace).join("wasm"),
-            locked: false,
-            root: &workspace,
-        };
-        for artifact in build.run()? {
-            let name = artifact.name.trim_start_matches("fixture-").to_owned();
-            built.insert(name, fs::read(artifact.file)?);
-        }
-        Ok(built)
+        build(&workspace, &packages)
     });
+    let components = STANDARD
+        .as_ref()
+        .unwrap_or_else(|error| panic!("the standard components cannot be built: {error}"));
+    components
+        .get(name)
+        .unwrap_or_else(|| panic!("there is no standard component `{name}`"))
+}
+
+type Failed = Box<dyn std::error::Error + Send + Sync>;
+type Built = BTreeMap<String, Vec<u8>>;
+
+static FIXTURES: LazyLock<Result<Built, Failed>> = LazyLock::new(|| {
+    let workspace = workspace();
+    let components = workspace.join("tests/components");
+    let mut packages = Vec::new();
+    let mut built = Built::new();
+    for entry in fs::read_dir(components)? {
+        let entry = entry?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if entry.path().join("Cargo.toml").is_file() {
+            packages.push(format!("fixture-{name}"));
+        } else {
+            let core = fs::read(entry.path().join(&name).with_extension("wasm"))?;
+            built.insert(name, encode(&workspace, core)?);
+        }
+    }
+    packages.sort();
+    for (name, bytes) in build(&workspace, &packages)? {
+        built.insert(name.trim_start_matches("fixture-").to_owned(), bytes);
+    }
+    Ok(built)
+});
+
+fn build(workspace: &Path, packages: &[String]) -> Result<Built, Failed> {
+    let build = Build {
+        cargo: OsStr::new("cargo"),
+        directory: workspace,
+        packages,
+        profile: "component",
+        target_dir: &target_dir(workspace).join("wasm"),
+        locked: false,
+        root: workspace,
+    };
+    let read = |artifact: Artifact| Ok((artifact.name, fs::read(artifact.file)?));
+    build.run()?.into_iter().map(read).collect()
+}
 
 /// The target directory that this process was built in: `<target>/[<triple>/]<profile>/deps/<test>`.
 pub fn target_dir(workspace: &Path) -> PathBuf {

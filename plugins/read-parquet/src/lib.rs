@@ -19,6 +19,8 @@ mod codec;
 mod error;
 mod footer;
 mod guard;
+mod header;
+mod maps;
 mod pages;
 mod range;
 
@@ -104,8 +106,13 @@ impl Source for ReadParquet {
             found += batch.num_rows() as u64;
             let fields = roots.iter().filter_map(|root| names.get(*root));
             let columns = fields.zip(batch.columns());
-            let columns = columns.map(|(field, values)| (field.as_ref().clone(), values.clone()));
-            rows.write(&Batch::new(batch.num_rows(), columns.collect())?)?;
+            let columns = columns.map(|(field, values)| {
+                let values = maps::restored(values, field.data_type())
+                    .map_err(|error| failed(error.into()))?;
+                Ok((field.as_ref().clone(), values))
+            });
+            let columns = columns.collect::<Result<_, Error>>()?;
+            rows.write(&Batch::new(batch.num_rows(), columns)?)?;
         }
         if found != wanted.take {
             let (group, expected) = (wanted.group, wanted.take);
@@ -157,9 +164,10 @@ fn decode(
         group: wanted.group,
         source,
     };
-    let mask = ProjectionMask::roots(descriptor, roots.iter().copied());
-    let levels =
-        parquet_to_arrow_field_levels(descriptor, mask, Some(&footer.decoded)).map_err(failed)?;
+    let schema = maps::schema_without_maps(descriptor).map_err(failed)?;
+    let mask = ProjectionMask::roots(&schema, roots.iter().copied());
+    let hint = maps::fields_without_maps(&footer.decoded);
+    let levels = parquet_to_arrow_field_levels(&schema, mask, Some(&hint)).map_err(failed)?;
     ParquetRecordBatchReader::try_new_with_row_groups(
         &levels,
         &LoadedGroup {

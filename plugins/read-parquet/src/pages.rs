@@ -2,7 +2,8 @@
 //!
 //! The `parquet` crate is told that every chunk is uncompressed and so hands out pages as they are stored.
 //! Those that hold the rows asked for are kept, the others forgotten as soon as they are counted, so memory
-//! holds the compressed pages of one range. They are decompressed one by one, when the decoder wants them.
+//! holds the compressed pages of one range. They are decompressed one by one, when the decoder wants them. Of pages
+//! before the range, where rows can be counted without decoding, nothing is fetched but their headers.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io::{self, Read};
@@ -23,9 +24,13 @@ use pinion_sdk::Blob;
 use crate::codec::Decompressor;
 use crate::footer::byte_range;
 use crate::guard::PageGuard;
+use crate::header::{Content, PageHeader};
 
-/// Bytes to fetch at least, so that small pages and headers do not cost a call each.
+/// Bytes to fetch at least of pages, so that small ones do not cost a call each.
 const READ_AHEAD_BYTES: u64 = 32 * 1024;
+
+/// Bytes to fetch for a page header: most are much shorter, some have statistics of long strings.
+const HEADER_BYTES: u64 = 1024;
 
 /// Least bytes that a page may have, whatever the footer says of its chunk: some writers count wrongly.
 const LEAST_PAGE_LIMIT: usize = 16 * 1024 * 1024;
@@ -89,8 +94,9 @@ impl Pages {
         let properties = ReaderProperties::builder()
             .set_read_page_statistics(false)
             .build();
+        let window = Arc::new(Window::new(bytes, chunk));
         let mut reader = SerializedPageReader::new_with_properties(
-            Arc::new(Window::new(bytes, chunk)),
+            Arc::clone(&window),
             &stored,
             0,
             None,
@@ -98,8 +104,38 @@ impl Pages {
         )?;
         let flat = descriptor.max_rep_level() == 0;
         let mut entries = VecDeque::new();
-        let mut values = 0;
-        let mut seen = Some(0);
+        let (mut values, mut seen) = (0, Some(0_u64));
+
+        // Where rows can be counted without decoding, nothing is fetched of pages before the range but headers.
+        let (mut offset, end) = (window.start, window.end);
+        while offset < end {
+            let header = window.header(offset)?;
+            offset = offset.saturating_add(header.header_bytes + header.page_bytes);
+            match header.content {
+                Content::Dictionary => entries.extend(reader.get_next_page()?.map(Entry::Stored)),
+                Content::Other => reader.skip_next_page()?,
+                Content::Data {
+                    values: count,
+                    rows: counted,
+                } => {
+                    let page_rows = counted.or(flat.then_some(count));
+                    let next = seen
+                        .zip(page_rows)
+                        .map(|(seen, rows)| seen.saturating_add(rows));
+                    if next.is_none_or(|next| next > rows.start) {
+                        break;
+                    }
+                    reader.skip_next_page()?;
+                    (values, seen) = (values + count, next);
+                    // An empty page is nothing to skip.
+                    let skipped = page_rows.filter(|rows| *rows > 0);
+                    entries.extend(skipped.map(|rows| Entry::Skipped {
+                        rows: rows as usize,
+                    }));
+                }
+            }
+        }
+
         while seen.is_none_or(|seen| seen < rows.end) {
             let Some(page) = reader.get_next_page()? else {
                 break;
@@ -115,19 +151,8 @@ impl Pages {
             if values > chunk.num_values().max(0) as u64 {
                 return Err(general("pages hold more values than the footer says"));
             }
-            let start = seen;
             seen = seen.zip(page_rows).map(|(seen, rows)| seen + rows);
-            let before = page.is_data_page() && seen.is_some_and(|end| end <= rows.start);
-            match start.zip(seen) {
-                // An empty page is nothing to skip.
-                Some((start, end)) if before && start == end => {}
-                Some((start, end)) if before => {
-                    entries.push_back(Entry::Skipped {
-                        rows: (end - start) as usize,
-                    });
-                }
-                _ => entries.push_back(Entry::Stored(page)),
-            }
+            entries.push_back(Entry::Stored(page));
         }
         if let Some(seen) = seen.filter(|seen| *seen < rows.end) {
             return Err(general(&format!(
@@ -270,6 +295,7 @@ fn general(message: &str) -> ParquetError {
 /// The bytes of one column chunk, fetched as they are wanted, a little ahead.
 struct Window<'a> {
     bytes: &'a Blob,
+    start: u64,
     end: u64,
     fetched: Mutex<(u64, Bytes)>,
 }
@@ -279,13 +305,15 @@ impl<'a> Window<'a> {
         let (start, length) = byte_range(chunk);
         Self {
             bytes,
+            start,
             end: start + length,
             fetched: Mutex::new((start, Bytes::new())),
         }
     }
 
-    /// What there is from `start`: at least `length` bytes, unless the chunk ends before.
-    fn fetch(&self, start: u64, length: u64) -> Bytes {
+    /// What there is from `start`: at least `length` bytes, unless the chunk ends before. If nothing of it is
+    /// here yet, `ahead` bytes are fetched.
+    fn fetch(&self, start: u64, length: u64, ahead: u64) -> Bytes {
         let mut fetched = self.fetched.lock().unwrap_or_else(PoisonError::into_inner);
         let skipped = start
             .checked_sub(fetched.0)
@@ -296,11 +324,19 @@ impl<'a> Window<'a> {
                 return rest;
             }
         }
-        let wanted = length
-            .max(READ_AHEAD_BYTES)
-            .min(self.end.saturating_sub(start));
+        let wanted = length.max(ahead).min(self.end.saturating_sub(start));
         *fetched = (start, Bytes::from(self.bytes.read(start, wanted)));
         fetched.1.clone()
+    }
+
+    /// The header of the page at `start`.
+    fn header(&self, start: u64) -> Result<PageHeader> {
+        let read = |length| PageHeader::read(&self.fetch(start, length, HEADER_BYTES));
+        // The window may end in the middle of a header, and a header may be long.
+        read(1)
+            .or_else(|| read(HEADER_BYTES))
+            .or_else(|| read(READ_AHEAD_BYTES))
+            .ok_or_else(|| general(&format!("the page header at byte {start} is damaged")))
     }
 }
 
@@ -314,7 +350,7 @@ impl<'a> ChunkReader for Window<'a> {
     type T = Rest<'a>;
 
     fn get_read(&self, start: u64) -> Result<Rest<'a>> {
-        let ahead = self.fetch(start, 1);
+        let ahead = self.fetch(start, 1, HEADER_BYTES);
         Ok(Rest {
             bytes: self.bytes,
             next: start + ahead.len() as u64,
@@ -324,7 +360,9 @@ impl<'a> ChunkReader for Window<'a> {
     }
 
     fn get_bytes(&self, start: u64, length: usize) -> Result<Bytes> {
-        let mut bytes = self.fetch(start, length as u64);
+        // The next header comes along.
+        let ahead = READ_AHEAD_BYTES.max(length as u64 + HEADER_BYTES);
+        let mut bytes = self.fetch(start, length as u64, ahead);
         if bytes.len() < length {
             return Err(ParquetError::EOF(format!(
                 "a page at byte {start} is cut short"

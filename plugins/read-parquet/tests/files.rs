@@ -5,12 +5,18 @@
 use std::fs::{self, File};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use arrow_array::builder::{Int32Builder, Int64Builder, ListBuilder, MapBuilder, StringBuilder};
 use arrow_array::cast::AsArray;
-use arrow_array::{Array, RecordBatch};
+use arrow_array::{Array, ArrayRef, RecordBatch, StructArray};
 use arrow_ipc::reader::FileReader;
-use arrow_schema::FieldRef;
+use arrow_schema::{Field, FieldRef};
 use arrow_select::concat::concat_batches;
+use parquet::arrow::ArrowWriter;
+use parquet::data_type::{ByteArray, ByteArrayType, Int64Type};
+use parquet::file::writer::SerializedFileWriter;
+use parquet::schema::parser::parse_message_type;
 use pinion_sdk::testing::source;
 use pinion_sdk::{Blob, Error, Range, Source, TableWriter};
 use read_parquet::{Params, ReadParquet};
@@ -193,6 +199,81 @@ fn what_is_refused_and_how() {
         let mut writer = TableWriter::local();
         let found = ReadParquet::read(&Params::default(), &bytes, &range, &[], &mut writer);
         assert_eq!(found.unwrap_err().code, "bad-range", "{hint}");
+    }
+}
+
+/// A file of two rows of maps, with the repetition levels of keys and of values.
+fn file_of_maps(keys: &[i16], values: &[i16]) -> Vec<u8> {
+    let schema = "message rows { optional group scores (MAP) { repeated group key_value {
+        required binary key (UTF8); optional int64 value; } } }";
+    let schema = Arc::new(parse_message_type(schema).unwrap());
+    let mut file = SerializedFileWriter::new(Vec::new(), schema, Arc::default()).unwrap();
+    let mut group = file.next_row_group().unwrap();
+    let mut column = group.next_column().unwrap().unwrap();
+    let names = vec![ByteArray::from("a"); keys.len()];
+    let writer = column.typed::<ByteArrayType>();
+    writer
+        .write_batch(&names, Some(&vec![2; keys.len()]), Some(keys))
+        .unwrap();
+    column.close().unwrap();
+    let mut column = group.next_column().unwrap().unwrap();
+    let numbers = vec![7; values.len()];
+    let writer = column.typed::<Int64Type>();
+    writer
+        .write_batch(&numbers, Some(&vec![3; values.len()]), Some(values))
+        .unwrap();
+    column.close().unwrap();
+    group.close().unwrap();
+    file.into_inner().unwrap()
+}
+
+#[test]
+fn maps_with_more_keys_than_values() {
+    let read = |bytes| source::<ReadParquet>("{}", &Blob::local(MEDIA_TYPE, bytes), 100);
+    let (_, ranges) = read(file_of_maps(&[0, 1, 0], &[0, 1, 0])).unwrap();
+    let maps = ranges[0][0].column(0).as_map();
+    assert_eq!(maps.value_offsets(), [0, 2, 3]);
+    let error = read(file_of_maps(&[0, 1, 0], &[0, 0])).unwrap_err();
+    assert_eq!(error.code, "bad-file");
+    assert!(
+        error.message.starts_with("row group 0 cannot be read: "),
+        "{error}"
+    );
+}
+
+#[test]
+fn maps_in_maps_and_lists_and_structs() {
+    let inner = || MapBuilder::new(None, StringBuilder::new(), Int64Builder::new());
+    let mut outer = MapBuilder::new(None, Int32Builder::new(), inner());
+    let mut list = ListBuilder::new(inner());
+    for row in 0..20 {
+        for key in 0..row % 3 {
+            outer.keys().append_value(key);
+            for maps in [outer.values(), list.values()] {
+                maps.keys().append_value(format!("{row} {key}"));
+                let value = (row % 4 > 0).then(|| i64::from(row * key));
+                maps.values().append_option(value);
+                maps.append(row % 5 > 0).unwrap();
+            }
+        }
+        outer.append(row % 7 > 0).unwrap();
+        list.append(row % 6 > 0);
+    }
+    let (outer, list): (ArrayRef, ArrayRef) = (Arc::new(outer.finish()), Arc::new(list.finish()));
+    let pair = StructArray::from(vec![(
+        Arc::new(Field::new("outer", outer.data_type().clone(), true)),
+        Arc::clone(&outer),
+    )]);
+    let columns: [(&str, ArrayRef); 3] =
+        [("outer", outer), ("list", list), ("pair", Arc::new(pair))];
+    let rows = RecordBatch::try_from_iter_with_nullable(columns.map(|(name, it)| (name, it, true)));
+    let rows = rows.unwrap();
+    let mut writer = ArrowWriter::try_new(Vec::new(), rows.schema(), None).unwrap();
+    writer.write(&rows).unwrap();
+    let bytes = Blob::local(MEDIA_TYPE, writer.into_inner().unwrap());
+    for length in [3, 100] {
+        let (_, found, _) = table("{}", &bytes, length).unwrap();
+        assert_eq!(found.columns(), rows.columns());
     }
 }
 

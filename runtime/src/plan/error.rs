@@ -243,7 +243,7 @@ impl Hint for PlanError {
             Self::WrongKind {
                 expected, found, ..
             } if expected == "a table" && found.contains("from `sources.") => Some(
-                "make a table of the files first, with a step that uses `std:read-csv` or `std:read-parquet`"
+                "make a table of the files first, with a step that uses `std:read-csv`, `std:read-parquet` or `std:read-arrow`"
                     .to_owned(),
             ),
             Self::Unbound { write, .. } => {

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::bind::bind;
+use super::Amount;
+use super::bind::{Unfit, bind};
 use crate::digest::Digest;
 use crate::expression::Source;
 use crate::plan::{PlannedStep, Tools};
@@ -13,8 +14,8 @@ use crate::sandbox::{Done, LimitReached, Line, Made, MadePartition, Returned, St
 use crate::store::{Store, StoreError};
 use crate::table::Partition;
 use crate::unit::{
-    Blob, MadeChunk, Observation, OutputRecipe, PartitionRecipe, Question, Recipe, ShapeContent,
-    Unit, Usage,
+    Blob, Call, Input, InputContent, Limits, MadeChunk, Observation, OutputRecipe, PartitionRecipe,
+    Question, Recipe, ShapeContent, Unit, Usage,
 };
 
 /// What came of a unit.
@@ -38,6 +39,35 @@ pub(super) struct Obtained {
     pub(super) bytes: BytesMoved,
     /// What it said; nothing when it was known.
     pub(super) log: Vec<Line>,
+}
+
+impl Obtained {
+    /// How much `unit` went through for this.
+    pub(super) fn amount(&self, unit: &Unit) -> Amount {
+        let given = |input: &&Input| match unit.call {
+            Call::RowMap | Call::Partial { .. } => input.main,
+            Call::Run => true,
+            _ => false,
+        };
+        let given = unit.inputs.iter().filter(given);
+        let given = given.map(|input| match &input.content {
+            InputContent::Table(table) => table.rows(),
+            InputContent::Blob(_) => 0,
+        });
+        let made = self
+            .outputs
+            .iter()
+            .map(|output| match (output, &unit.call) {
+                (Output::Table(partitions), Call::Read(_)) => {
+                    partitions.iter().map(|partition| partition.rows).sum()
+                }
+                _ => 0,
+            });
+        Amount {
+            rows: given.chain(made).sum(),
+            bytes: self.bytes.read,
+        }
+    }
 }
 
 /// What came out of one port of one unit.
@@ -78,7 +108,7 @@ pub(super) fn look_up(unit: &Unit, tools: Tools<'_>) -> Option<(Recipe, Digest)>
 /// A known unit, bound to today's inputs. None if it is not known after all.
 pub(super) fn known(unit: &Unit, tools: Tools<'_>) -> Option<Result<Obtained, StepError>> {
     let (recipe, key) = look_up(unit, tools)?;
-    if let Err(error) = within_limits(unit, recipe.usage) {
+    if let Err(error) = within_limits(unit.limits, recipe.usage) {
         return Some(Err(error));
     }
     let mut bytes = BytesMoved::default();
@@ -105,17 +135,25 @@ pub(super) fn known(unit: &Unit, tools: Tools<'_>) -> Option<Result<Obtained, St
 }
 
 /// A unit that used more than its limits allow today fails as it would have when it ran.
-fn within_limits(unit: &Unit, usage: Usage) -> Result<(), StepError> {
+pub(super) fn within_limits(limits: Limits, usage: Usage) -> Result<(), StepError> {
+    let reached = |what, limit, wanted| {
+        Err(StepError::LimitReached(LimitReached {
+            what,
+            limit,
+            wanted,
+        }))
+    };
+    // A guest is stopped when it has used all of its fuel.
+    if usage.peak_fuel >= limits.fuel {
+        let wanted = (usage.peak_fuel > limits.fuel).then_some(usage.peak_fuel);
+        return reached("fuel", limits.fuel, wanted);
+    }
     for (what, used, limit) in [
-        ("fuel", usage.fuel, unit.limits.fuel),
-        ("memory", usage.memory_bytes, unit.limits.memory_bytes),
+        ("memory", usage.memory_bytes, limits.memory_bytes),
+        ("output", usage.output_bytes, limits.output_bytes),
     ] {
         if used > limit {
-            return Err(StepError::LimitReached(LimitReached {
-                what,
-                limit,
-                wanted: Some(used),
-            }));
+            return reached(what, limit, Some(used));
         }
     }
     Ok(())
@@ -209,9 +247,11 @@ pub(super) fn keep(unit: &Unit, done: Done, tools: Tools<'_>) -> Result<Obtained
     };
     let first = unit.first_key();
     let key = Unit::key(&first, &recipe.observations);
-    let outputs = bind(unit, &recipe, &key, tools, &mut bytes).map_err(|problem| {
-        StepError::Host(format!("what was just made cannot be bound: {problem}"))
-    })?;
+    let outputs =
+        bind(unit, &recipe, &key, tools, &mut bytes).map_err(|problem| match problem {
+            Unfit::Store(error) if error.is_miss() => store_failed(error),
+            problem => StepError::Host(format!("what was just made cannot be bound: {problem}")),
+        })?;
     tools
         .store
         .put_recipe(&first, &key, &recipe)

@@ -18,8 +18,8 @@ use super::batch::Batch;
 use super::console::Console;
 use super::outcome::{self, Done, Made, Returned};
 use super::state::{
-    Blob, BlobWriter, LimitReached, Memory, Misuse, Rowset, Session, State, Table, TableWriter,
-    Unavailable, Unkept, Written, cuts,
+    Blob, BlobWriter, Deadline, LimitReached, Memory, Misuse, OutOfTime, Rowset, Session, State,
+    Table, TableWriter, Unavailable, Unkept, Written, cuts,
 };
 use super::{
     Cancel, Data, DataError, Descriptor, Kind, Port, Program, Sandbox, StepError, imports,
@@ -55,6 +55,7 @@ struct Guest<'a> {
     store: Store<State>,
     instance: Instance,
     cancel: &'a dyn Cancel,
+    deadline: Deadline,
     limits: Limits,
 }
 
@@ -220,6 +221,7 @@ impl Sandbox {
         cancel: &'a dyn Cancel,
     ) -> Result<Guest<'a>, StepError> {
         let host = |error: wasmtime::Error| StepError::Host(format!("{error:#}"));
+        let deadline = Deadline::new(&self.clock, &limits);
         let mut resources = ResourceTable::new();
         resources.set_max_capacity(MAX_HANDLES);
         let state = State {
@@ -231,7 +233,7 @@ impl Sandbox {
             },
             stdout: Console::default(),
             stderr: Console::default(),
-            session: Session::new(unit, data, limits),
+            session: Session::new(unit, data, limits, deadline.clone()),
         };
         let mut store = Store::new(program.pre.engine(), state);
         store.limiter(|state| &mut state.memory);
@@ -242,12 +244,13 @@ impl Sandbox {
         store.set_hostcall_fuel(
             CALL_BYTES.min(usize::try_from(limits.output_bytes).unwrap_or(CALL_BYTES)),
         );
-        let made = wait(program.pre.instantiate_async(&mut store), cancel)?;
-        let instance = made.map_err(|error| failure(&error, Vec::new()))?;
+        let made = wait(program.pre.instantiate_async(&mut store), cancel, &deadline)?;
+        let instance = made.map_err(|error| failure(error, Vec::new()))?;
         Ok(Guest {
             store,
             instance,
             cancel,
+            deadline,
             limits,
         })
     }
@@ -292,13 +295,14 @@ impl Guest<'_> {
         P: ComponentNamedList + Lower + Send + Sync + 'static,
         R: ComponentNamedList + Lift + Send + Sync + 'static,
     {
-        match wait(function.call_async(&mut self.store, params), self.cancel)? {
+        let call = function.call_async(&mut self.store, params);
+        match wait(call, self.cancel, &self.deadline)? {
             Ok(value) => Ok(value),
-            Err(error) => Err(self.failure(&error)),
+            Err(error) => Err(self.failure(error)),
         }
     }
 
-    fn failure(&mut self, error: &wasmtime::Error) -> StepError {
+    fn failure(&mut self, error: wasmtime::Error) -> StepError {
         if error.downcast_ref::<Trap>() == Some(&Trap::OutOfFuel) {
             return StepError::LimitReached(LimitReached {
                 what: "fuel",
@@ -322,7 +326,7 @@ impl Guest<'_> {
             .data_mut()
             .session
             .observe(question)
-            .map_err(|error| failure(&error, Vec::new()))
+            .map_err(|error| failure(error, Vec::new()))
     }
 
     /// Handles for every input but the main one, in port order.
@@ -425,7 +429,7 @@ impl Guest<'_> {
 
     fn outputs(&mut self, unit: &Unit) -> Result<Vec<Made>, StepError> {
         let made = outcome::outputs(&mut self.store.data_mut().session, unit);
-        made.map_err(|error| failure(&error, Vec::new()))
+        made.map_err(|error| failure(error, Vec::new()))
     }
 
     fn read(&mut self, unit: &Unit, params: String, range: &Range) -> Result<Vec<Made>, StepError> {
@@ -482,7 +486,7 @@ impl Guest<'_> {
             let state = self.store.data_mut();
             let batch = imports::input_batch(&state.session, &port, input, rows.clone())
                 .and_then(|batch| imports::push_batch(state, batch))
-                .map_err(|error| failure(&error, Vec::new()))?;
+                .map_err(|error| failure(error, Vec::new()))?;
             let rep = batch.rep();
             let (outputs,) = self.call_function(&apply, (Resource::<Batch>::new_borrow(rep),))?;
             self.collect(unit, outputs.map_err(refused)?, &mut made)?;
@@ -498,7 +502,7 @@ impl Guest<'_> {
             .map(|(shape, batches)| match &shape.content {
                 ShapeContent::Table(fields) => {
                     let partition = outcome::partition(session, unit, fields, batches);
-                    let partition = partition.map_err(|error| failure(&error, Vec::new()))?;
+                    let partition = partition.map_err(|error| failure(error, Vec::new()))?;
                     Ok(Made::Table(vec![partition]))
                 }
                 ShapeContent::Blob(_) => Err(StepError::BadOutput(
@@ -640,7 +644,7 @@ impl Guest<'_> {
 
     fn charge(&mut self, bytes: &Bytes) -> Result<(), StepError> {
         let charged = self.store.data_mut().session.charge(bytes.len() as u64);
-        charged.map_err(|error| failure(&error, Vec::new()))
+        charged.map_err(|error| failure(error, Vec::new()))
     }
 
     fn done(mut self, outputs: Vec<Made>, returned: Returned) -> Result<Done, StepError> {
@@ -653,17 +657,23 @@ impl Guest<'_> {
                 wanted: None,
             }));
         }
-        let usage = Usage {
-            fuel: self.limits.fuel - left.min(self.limits.fuel),
-            memory_bytes: self.store.data().memory.peak,
-        };
+        let fuel = self.limits.fuel - left.min(self.limits.fuel);
         let state = self.store.data_mut();
         for (level, pipe) in [("info", &state.stdout), ("warn", &state.stderr)] {
             for line in String::from_utf8_lossy(&pipe.contents()).lines() {
                 state.session.log(level, line);
             }
         }
-        let session = self.store.into_data().session;
+        let State {
+            session, memory, ..
+        } = self.store.into_data();
+        let usage = Usage {
+            fuel,
+            peak_fuel: fuel,
+            memory_bytes: memory.peak,
+            output_bytes: session.output_bytes,
+            log_bytes: session.log_bytes,
+        };
         Ok(Done {
             outputs,
             returned,
@@ -678,13 +688,18 @@ impl Guest<'_> {
 
 /// Waits for a guest, looking every now and then whether to go on. A guest is pending only where its fuel
 /// makes it yield: nothing it can call waits.
-fn wait<F: Future>(future: F, cancel: &dyn Cancel) -> Result<F::Output, StepError> {
+fn wait<F: Future>(
+    future: F,
+    cancel: &dyn Cancel,
+    deadline: &Deadline,
+) -> Result<F::Output, StepError> {
     let mut future = pin!(future);
     let mut context = Context::from_waker(Waker::noop());
     loop {
         if cancel.is_cancelled() {
             return Err(StepError::Cancelled);
         }
+        deadline.check().map_err(StepError::OutOfTime)?;
         if let Poll::Ready(value) = future.as_mut().poll(&mut context) {
             return Ok(value);
         }
@@ -704,15 +719,19 @@ fn refused(error: wire::Error) -> StepError {
 }
 
 /// What went wrong, from the error that wasmtime handed through.
-pub(super) fn failure(error: &wasmtime::Error, stderr: Vec<String>) -> StepError {
+pub(super) fn failure(error: wasmtime::Error, stderr: Vec<String>) -> StepError {
+    let error = match error.downcast::<Unavailable>() {
+        Ok(Unavailable(source)) => return StepError::Data(source),
+        Err(error) => error,
+    };
     if let Some(limit) = error.downcast_ref::<LimitReached>() {
         return StepError::LimitReached(*limit);
     }
+    if let Some(late) = error.downcast_ref::<OutOfTime>() {
+        return StepError::OutOfTime(*late);
+    }
     if let Some(Misuse(message)) = error.downcast_ref::<Misuse>() {
         return StepError::BadOutput(message.clone());
-    }
-    if let Some(Unavailable(source)) = error.downcast_ref::<Unavailable>() {
-        return StepError::Data(source.to_string().into());
     }
     if let Some(Unkept(source)) = error.downcast_ref::<Unkept>() {
         return StepError::Host(format!("what it keeps aside has no room: {source}"));

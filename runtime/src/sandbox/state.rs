@@ -13,7 +13,7 @@ use super::batch::{BadBatch, Batch};
 use super::console::Console;
 use super::outcome::{self, MadePartition};
 use super::spill::{Keeper, Kept, Spillable as _};
-use super::{Data, DataError, Line};
+use super::{Clock, Data, DataError, Line};
 use crate::arrow::chunk::canonical;
 use crate::arrow::rows::{BadRows, Rows};
 use crate::arrow::values::{self, Values, has_dictionary};
@@ -37,6 +37,7 @@ pub(super) struct Session {
     pub(super) unit: Option<Arc<Unit>>,
     pub(super) data: Arc<dyn Data>,
     pub(super) limits: Limits,
+    pub(super) deadline: Deadline,
     pub(super) observations: Vec<Observation>,
     asked: BTreeSet<Question>,
     /// Values of the partitions touched so far, by input and column. They are not moved, so they take
@@ -47,12 +48,62 @@ pub(super) struct Session {
     pub(super) read_bytes: u64,
     /// Bytes that crossed the wall, both ways.
     pub(super) copied_bytes: u64,
-    output_bytes: u64,
+    /// Bytes that the host keeps because of the guest.
+    pub(super) output_bytes: u64,
     /// One for each output port, in port order.
     pub(super) written: Vec<Written>,
     keeper: Keeper,
     pub(super) log: Vec<Line>,
-    log_bytes: u64,
+    /// Bytes that it logged, kept or not.
+    pub(super) log_bytes: u64,
+}
+
+/// When a guest must have ended.
+#[derive(Clone)]
+pub(super) struct Deadline {
+    clock: Clock,
+    started_ms: u64,
+    limit_ms: u64,
+}
+
+impl Deadline {
+    /// A deadline for what starts now.
+    pub(super) fn new(clock: &Clock, limits: &Limits) -> Self {
+        Self {
+            clock: Arc::clone(clock),
+            started_ms: clock(),
+            limit_ms: limits.time_ms,
+        }
+    }
+
+    pub(super) fn check(&self) -> Result<(), OutOfTime> {
+        let limit_ms = self.limit_ms;
+        match (self.clock)().saturating_sub(self.started_ms) > limit_ms {
+            true => Err(OutOfTime { limit_ms }),
+            false => Ok(()),
+        }
+    }
+}
+
+/// A guest that was stopped because it took too long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the step has not ended in time{}", Facts(&self.facts()))]
+pub struct OutOfTime {
+    /// The time that it was given, in milliseconds.
+    pub limit_ms: u64,
+}
+
+impl OutOfTime {
+    /// The limit and what was found instead, as labels and values.
+    pub fn facts(&self) -> [(&'static str, String); 2] {
+        let limit = format!("at most {} on the wall clock", amount::time(self.limit_ms));
+        [("expected", limit), ("found", "more".to_owned())]
+    }
+
+    /// A value for the pipeline's `limits` that may well be enough.
+    pub fn larger(&self) -> String {
+        format!("\"{}\"", amount::time(self.limit_ms.saturating_mul(10)))
+    }
 }
 
 /// A limit that a guest ran into.
@@ -117,11 +168,17 @@ pub(super) struct Unkept(#[source] pub(super) DataError);
 pub(super) struct Unavailable(#[source] pub(super) DataError);
 
 impl Session {
-    pub(super) fn new(unit: Option<Arc<Unit>>, data: Arc<dyn Data>, limits: Limits) -> Self {
+    pub(super) fn new(
+        unit: Option<Arc<Unit>>,
+        data: Arc<dyn Data>,
+        limits: Limits,
+        deadline: Deadline,
+    ) -> Self {
         Self {
             unit,
             data,
             limits,
+            deadline,
             observations: Vec::new(),
             asked: BTreeSet::new(),
             loaded: BTreeMap::new(),
@@ -177,6 +234,7 @@ impl Session {
 
     /// Rows of one column of an input.
     fn fetch(&mut self, port: &str, name: &str, rows: &Rows) -> wasmtime::Result<ArrayRef> {
+        self.in_time()?;
         let unit = Arc::clone(self.unit()?);
         let input = unit.inputs.iter().position(|input| &*input.port == port);
         let input = input.ok_or_else(|| misuse(format!("there is no input `{port}`")))?;
@@ -317,8 +375,15 @@ impl Session {
         self.occupy(bytes)
     }
 
+    /// Fails if the guest took too long. Looked at where the host does work for a guest, which uses next
+    /// to no fuel by asking for it.
+    fn in_time(&self) -> wasmtime::Result<()> {
+        self.deadline.check().map_err(wasmtime::Error::new)
+    }
+
     /// Counts bytes that the host keeps because of something a guest asked for.
     pub(super) fn occupy(&mut self, bytes: u64) -> wasmtime::Result<()> {
+        self.in_time()?;
         self.output_bytes = self.output_bytes.saturating_add(bytes);
         if self.output_bytes > self.limits.output_bytes {
             return Err(wasmtime::Error::new(LimitReached {
@@ -344,10 +409,11 @@ impl Session {
             "error" | "warn" | "debug" => level,
             _ => "info",
         };
-        if self.log_bytes >= self.limits.log_bytes {
+        let before = self.log_bytes;
+        self.log_bytes = before.saturating_add(message.len() as u64 + 1);
+        if before >= self.limits.log_bytes {
             return;
         }
-        self.log_bytes = self.log_bytes.saturating_add(message.len() as u64 + 1);
         if self.log_bytes >= self.limits.log_bytes {
             let message = format!(
                 "the log ends here: its limit of {} is reached, and `limits = {{ log = … }}` sets another",

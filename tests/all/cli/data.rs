@@ -157,6 +157,43 @@ fn truncated_parquet() {
 }
 
 #[test]
+fn truncated_arrow() {
+    let pipeline = READS
+        .replace("trips.csv", "trips.arrow")
+        .replace("read-csv", "read-arrow");
+    let project = Project::with(&[("pinion.toml", &pipeline)]);
+    let folder = workspace().join("plugins/read-arrow/tests/data");
+    let rows = fs::read(folder.join("rows.arrow")).unwrap();
+    project.write("data/trips.arrow", &rows[..rows.len() - 100]);
+    assert_snapshot!(refused(&project, &["run"]), @"");
+
+    // With the footer of the whole file, but not its record batch.
+    let cut = [&rows[..100], &rows[rows.len() / 2..]].concat();
+    project.write("data/trips.arrow", &cut);
+    assert_snapshot!(refused(&project, &["run"]), @"");
+
+    // With all of its metadata, but not what it stands for.
+    let mut zeroed = rows.clone();
+    zeroed[6000..16_000].fill(0x81);
+    project.write("data/trips.arrow", &zeroed);
+    assert_snapshot!(refused(&project, &["run"]), @"");
+
+    let union = fs::read(folder.join("refused-union.arrow")).unwrap();
+    project.write("data/trips.arrow", &union);
+    assert_snapshot!(refused(&project, &["run"]), @"");
+}
+
+#[test]
+fn text_read_as_arrow() {
+    let project = project("");
+    project.write(
+        "pinion.toml",
+        READS.replace("read-csv", "read-arrow").as_bytes(),
+    );
+    assert_snapshot!(refused(&project, &["run"]), @"");
+}
+
+#[test]
 fn text_read_as_parquet() {
     let project = project("");
     project.write(

@@ -337,6 +337,6 @@ fn a_source_where_a_table_belongs() {
       found    files from `sources.trips`
       in       pinion.toml, line 16
 
-    hint: make a table of the files first, with a step that uses `std:read-csv` or `std:read-parquet`
+    hint: make a table of the files first, with a step that uses `std:read-csv`, `std:read-parquet` or `std:read-arrow`
     ");
 }
