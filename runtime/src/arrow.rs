@@ -1,7 +1,8 @@
 //! Arrow on the host's side of the wall: what crosses it, what is stored, and what is hashed.
 //!
 //! Columns come from guests as untrusted nodes ([`node`]), described by untrusted fields ([`mod@format`]).
-//! Once decoded they are ordinary arrow-rs arrays. Selecting rows is the host's only kernel ([`rows`]).
+//! Once decoded they are ordinary arrow-rs arrays. Selecting rows is the host's only kernel ([`rows`]),
+//! and is put off as long as it can be ([`values`]).
 //! What is kept is brought into one canonical form with one digest ([`chunk`]) and written as Arrow IPC
 //! files ([`mod@file`]).
 //!
@@ -15,6 +16,7 @@ pub mod file;
 pub mod format;
 pub mod node;
 pub mod rows;
+pub mod values;
 
 mod ipc;
 mod layout;

@@ -10,6 +10,7 @@ pub(crate) use shapes::remembered;
 pub use shapes::{introduce, strangers};
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
 use arrow_schema::FieldRef;
@@ -57,6 +58,8 @@ pub struct Plan {
     pub sources: BTreeMap<SourceName, Vec<SourceFile>>,
     /// The steps; each reads only from those before it.
     pub steps: Vec<PlannedStep>,
+    /// Where each of them is.
+    positions: BTreeMap<StepName, usize>,
 }
 
 /// A step that is ready to run.
@@ -148,9 +151,12 @@ impl Plan {
 
     /// Position of a step.
     pub fn position(&self, name: &str) -> Option<usize> {
-        self.steps
-            .iter()
-            .position(|step| step.name.as_str() == name)
+        self.positions.get(name).copied()
+    }
+
+    fn push(&mut self, step: PlannedStep) {
+        self.positions.insert(step.name.clone(), self.steps.len());
+        self.steps.push(step);
     }
 
     /// What an origin is called in the pipeline: `sources.flights`, `split.after`.
@@ -194,7 +200,7 @@ impl Plan {
             }
         }
         let mut moved = vec![0; self.steps.len()];
-        let mut kept = Vec::new();
+        self.positions.clear();
         for (at, mut step) in std::mem::take(&mut self.steps).into_iter().enumerate() {
             if needed[at] {
                 for input in &mut step.inputs {
@@ -202,11 +208,10 @@ impl Plan {
                         *step = moved[*step];
                     }
                 }
-                moved[at] = kept.len();
-                kept.push(step);
+                moved[at] = self.steps.len();
+                self.push(step);
             }
         }
-        self.steps = kept;
         Ok(self)
     }
 }
@@ -293,7 +298,10 @@ pub fn resolve(
         params: pipeline.params.clone(),
         sources,
         steps: Vec::with_capacity(pipeline.steps.len()),
+        positions: BTreeMap::new(),
     };
+    // Many steps of one component are the rule, and it says the same of itself each time.
+    let mut described = BTreeMap::new();
     for declared in &pipeline.steps {
         let component =
             components
@@ -301,8 +309,8 @@ pub fn resolve(
                 .ok_or_else(|| PlanError::NoComponent {
                     step: declared.name.to_string(),
                 })?;
-        let step = resolve_step(&plan, declared, component, tools)?;
-        plan.steps.push(step);
+        let step = resolve_step(&plan, declared, component, &mut described, tools)?;
+        plan.push(step);
     }
     Ok(plan)
 }
@@ -311,6 +319,7 @@ fn resolve_step(
     plan: &Plan,
     declared: &StepDecl,
     component: Component,
+    described: &mut BTreeMap<ComponentDigest, Descriptor>,
     tools: Tools<'_>,
 ) -> Result<PlannedStep, PlanError> {
     let failed = |error| PlanError::Component {
@@ -319,7 +328,13 @@ fn resolve_step(
         place: declared.component_place.clone(),
         error,
     };
-    let descriptor = shapes::describe(&component, tools).map_err(failed)?;
+    let descriptor = match described.entry(component.digest) {
+        Entry::Occupied(known) => known.get().clone(),
+        Entry::Vacant(new) => {
+            let descriptor = shapes::describe(&component, tools).map_err(failed)?;
+            new.insert(descriptor).clone()
+        }
+    };
     declared
         .check_params(&descriptor.params_schema)
         .map_err(PlanError::Params)?;
@@ -364,6 +379,7 @@ fn limits(declared: &StepDecl) -> Limits {
         memory_bytes: declared.limits.memory_bytes.unwrap_or(default.memory_bytes),
         output_bytes: declared.limits.output_bytes.unwrap_or(default.output_bytes),
         log_bytes: declared.limits.log_bytes.unwrap_or(default.log_bytes),
+        time_ms: declared.limits.time_ms.unwrap_or(default.time_ms),
     }
 }
 

@@ -2,7 +2,8 @@
 //!
 //! A record is a file of JSON lines that only ever grows. The first is the [`RunStart`]; each step
 //! adds a [`StepRecord`] when it ends, in whatever order they end; the last is the [`RunEnd`]. A record
-//! without that one is of a run that was interrupted.
+//! without that one is of a run that was interrupted. A step that runs again within the run, since
+//! something that it had made was damaged, adds another, and its last one counts.
 //!
 //! Every line ends in a `check` over itself and the check of the line before it, so that a record that
 //! is read is the record that was written: no line was changed, lost or moved. Only the end may be
@@ -36,8 +37,11 @@ pub use self::step::{
 use crate::digest::Digest;
 use crate::pipeline::{Layout, SourceName, StepName};
 
-/// The version of the form of records that this library writes, and the newest that it reads.
-pub const RECORD_VERSION: u32 = 1;
+/// The version of the form of records that this library writes, and the newest that it reads. It reads
+/// all before it as well.
+///
+/// - 2: what is used of each limit; a step may be written again.
+pub const RECORD_VERSION: u32 = 2;
 
 /// What a run was given: the first line.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -132,7 +136,7 @@ impl RunRecord {
     /// - [`RecordError::Line`]: a line was changed or does not belong where it is.
     pub fn parse(bytes: &[u8], file: &str) -> Result<Self, RecordError> {
         let mut chain = Chain::default();
-        let mut record: Option<Self> = None;
+        let mut record: Option<Reading> = None;
         let whole = bytes
             .iter()
             .rposition(|byte| *byte == b'\n')
@@ -153,22 +157,18 @@ impl RunRecord {
             };
             let line = chain.open(line).map_err(problem)?;
             match &mut record {
-                None => record = Some(Self::begin(line).map_err(problem)?),
+                None => record = Some(Reading::begin(line).map_err(problem)?),
                 Some(record) => record.add(line).map_err(problem)?,
             }
         }
-        let mut record = record.ok_or_else(|| RecordError::Empty {
+        let record = record.ok_or_else(|| RecordError::Empty {
             file: file.to_owned(),
         })?;
-        let order = |step: &StepRecord| {
-            record
-                .start
-                .steps
-                .iter()
-                .position(|name| *name == step.name)
-        };
-        record.steps.sort_by_key(order);
-        Ok(record)
+        Ok(Self {
+            start: record.start,
+            steps: record.ended.into_values().collect(),
+            end: record.end,
+        })
     }
 
     /// How the run ended.
@@ -192,12 +192,25 @@ impl RunRecord {
             .find(|output| output.port == port)?;
         Some(&output.artifact)
     }
+}
 
+/// A record of which some lines were read.
+struct Reading {
+    start: RunStart,
+    /// Where each step stands in the pipeline.
+    positions: BTreeMap<StepName, usize>,
+    /// The steps that have ended, by where they stand. Of one that was written again, the last line counts.
+    ended: BTreeMap<usize, StepRecord>,
+    end: Option<RunEnd>,
+}
+
+impl Reading {
     fn begin(line: Line) -> Result<Self, LineProblem> {
         match line {
             Line::Run(start) => Ok(Self {
+                positions: start.steps.iter().cloned().zip(0..).collect(),
                 start: *start,
-                steps: Vec::new(),
+                ended: BTreeMap::new(),
                 end: None,
             }),
             Line::Step(_) | Line::Outcome(_) => Err(LineProblem::Unexpected {
@@ -211,16 +224,13 @@ impl RunRecord {
         match line {
             _ if self.end.is_some() => unexpected("it follows the `outcome` line"),
             Line::Run(_) => unexpected("it is a second `run` line"),
-            Line::Step(step) if !self.start.steps.contains(&step.name) => {
-                unexpected("its step is not in the `run` line")
-            }
-            Line::Step(step) if self.step(step.name.as_str()).is_some() => {
-                unexpected("its step has ended already")
-            }
-            Line::Step(step) => {
-                self.steps.push(*step);
-                Ok(())
-            }
+            Line::Step(step) => match self.positions.get(&step.name) {
+                Some(position) => {
+                    self.ended.insert(*position, *step);
+                    Ok(())
+                }
+                None => unexpected("its step is not in the `run` line"),
+            },
             Line::Outcome(end) => {
                 self.end = Some(end);
                 Ok(())

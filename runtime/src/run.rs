@@ -1,10 +1,13 @@
 //! Runs a plan: units of all steps on all threads, results and record independent of both.
 
+mod bind;
 mod drive;
+mod known;
 mod obtain;
 mod schedule;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
@@ -13,14 +16,14 @@ pub use obtain::Mode;
 use drive::{Driver, Finished, Next, Value};
 use schedule::{Order, Queue, Report};
 
-use crate::plan::{Origin, Plan, PlannedStep, Tools};
+use crate::digest::Digest;
+use crate::plan::{Origin, Plan, PlannedInput, PlannedStep, Tools};
 use crate::record::{
     Artifact, InputRecord, Line, LogLine, OutputRecord, RunEnd, RunOutcome, RunStart, Size,
-    StepFailure, StepOutcome, StepRecord, TableSummary, Totals, run_digest, source_digest,
+    StepFailure, StepOutcome, StepRecord, Totals, run_digest, source_digest,
 };
-use crate::sandbox::StepError;
+use crate::sandbox::{Kind, StepError};
 use crate::store::{RunWriter, StoreError};
-use crate::unit::InputContent;
 
 /// How to run.
 #[derive(Clone, Copy)]
@@ -41,10 +44,23 @@ pub struct Options<'a> {
 pub trait Observer {
     /// Units of a step are known to be wanted.
     fn wanted(&self, step: &PlannedStep, units: u64);
-    /// A unit is there.
-    fn obtained(&self, step: &PlannedStep, cached: bool);
-    /// A step has ended.
-    fn ended(&self, record: &StepRecord);
+    /// A unit is there, and ran unless it was known.
+    fn obtained(&self, step: &PlannedStep, ran: Option<Amount>);
+    /// A step has ended; `again` if that was told before and nothing has changed since.
+    fn ended(&self, record: &StepRecord, again: bool);
+    /// A step has found something gone or damaged that an earlier step made: all is gone through once more,
+    /// and what is not there is made again.
+    fn lost(&self, step: &PlannedStep, error: &StoreError);
+}
+
+/// How much a unit went through when it ran.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Amount {
+    /// Rows that it was given, or that a source made. None are counted for what sees no rows, such as a
+    /// merge.
+    pub rows: u64,
+    /// Bytes of columns and blobs that it was handed.
+    pub bytes: u64,
 }
 
 /// A run that has ended.
@@ -53,7 +69,7 @@ pub struct Ended {
     /// How.
     pub outcome: RunOutcome,
     /// Of a succeeded run of all steps.
-    pub run_digest: Option<crate::digest::Digest>,
+    pub run_digest: Option<Digest>,
     /// What each step did, in pipeline order.
     pub steps: Vec<StepRecord>,
     /// The failure that counts: of the lowest step and unit.
@@ -90,6 +106,11 @@ pub enum Prediction {
 /// threads. Which of the later steps of a failed run still ended, and whether one of two equal units was
 /// run or found, is not. A step that fails is part of what is returned, not an error.
 ///
+/// What a step made and the store has lost, or finds damaged and sets aside, is made again within the run:
+/// once everything that is stored still was looked at, the plan is gone through again, where all that is
+/// sound is known; so are units of a step that had not ended yet. That ends, since nothing is made again
+/// twice.
+///
 /// # Errors
 /// [`StoreError`] if the record cannot be written.
 pub fn execute(
@@ -102,9 +123,22 @@ pub fn execute(
 ) -> Result<Ended, StoreError> {
     let started = (options.clock)();
     record.append(&Line::Run(Box::new(start.clone())))?;
+    let mut write = |step: &StepRecord| record.append(&Line::Step(Box::new(step.clone())));
     let mut run = Run::new(plan, tools, options);
-    let mut written = |step: &StepRecord| record.append(&Line::Step(Box::new(step.clone())));
-    run.go(&mut written)?;
+    run.go(&mut write)?;
+    let mut made_again = BTreeSet::new();
+    while let Some((at, error)) = run.to_make_again()
+        && made_again.insert(error.to_string())
+    {
+        options.observer.lost(&plan.steps[at], error);
+        run.check_made();
+        run = Run {
+            earlier: run.into_ended(),
+            ..Run::new(plan, tools, options)
+        };
+        run.go(&mut write)?;
+    }
+    run.close(&mut write)?;
     let steps: Vec<StepRecord> = std::mem::take(&mut run.records).into_values().collect();
     let outcome = match (&run.failure, tools.cancel.is_cancelled()) {
         (None, false) => RunOutcome::Succeeded,
@@ -166,13 +200,23 @@ struct Run<'a> {
     options: Options<'a>,
     drivers: Vec<Option<Driver>>,
     made: Vec<Option<Vec<Value>>>,
+    /// Steps that read from each step.
+    readers: Vec<Vec<usize>>,
+    /// How many of the inputs of each step are still to be made.
+    missing: Vec<usize>,
+    /// Steps that have not started, though all their inputs are there.
+    ready: BTreeSet<usize>,
     ended: Vec<bool>,
     started_ms: Vec<u64>,
     unit_ms: BTreeMap<Order, u64>,
     records: BTreeMap<usize, StepRecord>,
+    /// What was written of steps before all was gone through again.
+    earlier: BTreeMap<usize, StepRecord>,
     unknown: BTreeMap<usize, Vec<InputRecord>>,
     failure: Option<(Order, Failure)>,
     failed: BTreeMap<usize, Order>,
+    /// Chunk files of known steps that were seen in the store.
+    present: BTreeSet<Digest>,
     out: usize,
 }
 
@@ -181,19 +225,33 @@ type Write<'a> = &'a mut dyn FnMut(&StepRecord) -> Result<(), StoreError>;
 impl<'a> Run<'a> {
     fn new(plan: &'a Plan, tools: Tools<'a>, options: Options<'a>) -> Self {
         let steps = plan.steps.len();
+        let (mut readers, mut missing) = (vec![Vec::new(); steps], vec![0; steps]);
+        for (at, step) in plan.steps.iter().enumerate() {
+            for input in &step.inputs {
+                if let Origin::Step { step, .. } = input.from {
+                    readers[step].push(at);
+                    missing[at] += 1;
+                }
+            }
+        }
         Self {
             plan,
             tools,
             options,
             drivers: (0..steps).map(|_| None).collect(),
             made: vec![None; steps],
+            readers,
+            ready: (0..steps).filter(|at| missing[*at] == 0).collect(),
+            missing,
             ended: vec![false; steps],
             started_ms: vec![0; steps],
             unit_ms: BTreeMap::new(),
             records: BTreeMap::new(),
+            earlier: BTreeMap::new(),
             unknown: BTreeMap::new(),
             failure: None,
             failed: BTreeMap::new(),
+            present: BTreeSet::new(),
             out: 0,
         }
     }
@@ -216,7 +274,7 @@ impl<'a> Run<'a> {
             drop(sender);
             let ended = self.coordinate(&queue, &reports, write);
             if ended.is_err() {
-                queue.drop_if(|_| true);
+                queue.drop_within(..);
             }
             queue.close();
             ended
@@ -232,39 +290,39 @@ impl<'a> Run<'a> {
         loop {
             self.start_ready(queue, write)?;
             if self.out == 0 {
-                return self.close(write);
+                return Ok(());
             }
             match reports.recv_timeout(CANCEL_INTERVAL) {
                 Ok(report) => self.report(queue, report, write)?,
                 Err(mpsc::RecvTimeoutError::Timeout) => {}
-                Err(mpsc::RecvTimeoutError::Disconnected) => return self.close(write),
+                Err(mpsc::RecvTimeoutError::Disconnected) => return Ok(()),
             }
             if self.tools.cancel.is_cancelled() {
-                self.out -= queue.drop_if(|_| true).len();
+                self.out -= queue.drop_within(..);
             }
         }
     }
 
     /// Starts every step whose inputs are there, until no more are.
     fn start_ready(&mut self, queue: &Queue, write: Write<'_>) -> Result<(), StoreError> {
-        for at in 0..self.plan.steps.len() {
-            if self.drivers[at].is_some() || self.ended[at] || self.tools.cancel.is_cancelled() {
-                continue;
-            }
+        while let Some(at) = self.ready.pop_first() {
             let stopped = self
                 .failure
                 .as_ref()
                 .is_some_and(|((step, _), _)| !self.options.keep_going && at > *step);
-            let step = &self.plan.steps[at];
-            let ready = step.inputs.iter().all(|input| match &input.from {
-                Origin::Source(_) => true,
-                Origin::Step { step, .. } => self.made[*step].is_some(),
-            });
-            if stopped || !ready {
+            if stopped || self.tools.cancel.is_cancelled() {
                 continue;
             }
+            let step = &self.plan.steps[at];
             self.started_ms[at] = (self.options.clock)();
-            match Driver::new(self.plan, step, &self.made) {
+            if self.options.mode != Mode::Fresh
+                && let Some(key) = known::key(self.plan, step, &self.made)
+                && let Some(known) = known::find(&key, step, self.tools.store, &mut self.present)
+            {
+                self.finish(at, known, write)?;
+                continue;
+            }
+            match Driver::new(self.plan, step, &self.made, self.tools.store) {
                 Ok(mut driver) => {
                     let next = driver.start(self.plan, step);
                     self.drivers[at] = Some(driver);
@@ -297,10 +355,10 @@ impl<'a> Run<'a> {
             }
             Next::Finished(finished) => self.finish(at, *finished, write),
             Next::Unknown => {
-                self.out -= queue.drop_if(|(step, _)| *step == at).len();
+                self.out -= queue.drop_within((at, 0)..=(at, u64::MAX));
                 self.unknown
                     .entry(at)
-                    .or_insert_with(|| input_records(self.plan, at, self.drivers[at].as_ref()));
+                    .or_insert_with(|| input_records(self.plan, at, &self.made));
                 self.ended[at] = true;
                 Ok(())
             }
@@ -330,7 +388,9 @@ impl<'a> Run<'a> {
             }
         };
         if let drive::Answer::Unit(Some(obtained)) = &answer {
-            self.options.observer.obtained(step, obtained.cached);
+            let ran = report.unit.as_ref().filter(|_| !obtained.cached);
+            let ran = ran.map(|unit| obtained.amount(unit));
+            self.options.observer.obtained(step, ran);
         }
         let Some(driver) = self.drivers[at].as_mut() else {
             return Ok(());
@@ -379,9 +439,12 @@ impl<'a> Run<'a> {
                 },
             ));
         }
-        let keep_going = self.options.keep_going;
-        let dropped = queue.drop_if(|other| *other > order && (!keep_going || other.0 == order.0));
-        self.out -= dropped.len();
+        let useless = if self.options.keep_going {
+            Bound::Included((order.0, u64::MAX))
+        } else {
+            Bound::Unbounded
+        };
+        self.out -= queue.drop_within((Bound::Excluded(order), useless));
     }
 
     fn finish(
@@ -400,19 +463,82 @@ impl<'a> Run<'a> {
         } else {
             StepOutcome::Succeeded
         };
-        for value in &finished.outputs {
-            if let Value::Table(table) = value {
-                self.tools.store.put_table(table)?;
+        // Looking up writes nothing: the next run puts down what is missing. A step that came out of its
+        // own memo has no driver.
+        if self.options.mode != Mode::Lookup && self.drivers[at].is_some() {
+            for value in &finished.outputs {
+                if let Value::Table(table) = value
+                    && let Some(table) = &table.table
+                {
+                    self.tools.store.put_table(table)?;
+                }
+            }
+            if let Some(key) = known::key(self.plan, &self.plan.steps[at], &self.made) {
+                known::keep(&key, &finished, self.tools.store);
             }
         }
         let mut record = self.step_record(at, outcome, Some(&finished), None);
         record.outputs = output_records(&self.plan.steps[at], &finished.outputs);
         self.made[at] = Some(finished.outputs);
+        for reader in std::mem::take(&mut self.readers[at]) {
+            self.missing[reader] -= 1;
+            if self.missing[reader] == 0 {
+                self.ready.insert(reader);
+            }
+        }
         self.ended[at] = true;
-        self.options.observer.ended(&record);
+        if let Some(earlier) = self.earlier.remove(&at) {
+            if outcome != StepOutcome::Succeeded && record.outputs == earlier.outputs {
+                self.options.observer.ended(&earlier, true);
+                self.records.insert(at, earlier);
+                return Ok(());
+            }
+            record = record.after(&earlier);
+        }
+        self.options.observer.ended(&record, false);
         write(&record)?;
         self.records.insert(at, record);
         Ok(())
+    }
+
+    /// The records of all steps that have ended well.
+    fn into_ended(self) -> BTreeMap<usize, StepRecord> {
+        let mut ended = self.earlier;
+        ended.extend(self.records);
+        ended.retain(|_, record| record.error.is_none());
+        ended
+    }
+
+    /// The step that failed only because the store has lost something, and what it was.
+    fn to_make_again(&self) -> Option<(usize, &StoreError)> {
+        let (_, failure) = self.failure.as_ref()?;
+        let StepError::Data(source) = &failure.error else {
+            return None;
+        };
+        let error: &StoreError = source.downcast_ref()?;
+        let lost = error.is_miss() && !self.tools.cancel.is_cancelled();
+        lost.then_some((failure.step, error))
+    }
+
+    /// Reads everything that steps have made so far: what is damaged is set aside, so that all of it is made
+    /// again at once.
+    fn check_made(&self) {
+        let store = self.tools.store;
+        for value in self.made.iter().flatten().flatten() {
+            match value {
+                Value::Table(table) => {
+                    let Ok(table) = table.get(store) else {
+                        continue;
+                    };
+                    let files = table.files();
+                    let cancel = self.tools.cancel;
+                    let files = files.iter().take_while(|_| !cancel.is_cancelled());
+                    // Whatever is wrong with a file, it counts when somebody asks for it.
+                    files.for_each(|file| drop(store.read_chunks(file)));
+                }
+                Value::Blob(blob) => drop(store.blob(&blob.digest)),
+            }
+        }
     }
 
     fn step_record(
@@ -440,6 +566,8 @@ impl<'a> Run<'a> {
                 }
             }
         }
+        let mut totals = finished.map_or_else(Totals::default, |finished| finished.totals);
+        totals.longest_ms = by_number.into_values().max().unwrap_or_default();
         let log = finished
             .map(|finished| finished.log.as_slice())
             .unwrap_or_default();
@@ -450,11 +578,12 @@ impl<'a> Run<'a> {
             kind: step.descriptor.kind.name().to_owned(),
             params: step.params.to_string(),
             outcome,
-            inputs: input_records(self.plan, at, self.drivers[at].as_ref()),
+            inputs: input_records(self.plan, at, &self.made),
             outputs: Vec::new(),
             units,
-            totals: finished.map_or_else(Totals::default, |finished| finished.totals),
+            totals,
             duration_ms: (self.options.clock)().saturating_sub(self.started_ms[at]),
+            limits: Some(step.limits),
             log: log
                 .iter()
                 .map(|line| LogLine {
@@ -476,9 +605,14 @@ impl<'a> Run<'a> {
             if self.ended[at] {
                 continue;
             }
-            let record = match self.records.remove(&at) {
-                Some(failed) => failed,
-                None => {
+            let record = match (self.records.remove(&at), self.earlier.remove(&at)) {
+                (Some(failed), _) => failed,
+                (None, Some(earlier)) => {
+                    self.options.observer.ended(&earlier, true);
+                    self.records.insert(at, earlier);
+                    continue;
+                }
+                (None, None) => {
                     let outcome = if cancelled {
                         StepOutcome::Cancelled
                     } else {
@@ -488,7 +622,7 @@ impl<'a> Run<'a> {
                 }
             };
             self.ended[at] = true;
-            self.options.observer.ended(&record);
+            self.options.observer.ended(&record, false);
             write(&record)?;
             self.records.insert(at, record);
         }
@@ -521,69 +655,41 @@ fn failure_record(step: &PlannedStep, error: &StepError) -> StepFailure {
     }
 }
 
-fn input_records(plan: &Plan, at: usize, driver: Option<&Driver>) -> Vec<InputRecord> {
+fn input_records(plan: &Plan, at: usize, made: &[Option<Vec<Value>>]) -> Vec<InputRecord> {
     let step = &plan.steps[at];
-    let bound = driver.map(Driver::inputs).unwrap_or_default();
-    step.inputs
-        .iter()
-        .filter_map(|input| {
-            let from = plan.origin_name(&input.from);
-            let port = input.port.to_string();
-            match (
-                &input.from,
-                bound
-                    .iter()
-                    .find(|bound| bound.port == input.port)
-                    .map(|bound| &bound.content),
-            ) {
-                (_, Some(InputContent::Table(table))) => Some(InputRecord {
-                    port,
-                    from,
-                    digest: table.digest(),
-                    size: Size::Rows(table.rows()),
-                }),
-                (_, Some(InputContent::Blob(blob))) => Some(InputRecord {
-                    port,
-                    from,
-                    digest: blob.digest,
-                    size: Size::Bytes(blob.len),
-                }),
-                (Origin::Source(name), None) => {
-                    let files = plan
-                        .sources
-                        .get(name)
-                        .map(Vec::as_slice)
-                        .unwrap_or_default();
-                    let bytes = files.iter().map(|file| file.size_bytes).sum();
-                    Some(InputRecord {
-                        port,
-                        from,
-                        digest: source_digest(files),
-                        size: Size::Bytes(bytes),
-                    })
+    let record = |input: &PlannedInput| {
+        let (digest, size) = match &input.from {
+            Origin::Source(name) => {
+                let files = plan.sources.get(name).map(Vec::as_slice);
+                let files = files.unwrap_or_default();
+                match (step.descriptor.kind, files) {
+                    // Only a source reads files as such; for all else a file is a blob.
+                    (Kind::Source, _) | (_, []) => {
+                        let bytes = files.iter().map(|file| file.size_bytes).sum();
+                        (source_digest(files), Size::Bytes(bytes))
+                    }
+                    (_, [file, ..]) => (file.digest, Size::Bytes(file.size_bytes)),
                 }
-                (Origin::Step { .. }, None) => None,
             }
+            Origin::Step { step, output } => match made.get(*step)?.as_ref()?.get(*output)? {
+                Value::Table(table) => (table.summary.digest, Size::Rows(table.summary.rows)),
+                Value::Blob(blob) => (blob.digest, Size::Bytes(blob.len)),
+            },
+        };
+        Some(InputRecord {
+            port: input.port.to_string(),
+            from: plan.origin_name(&input.from),
+            digest,
+            size,
         })
-        .collect()
+    };
+    step.inputs.iter().filter_map(record).collect()
 }
 
 fn output_records(step: &PlannedStep, outputs: &[Value]) -> Vec<OutputRecord> {
     let record = |(shape, value): (&crate::unit::Shape, &Value)| OutputRecord {
         port: shape.port.to_string(),
-        artifact: match value {
-            Value::Table(table) => Artifact::Table(TableSummary {
-                digest: table.digest(),
-                rows: table.rows(),
-                partitions: table.partitions.len() as u64,
-                fields: table
-                    .fields
-                    .iter()
-                    .map(|field| field.name().clone())
-                    .collect(),
-            }),
-            Value::Blob(blob) => Artifact::Blob(blob.clone()),
-        },
+        artifact: Artifact::from(value),
     };
     step.outputs.iter().zip(outputs).map(record).collect()
 }
@@ -592,7 +698,7 @@ fn output_records(step: &PlannedStep, outputs: &[Value]) -> Vec<OutputRecord> {
 pub struct StoreData {
     store: Arc<crate::store::Store>,
     project: Option<cap_std::fs::Dir>,
-    sources: BTreeMap<crate::digest::Digest, String>,
+    sources: BTreeMap<Digest, String>,
 }
 
 impl StoreData {
@@ -600,7 +706,7 @@ impl StoreData {
     pub fn new(
         store: Arc<crate::store::Store>,
         project: Option<cap_std::fs::Dir>,
-        sources: BTreeMap<crate::digest::Digest, String>,
+        sources: BTreeMap<Digest, String>,
     ) -> Self {
         Self {
             store,
@@ -615,14 +721,18 @@ impl crate::sandbox::Data for StoreData {
         &self,
         field: &arrow_schema::Field,
         chunk: &crate::table::Chunk,
-    ) -> Result<arrow_array::ArrayRef, crate::sandbox::DataError> {
-        Ok(self.store.load(field, chunk)?)
+    ) -> Result<crate::arrow::values::Values, crate::sandbox::DataError> {
+        Ok(self.store.values(field, chunk)?)
     }
 
-    fn blob(
+    fn spill(
         &self,
-        digest: &crate::digest::Digest,
-    ) -> Result<bytes::Bytes, crate::sandbox::DataError> {
+        buffers: &[arrow_buffer::Buffer],
+    ) -> Result<Vec<arrow_buffer::Buffer>, crate::sandbox::DataError> {
+        Ok(self.store.spill(buffers)?)
+    }
+
+    fn blob(&self, digest: &Digest) -> Result<bytes::Bytes, crate::sandbox::DataError> {
         let missing = match self.store.blob(digest) {
             Ok(bytes) => return Ok(bytes),
             Err(error) => error,
@@ -631,7 +741,7 @@ impl crate::sandbox::Data for StoreData {
             return Err(missing.into());
         };
         let bytes = project.read(path)?;
-        let found = crate::digest::Digest::of(&bytes);
+        let found = Digest::of(&bytes);
         if found != *digest {
             return Err(format!(
                 "`{path}` changed while it was read\n  expected {digest}\n  found    {found}"

@@ -11,6 +11,7 @@ mod compiler;
 mod console;
 mod imports;
 mod outcome;
+mod spill;
 mod state;
 mod wasi;
 mod wire;
@@ -18,13 +19,14 @@ mod wire;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
-use arrow_array::ArrayRef;
+use arrow_buffer::Buffer;
 use arrow_schema::Field;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use wasmtime::Engine;
 use wasmtime::component::{Component, InstancePre};
 
+use crate::arrow::values::Values;
 use crate::digest::{ComponentDigest, Digest};
 use crate::error::listed;
 use crate::table::Chunk;
@@ -32,21 +34,29 @@ use crate::unit::Limits;
 use compiler::Compiler;
 
 pub use outcome::{Done, Made, MadePartition, Returned};
-pub use state::LimitReached;
+pub use state::{LimitReached, OutOfTime};
 
 /// Where a unit's data is to be had. Implemented over the store.
 pub trait Data: Send + Sync {
-    /// The values of a chunk that has this field.
+    /// The values of a chunk that has this field, as they lie; see
+    /// [`Store::values`](crate::store::Store::values).
     ///
     /// # Errors
     /// A chunk that is gone or damaged.
-    fn column(&self, field: &Field, chunk: &Chunk) -> Result<ArrayRef, DataError>;
+    fn column(&self, field: &Field, chunk: &Chunk) -> Result<Values, DataError>;
 
     /// The bytes of a blob.
     ///
     /// # Errors
     /// A blob that is gone or damaged.
     fn blob(&self, digest: &Digest) -> Result<Bytes, DataError>;
+
+    /// Puts what a unit keeps aside where it takes no memory of the process, such as a file, until somebody
+    /// holds the buffers no more. Gives equal ones, in order, aligned for every type.
+    ///
+    /// # Errors
+    /// There is no room.
+    fn spill(&self, buffers: &[Buffer]) -> Result<Vec<Buffer>, DataError>;
 }
 
 /// Why data cannot be had; handed through to whoever implements [`Data`].
@@ -74,6 +84,9 @@ impl Cancel for std::sync::atomic::AtomicBool {
         self.load(std::sync::atomic::Ordering::Relaxed)
     }
 }
+
+/// Milliseconds since some moment, never fewer than before: what limits of time are measured with.
+pub type Clock = Arc<dyn Fn() -> u64 + Send + Sync>;
 
 /// A line of a step's log.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -176,6 +189,9 @@ pub enum StepError {
     /// A limit was reached.
     #[error(transparent)]
     LimitReached(LimitReached),
+    /// It took too long. That says something of the machine too, so it is never a result.
+    #[error(transparent)]
+    OutOfTime(OutOfTime),
     /// The guest handed over what it must not.
     #[error("the step broke its contract: {0}")]
     BadOutput(String),
@@ -198,6 +214,7 @@ impl StepError {
             Self::Refused { code, .. } => code,
             Self::Trapped { .. } => "trapped",
             Self::LimitReached(_) => "limit-reached",
+            Self::OutOfTime(_) => "out-of-time",
             Self::BadOutput(_) => "bad-output",
             Self::Data(_) => "data",
             Self::Cancelled => "cancelled",
@@ -247,6 +264,7 @@ pub const MAX_COMPONENT_BYTES: usize = 128 << 20;
 /// Runs units. One for a process; shared by its threads.
 pub struct Sandbox {
     compiler: Compiler,
+    clock: Clock,
     programs: Mutex<BTreeMap<ComponentDigest, Arc<Program>>>,
 }
 
@@ -271,13 +289,18 @@ impl Program {
 }
 
 impl Sandbox {
-    /// A sandbox for `threads` units at once.
+    /// A sandbox for `threads` units at once, whose time `clock` tells.
     ///
     /// # Errors
     /// [`StepError::Host`] if the machine cannot reserve the address space.
-    pub fn new(threads: usize, cache: Option<Arc<dyn CodeCache>>) -> Result<Self, StepError> {
+    pub fn new(
+        threads: usize,
+        cache: Option<Arc<dyn CodeCache>>,
+        clock: Clock,
+    ) -> Result<Self, StepError> {
         Ok(Self {
             compiler: Compiler::new(threads, cache)?,
+            clock,
             programs: Mutex::default(),
         })
     }

@@ -54,6 +54,7 @@ mod units;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use arrow_buffer::Buffer;
 use cap_std::fs::Dir;
 
 use self::cache::{Cache, Checked};
@@ -128,6 +129,15 @@ impl Store {
             cache: Mutex::default(),
             quarantine: Mutex::default(),
         })
+    }
+
+    /// Puts buffers into a file without a name, and gives equal ones that are a mapping of it. The file is
+    /// gone once nobody holds any of them, or the process ends.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`]: the file system refused.
+    pub fn spill(&self, buffers: &[Buffer]) -> Result<Vec<Buffer>, StoreError> {
+        self.files.spill(buffers)
     }
 
     /// The time that the file system of the store gives a file that is made now.

@@ -4,6 +4,7 @@
 //! where its values are to be had (its [`Place`]), so a whole pipeline can be compared and keyed without
 //! reading a byte of data.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use arrow_schema::{Field, FieldRef};
@@ -85,6 +86,24 @@ pub enum Selection {
     },
 }
 
+impl Chunk {
+    /// Adds the names of all chunk files that its values and its row numbers lie in.
+    pub fn files(&self, files: &mut BTreeSet<Digest>) {
+        match &self.place {
+            Place::Empty => {}
+            Place::Stored { file, .. } => {
+                files.insert(*file);
+            }
+            Place::Selected { of, rows } => {
+                of.iter().for_each(|chunk| chunk.files(files));
+                if let Selection::Indices { file, .. } = rows {
+                    files.insert(*file);
+                }
+            }
+        }
+    }
+}
+
 impl Table {
     /// Number of rows.
     pub fn rows(&self) -> u64 {
@@ -103,6 +122,17 @@ impl Table {
             fields: self.fields.clone(),
             partitions: vec![Arc::clone(partition)],
         })
+    }
+
+    /// The chunk files that the values lie in.
+    pub fn files(&self) -> BTreeSet<Digest> {
+        let mut files = BTreeSet::new();
+        for partition in &self.partitions {
+            for chunk in &partition.columns {
+                chunk.files(&mut files);
+            }
+        }
+        files
     }
 
     /// Digest of the schema and of every chunk, partition by partition.

@@ -14,8 +14,11 @@ use crate::digest::{ComponentDigest, Digest, StructuredHasher};
 use crate::expression::Expression;
 use crate::table::{Selection, Table, schema_digest};
 
-/// Version of the key's own form. A change makes every stored unit unknown.
-pub const KEY_VERSION: u64 = 1;
+/// Version of the forms of key and recipe. A change makes every stored unit unknown: an older library
+/// does not find what a newer one stored, nor the other way round, and both may use one store.
+///
+/// - 2: a recipe says how much output was kept, and the most fuel that one call used.
+pub const KEY_VERSION: u64 = 2;
 
 /// Version of everything that may change a result or a fuel figure: the engine, its settings, how
 /// components are rewritten before they are compiled, the host's kernels and the contract. Part of every
@@ -166,6 +169,9 @@ pub struct Limits {
     pub output_bytes: u64,
     /// Bytes of log, standard output and standard error.
     pub log_bytes: u64,
+    /// Milliseconds on the wall clock: a safety net for what hangs, since how long something takes is the
+    /// machine's to say. To run into it is a failure of this run and never a result.
+    pub time_ms: u64,
 }
 
 impl Default for Limits {
@@ -173,32 +179,46 @@ impl Default for Limits {
     /// - `memory_bytes`: 1 GiB.
     /// - `output_bytes`: 4 GiB.
     /// - `log_bytes`: 64 KiB.
+    /// - `time_ms`: one hour.
     fn default() -> Self {
         Self {
             fuel: 200_000_000_000,
             memory_bytes: 1 << 30,
             output_bytes: 4 << 30,
             log_bytes: 64 << 10,
+            time_ms: 60 * 60 * 1_000,
         }
     }
 }
 
-/// What a guest used.
+/// What guests used: one of them, or several one after the other. The same on every machine.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Usage {
-    /// Wasm instructions, roughly; the same on every machine.
+    /// Wasm instructions, roughly, of all guests together.
     pub fuel: u64,
-    /// Peak linear memory, in bytes.
+    /// The most fuel of one guest, which is what its limit is for.
+    #[serde(default)]
+    pub peak_fuel: u64,
+    /// The highest peak of linear memory, in bytes.
     pub memory_bytes: u64,
+    /// The most bytes that the host kept because of one guest.
+    #[serde(default)]
+    pub output_bytes: u64,
+    /// The most bytes that one guest logged, whether they were kept or not.
+    #[serde(default)]
+    pub log_bytes: u64,
 }
 
 impl Usage {
-    /// Both uses one after the other: fuel adds up, of memory the higher peak counts.
+    /// Both uses one after the other: fuel adds up, of all else the most that one guest used counts.
     pub fn and(self, other: Self) -> Self {
         Self {
             fuel: self.fuel.saturating_add(other.fuel),
+            peak_fuel: self.peak_fuel.max(other.peak_fuel),
             memory_bytes: self.memory_bytes.max(other.memory_bytes),
+            output_bytes: self.output_bytes.max(other.output_bytes),
+            log_bytes: self.log_bytes.max(other.log_bytes),
         }
     }
 }

@@ -93,6 +93,109 @@ fn an_append_runs_new_partitions_and_the_right_edge_of_the_merge_tree() {
     assert_as_cold(&project, &second);
 }
 
+/// The file that grew is read again whole, for its units observe the digest of all its bytes; the files
+/// beside it are not, and everything after the source sees that its earlier ranges are what they were.
+#[test]
+fn appended_rows_run_the_partitions_they_are_in_and_the_right_edge_of_the_merge_tree() {
+    let project = days::project();
+    run(&project, &[]);
+    let last = "days/day-3.csv";
+    let mut text = String::from_utf8(project.read(last)).unwrap();
+    for number in 20..26 {
+        text.push_str(&format!("2024-01-03,k0,{},{number}\n", 300 + number));
+    }
+    project.write(last, text.as_bytes());
+    let second = run(&project, &[]);
+    let units = units(&second);
+    // Of 8, 8 and 4 rows become 8, 8, 8 and 2: the ninth partition is another, and the tenth is new.
+    assert_eq!(units["read"], (4, 6));
+    for step in ["keep", "multiply", "sign", "join"] {
+        assert_eq!(units[step], (2, 8), "{step}");
+    }
+    // Two partials, their merge, the root, and the end; eight partials and the seven merges above them.
+    assert_eq!(units["fit-kept"], (2 + 1 + 1 + 1, 8 + 7));
+    assert_as_cold(&project, &second);
+}
+
+/// One file, several rounds: partials and merges of round 0 are what an append can find again.
+#[test]
+fn rows_appended_to_a_single_file_run_its_source_and_new_partitions_only() {
+    let rows = |count: i64| {
+        let row = |n: i64| format!("{},{n},{}\n", (n * 37) % 11, (n * 5 + 3) % 7);
+        let label = |n: i64| (n * 13) % 5 < 2;
+        let rows = (0..count).map(|n| format!("{},{}", label(n), row(n)));
+        format!("late,x,y,z\n{}", rows.collect::<String>())
+    };
+    let pipeline = r#"
+[pipeline]
+name = "log"
+batch_rows = 4
+partition_batches = 2
+
+[sources.log]
+path = "log.csv"
+
+[steps.read]
+use = "std:read-csv@0.1"
+input = "sources.log"
+
+[steps.double]
+use = "std:derive-columns@0.1"
+input = "read"
+params = { columns = { twice = "x * 2" } }
+
+[steps.fit]
+use = "std:fit-logistic@0.1"
+input = "double"
+params = { features = ["x", "z"], target = "late" }
+"#;
+    let project = Project::with(&[("pinion.toml", pipeline), ("log.csv", &rows(32))]);
+    let first = run(&project, &[]);
+    // Four partitions: four partials, three merges, and the end.
+    assert_eq!(units(&first)["fit"], (4 + 3 + 1, 0));
+    project.write("log.csv", rows(44).as_bytes());
+    let second = run(&project, &[]);
+    let units = units(&second);
+    assert_eq!(units["read"], (6, 0));
+    assert_eq!(units["double"], (2, 4));
+    // Four of six partitions stay one subtree: two partials, their merge, the root, and the end.
+    assert_eq!(units["fit"], (2 + 1 + 1 + 1, 4 + 3));
+    assert_as_cold(&project, &second);
+}
+
+#[test]
+fn a_column_that_nobody_reads_runs_its_source_and_passes_through_new() {
+    let project = days::project();
+    days::write(&project, 3, |row| row.c = Some(1));
+    run(&project, &[]);
+    days::write(&project, 3, |row| row.c = Some(2));
+    let second = run(&project, &[]);
+    assert_eq!(that_ran(&second), ["read"]);
+    assert_eq!(units(&second)["read"], (9, 0));
+    for output in ["keep", "join", "check.rows", "split.after", "drop", "scale"] {
+        let column = column(&project, output, "c");
+        assert!(
+            !column.is_empty() && column.iter().all(|value| value == "2"),
+            "{output}: {column:?}"
+        );
+    }
+    assert_as_cold(&project, &second);
+}
+
+#[test]
+fn a_column_that_one_step_reads_runs_this_step() {
+    let project = days::project();
+    run(&project, &[]);
+    let day = "days/day-2.csv";
+    let text = String::from_utf8(project.read(day)).unwrap();
+    project.write(day, text.replace(",k0,", ",k1,").as_bytes());
+    let second = run(&project, &[]);
+    // `join` looks `key` up, and what it finds, `name`, is read by nobody.
+    assert_eq!(that_ran(&second), ["read", "join"]);
+    assert_eq!(units(&second)["read"], (3, 6));
+    assert_as_cold(&project, &second);
+}
+
 #[test]
 fn a_file_that_goes_runs_no_row_map() {
     let project = days::project();
@@ -115,6 +218,74 @@ fn a_changed_step_with_equal_output_leaves_everything_after_it_cached() {
     assert_eq!(that_ran(&second), ["keep"]);
     assert_eq!(units(&second)["keep"], (9, 0));
     assert_as_cold(&project, &second);
+}
+
+/// The same code under another digest, as after a build that changed nothing that matters.
+#[test]
+fn a_changed_component_with_equal_output_leaves_everything_after_it_cached() {
+    let project = days::project();
+    let first = run(&project, &[]);
+    let digest = days::step(&first, "keep")["digest"].as_str().unwrap();
+    let (_, hex) = digest.split_once(':').unwrap();
+    let mut component = project.read(&format!(".pinion/components/{hex}.wasm"));
+    // A custom section, named `v` and empty.
+    component.extend([0, 2, 1, b'v']);
+    project.write("keep.wasm", &component);
+    let other = PIPELINE.replacen("std:filter-rows@0.1", "./keep.wasm", 1);
+    project.write("pinion.toml", other.as_bytes());
+    let second = run(&project, &[]);
+    assert_ne!(days::step(&second, "keep")["digest"], digest);
+    assert_eq!(that_ran(&second), ["keep"]);
+    assert_eq!(units(&second)["keep"], (9, 0));
+    assert_as_cold(&project, &second);
+}
+
+/// Limits are for each unit, also where a reduce step is known as a whole, which took the fuel of all.
+#[test]
+fn a_hit_that_used_more_than_is_allowed_today_fails_as_when_it_runs() {
+    let project = days::project();
+    run(&project, &[]);
+    let show = |step| {
+        let said = project.pinion(&["show", step, "--json"]).succeeded();
+        (step, said.json())
+    };
+    for (step, shown) in ["multiply", "fit-kept"].map(show) {
+        assert!(
+            shown["peak_fuel"].as_u64() < shown["fuel"].as_u64(),
+            "{shown:#}"
+        );
+        for (what, used) in [
+            ("fuel", "peak_fuel"),
+            ("memory", "memory_bytes"),
+            ("output", "output_bytes"),
+        ] {
+            // Of fuel one more is needed: what has none left is stopped.
+            let enough = shown[used].as_u64().unwrap() + u64::from(what == "fuel");
+            let limit = |limit: u64| {
+                let head = format!("[steps.{step}]\n");
+                let limited = format!("{head}limits = {{ {what} = {limit} }}\n");
+                project.write("pinion.toml", PIPELINE.replace(&head, &limited).as_bytes());
+            };
+            limit(enough);
+            assert_eq!(that_ran(&run(&project, &[step])), Vec::<&str>::new());
+            run(&project, &[step, "--no-cache"]);
+            limit(enough - 1);
+            for args in [[step, "--json"].as_slice(), &[step, "--json", "--no-cache"]] {
+                let said = project.pinion(&[&["run"], args].concat());
+                assert_eq!(said.code, Some(1), "{step} {what} {args:?}");
+                let error = &said.json()["error"];
+                assert_eq!(
+                    (&error["step"], &error["code"]),
+                    (&json!(step), &json!("limit-reached"))
+                );
+                let expected = format!("its {what} limit is reached");
+                assert!(
+                    error["message"].as_str().unwrap().contains(&expected),
+                    "{error:#}"
+                );
+            }
+        }
+    }
 }
 
 #[test]
@@ -216,10 +387,6 @@ fn plan_knows_what_has_not_run_and_what_has() {
 fn plan_names_the_param_the_component_and_the_input_that_changed() {
     let project = days::project();
     let first = run(&project, &[]);
-    let digest = |step: &str| {
-        let mut steps = first["steps"].as_array().unwrap().iter();
-        steps.find(|other| other["name"] == step).unwrap()["digest"].clone()
-    };
 
     let param = plan(&project, &["--set", "factor=3"]);
     let reason = json!({
@@ -239,7 +406,7 @@ fn plan_names_the_param_the_component_and_the_input_that_changed() {
         (&cached, &reason["part"]),
         (&json!(false), &json!("component"))
     );
-    assert_eq!(reason["old"], digest("positive"));
+    assert_eq!(reason["old"], days::step(&first, "positive")["digest"]);
     assert_ne!(reason["new"], reason["old"]);
     project.write("pinion.toml", PIPELINE.as_bytes());
 

@@ -171,6 +171,13 @@ pub(crate) fn units(summary: &Value) -> BTreeMap<&str, (u64, u64)> {
         .collect()
 }
 
+/// The summary of one step.
+#[track_caller]
+pub(crate) fn step<'a>(summary: &'a Value, name: &str) -> &'a Value {
+    let mut steps = summary["steps"].as_array().unwrap().iter();
+    steps.find(|step| step["name"] == name).unwrap()
+}
+
 /// The steps of which at least one unit ran, in pipeline order.
 #[track_caller]
 pub(crate) fn that_ran(summary: &Value) -> Vec<&str> {

@@ -349,3 +349,104 @@ fn the_failure_of_the_lowest_step_and_partition_counts_for_any_number_of_threads
         assert_eq!(other, &said[0]);
     }
 }
+
+/// Flips a bit in the first place of a stored file that has these bytes.
+#[track_caller]
+fn flip(project: &Project, path: &str, at: &[u8]) {
+    let path = format!(".pinion/{path}");
+    let mut bytes = project.read(&path);
+    let place = bytes.windows(at.len()).position(|bytes| bytes == at);
+    bytes[place.unwrap()] ^= 1;
+    project.write(&path, &bytes);
+}
+
+/// The values of `a` in the first rows of a day, as they are stored.
+fn first_values(day: i64) -> Vec<u8> {
+    (0..4)
+        .flat_map(|number| (100 * day + number).to_le_bytes())
+        .collect()
+}
+
+/// `multiply` has to run, and is the first to read `a` since it was stored.
+#[test]
+fn what_is_damaged_or_gone_is_made_again_within_the_run() {
+    let project = days::project();
+    days::run(&project, &["read"]);
+    let chunks = days::stored(&project, "chunks");
+    assert_eq!(chunks.len(), 9);
+    days::run(&project, &[]);
+    let of_day = |day| {
+        let mut chunks = chunks.iter().map(|chunk| format!("chunks/{chunk}"));
+        let has = |path: &String| {
+            let bytes = project.read(&format!(".pinion/{path}"));
+            let values = first_values(day);
+            bytes.windows(values.len()).any(|bytes| bytes == values)
+        };
+        chunks.find(has).unwrap()
+    };
+    // Two of three partitions that can be damaged without anybody's noticing, and one that is missed at once.
+    for day in [1, 2] {
+        flip(&project, &of_day(day), &first_values(day));
+    }
+    let gone = of_day(3);
+    std::fs::remove_file(project.path().join(".pinion").join(&gone)).unwrap();
+
+    let said = project
+        .pinion(&["run", "--json", "--threads", "1", "--set", "factor=3"])
+        .succeeded();
+    let warnings: Vec<&str> = said.stderr.lines().collect();
+    assert_eq!(warnings.len(), 2, "{}", said.stderr);
+    assert!(
+        warnings[0].starts_with("warning: chunk file `blake3:")
+            && warnings[0].ends_with("` is damaged; what made it runs again"),
+        "{}",
+        said.stderr
+    );
+    assert_eq!(warnings[1], "  in step `multiply`, which reads it");
+    let summary = said.json();
+    assert_eq!(days::units(&summary)["read"], (3, 6));
+    assert_eq!(days::units(&summary)["keep"], (0, 9));
+    // What it had done when it failed, it knows.
+    let (ran, known) = days::units(&summary)["multiply"];
+    assert!(ran > 0 && ran + known == 9, "{ran} {known}");
+    assert_eq!(days::stored(&project, "quarantine").len(), 2);
+    days::assert_sound(&project);
+
+    let cold = tempfile::tempdir().unwrap();
+    let store = cold.path().to_str().unwrap();
+    let cold = days::run(&project, &["--set", "factor=3", "--store", store]);
+    assert_eq!(days::results(&summary), days::results(&cold));
+    // The record says the same as the run did.
+    let shown = project.pinion(&["show", "read", "--json"]).succeeded();
+    assert_eq!(shown.json()["units"], days::step(&summary, "read")["units"]);
+    assert_eq!(
+        days::that_ran(&days::run(&project, &["--set", "factor=3"])),
+        Vec::<&str>::new()
+    );
+}
+
+/// Every chunk file torn and every blob with another bit: what is needed is made again, step by step.
+#[test]
+fn a_store_of_which_nothing_is_left_whole_gives_the_same() {
+    let project = days::project();
+    days::run(&project, &[]);
+    for path in days::stored(&project, "chunks") {
+        let path = format!(".pinion/chunks/{path}");
+        let bytes = project.read(&path);
+        project.write(&path, &bytes[..bytes.len() / 2]);
+    }
+    for path in days::stored(&project, "blobs") {
+        let path = format!(".pinion/blobs/{path}");
+        let mut bytes = project.read(&path);
+        if let Some(first) = bytes.first_mut() {
+            *first ^= 1;
+        }
+        project.write(&path, &bytes);
+    }
+    let summary = days::run(&project, &["--set", "factor=3"]);
+    let cold = tempfile::tempdir().unwrap();
+    let store = cold.path().to_str().unwrap();
+    let cold = days::run(&project, &["--set", "factor=3", "--store", store]);
+    assert_eq!(days::results(&summary), days::results(&cold));
+    assert!(!days::stored(&project, "quarantine").is_empty());
+}

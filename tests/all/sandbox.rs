@@ -10,7 +10,7 @@ use pinion_runtime::sandbox::{Done, StepError};
 use pinion_runtime::unit::{Call, Limits, Unit};
 use pinion_tests::fixtures;
 use pinion_tests::memory::Memory;
-use pinion_tests::step::{NEVER, Step, blob, chain, program, rows, sandbox, table};
+use pinion_tests::step::{NEVER, Step, blob, chain, program, rows, sandbox, sandbox_with, table};
 
 fn step(fixture: &str, mode: &str) -> Step {
     Step::new(fixture, &format!(r#"{{"mode":"{mode}"}}"#))
@@ -163,6 +163,44 @@ fn limits_hold_to_the_last_unit() {
         ..step.limits
     };
     assert_eq!(run(&step).0.unwrap_err().code(), "limit-reached");
+}
+
+/// A clock on which a millisecond goes by whenever it is looked at: what loops is looked after by its
+/// fuel, and what has the host work, which takes no fuel, by its calls.
+#[test]
+fn what_hangs_runs_out_of_time_whatever_fuel_it_has() {
+    use std::sync::atomic::AtomicU64;
+    let given = Memory::default().table(&[]);
+    let data = Arc::new(Memory::default());
+    for mode in ["loop", "ask"] {
+        let mut step = step("misbehave", mode);
+        step.limits = Limits {
+            fuel: u64::MAX,
+            output_bytes: u64::MAX,
+            time_ms: 5,
+            ..step.limits
+        };
+        let unit = step.unit(Call::RowMap, &[("rows", table(&given))]).unwrap();
+        let looks = Arc::new(AtomicU64::new(0));
+        let clock = Arc::clone(&looks);
+        let sandbox = sandbox_with(1, Arc::new(move || clock.fetch_add(1, Ordering::Relaxed)));
+        let program = sandbox
+            .program(unit.component, &|| {
+                Ok(fixtures::component("misbehave").to_vec())
+            })
+            .unwrap();
+        let data: Arc<dyn pinion_runtime::sandbox::Data> = Arc::clone(&data) as _;
+        let error = sandbox.execute(&program, &unit, data, &NEVER).unwrap_err();
+        insta::allow_duplicates! {
+            insta::assert_snapshot!(format!("{}: {}", error.code(), chain(&error)), @"
+            out-of-time: the step has not ended in time
+              expected at most 5 ms on the wall clock
+              found    more
+            ");
+        }
+        // When it began, and every millisecond after that.
+        assert_eq!(looks.load(Ordering::Relaxed), 1 + 6, "{mode}");
+    }
 }
 
 #[test]
@@ -623,7 +661,7 @@ fn a_byte_that_changed_is_never_run() {
     let mut bytes = fixtures::component("add-one").to_vec();
     let digest = pinion_runtime::digest::ComponentDigest::of(&bytes);
     *bytes.last_mut().unwrap() ^= 1;
-    let sandbox = pinion_runtime::sandbox::Sandbox::new(1, None).unwrap();
+    let sandbox = sandbox_with(1, Arc::new(|| 0));
     assert!(matches!(
         sandbox.program(digest, &|| Ok(bytes.clone())),
         Err(StepError::Host(_))

@@ -111,14 +111,23 @@ fn an_installed_pinion_makes_a_project_and_a_step_and_builds_it_when_it_is_edite
     );
 
     let source = "churn/steps/mark-fast/src/lib.rs";
-    let edited =
-        String::from_utf8_lossy(&place.read(source)).replace("value > self", "value >= self");
+    let text = String::from_utf8_lossy(&place.read(source)).into_owned();
+    // Built again to the same bytes, it is the same step.
+    place.write(source, format!("{text}\n// Nothing new.\n").as_bytes());
+    let rebuilt = pinion(&["run", "-C", "churn", "--json"]).succeeded();
+    let told = "building ./steps/mark-fast: its sources changed";
+    assert!(rebuilt.stderr.contains(told), "{}", rebuilt.stderr);
+    assert_eq!(place.read("churn/components/mark-fast.wasm"), built);
+    for step in rebuilt.json()["steps"].as_array().into_iter().flatten() {
+        assert_eq!(step["outcome"], "cached", "{step}");
+    }
+
+    let edited = text.replace("value > self", "value >= self");
     place.write(source, edited.as_bytes());
     let locked = pinion(&["run", "-C", "churn", "--locked", "--json"]).succeeded();
     assert_eq!(locked.json()["run_digest"], first["run_digest"]);
     assert!(!locked.stderr.contains("building"), "{}", locked.stderr);
     let second = pinion(&["run", "-C", "churn", "--json"]).succeeded();
-    let told = "building ./steps/mark-fast: its sources changed";
     assert!(second.stderr.contains(told), "{}", second.stderr);
     assert_ne!(place.read("churn/components/mark-fast.wasm"), built);
     assert_ne!(second.json()["run_digest"], first["run_digest"]);

@@ -20,16 +20,6 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 EXAMPLE = ROOT / "examples" / "flight-delays"
 RUNS = 3
 
-NO_OP = """
-[pipeline]
-name = "no-op"
-[sources.rows]
-path = "rows.csv"
-[steps.step-0]
-use = "std:read-csv@0.1"
-input = "sources.rows"
-"""
-
 
 def timed(command):
     """Wall and CPU seconds of a process and its children."""
@@ -70,26 +60,6 @@ def main():
     copied = sum(step["bytes"]["copied"] for step in summary["steps"])
     stored = sum(step["bytes"]["stored"] for step in summary["steps"])
     print(f"\nbytes read {read}, across the wall {copied}, stored {stored}")
-
-    walls = {}
-    for steps in (10, 20, 110):
-        project = scratch / f"no-op-{steps}"
-        project.mkdir()
-        (project / "rows.csv").write_text("a,b\n1,2\n3,4\n5,6\n")
-        text = NO_OP
-        for step in range(1, steps):
-            text += f'[steps.step-{step}]\nuse = "std:select-columns@0.1"\ninput = "step-{step - 1}"\n'
-            text += f'params = {{ rename = {{ {"a" if step == 1 else f"a{step - 1}"} = "a{step}" }} }}\n'
-        (project / "pinion.toml").write_text(text)
-        command = [pinion, "run", "-C", str(project), "--json", "--no-cache"]
-        timed(command)
-        # The smallest: whatever else the machine does only ever adds.
-        walls[steps] = min(timed(command)[0] for _ in range(31))
-    python = min(timed([sys.executable, "-S", "-c", "pass"])[0] for _ in range(31))
-    print(f"`python -S -c pass`: {python * 1000:.1f} ms; 10 no-op steps on 3 rows: {walls[10] * 1000:.1f} ms")
-    for steps in (20, 110):
-        step = (walls[steps] - walls[10]) / (steps - 10)
-        print(f"a step, from {steps} against 10: {step * 1000:.2f} ms, {step / python:.3f} of `python -S -c pass`")
     shutil.rmtree(scratch)
 
 

@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow_array::{ArrayRef, RecordBatch};
+use arrow_buffer::Buffer;
 use arrow_schema::{Field, FieldRef};
 use bytes::Bytes;
 use pinion_runtime::arrow::chunk;
+use pinion_runtime::arrow::values::Values;
 use pinion_runtime::digest::Digest;
 use pinion_runtime::sandbox::{Data, DataError};
 use pinion_runtime::table::{Chunk, Partition, Place, Table, file_digest};
@@ -82,10 +84,12 @@ impl Memory {
 }
 
 impl Data for Memory {
-    fn column(&self, field: &Field, chunk: &Chunk) -> Result<ArrayRef, DataError> {
+    fn column(&self, field: &Field, chunk: &Chunk) -> Result<Values, DataError> {
         self.note(field.name());
         let column = self.columns.get(&chunk.digest).cloned();
-        column.ok_or_else(|| format!("column `{}` is gone", field.name()).into())
+        column
+            .map(Values::Array)
+            .ok_or_else(|| format!("column `{}` is gone", field.name()).into())
     }
 
     fn blob(&self, digest: &Digest) -> Result<Bytes, DataError> {
@@ -94,5 +98,9 @@ impl Data for Memory {
             .get(digest)
             .cloned()
             .ok_or_else(|| "a blob is gone".into())
+    }
+
+    fn spill(&self, buffers: &[Buffer]) -> Result<Vec<Buffer>, DataError> {
+        Ok(buffers.to_vec())
     }
 }

@@ -167,8 +167,12 @@ static DIGEST: LazyLock<Regex> = LazyLock::new(|| regex(r"\b(sha256|blake3):[0-9
 /// The line that tells of compiling, which is done once for all tests.
 static PREPARED: LazyLock<Regex> = LazyLock::new(|| regex(r"(?m)^  preparing .*\n"));
 
-/// `41 ms`, `0.3 s`, with the spaces that align it.
-static DURATION: LazyLock<Regex> = LazyLock::new(|| regex(r" *\b\d+(\.\d+)? (ms|s|min)\b"));
+/// `41 ms`, `0.3 s`, with the spaces that align it, and how much was read in that time.
+static DURATION: LazyLock<Regex> = LazyLock::new(|| {
+    regex(
+        r" *\b\d+(\.\d+)? (ms|s|min)\b(, \d+(\.\d+)? [KMG]?i?B read)?(, [0-9.]+[kM]? rows/s)?(, [0-9.]+ [KMG]?i?B/s)?",
+    )
+});
 
 fn regex(pattern: &str) -> Regex {
     Regex::new(pattern).unwrap_or_else(|error| panic!("{error}"))

@@ -5,11 +5,12 @@ use std::sync::{Arc, LazyLock};
 
 use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow_schema::{FieldRef, Schema};
-use pinion_runtime::arrow::rows::take;
+use pinion_runtime::arrow::rows::{Rows, take};
+use pinion_runtime::arrow::values;
 use pinion_runtime::digest::ComponentDigest;
 use pinion_runtime::expression::Source;
 use pinion_runtime::sandbox::{
-    Data, Descriptor, Done, Made, MadePartition, Program, Sandbox, StepError,
+    Clock, Data, Descriptor, Done, Made, MadePartition, Program, Sandbox, StepError,
 };
 use pinion_runtime::table::Table;
 use pinion_runtime::unit::{Blob, Call, Input, InputContent, Limits, Shape, ShapeContent, Unit};
@@ -25,9 +26,16 @@ pub static NEVER: AtomicBool = AtomicBool::new(false);
 /// # Panics
 /// If the machine cannot make one.
 pub fn sandbox() -> &'static Sandbox {
-    static SANDBOX: LazyLock<Sandbox> =
-        LazyLock::new(|| Sandbox::new(16, None).unwrap_or_else(|error| panic!("{error}")));
+    static SANDBOX: LazyLock<Sandbox> = LazyLock::new(|| sandbox_with(16, Arc::new(|| 0)));
     &SANDBOX
+}
+
+/// A sandbox of its own, with a clock of its own.
+///
+/// # Panics
+/// If the machine cannot make one.
+pub fn sandbox_with(threads: usize, clock: Clock) -> Sandbox {
+    Sandbox::new(threads, None, clock).unwrap_or_else(|error| panic!("{error}"))
 }
 
 /// A compiled component.
@@ -76,6 +84,7 @@ impl Step {
             memory_bytes: 64 << 20,
             output_bytes: 64 << 20,
             log_bytes: 4096,
+            ..Limits::default()
         };
         Self {
             program,
@@ -243,8 +252,10 @@ fn pieces(unit: &Unit, port: &str, name: &str, data: &Memory) -> Vec<ArrayRef> {
         .position(name)
         .unwrap_or_else(|| panic!("there is no column `{name}`"));
     let piece = |partition: &Arc<pinion_runtime::table::Partition>| {
-        data.column(&table.fields[at], &partition.columns[at])
-            .unwrap_or_else(|error| panic!("{error}"))
+        let values = data.column(&table.fields[at], &partition.columns[at]);
+        let values = values.unwrap_or_else(|error| panic!("{error}"));
+        let all = Rows::All(values.len());
+        values::take(&[values], &all).unwrap_or_else(|error| panic!("{error}"))
     };
     table.partitions.iter().map(piece).collect()
 }

@@ -1,14 +1,22 @@
 //! Time and run ids: the library takes neither from the system.
 
-use std::time::SystemTime;
+use std::sync::Arc;
+use std::time::{Instant, SystemTime};
 
 use pinion_runtime::record::RunId;
+use pinion_runtime::sandbox::Clock;
 
 use crate::failure::Failure;
 
 /// Now, as RFC 3339 text in UTC.
 pub(crate) fn now() -> String {
     humantime::format_rfc3339_seconds(SystemTime::now()).to_string()
+}
+
+/// Milliseconds since this was asked for.
+pub(crate) fn elapsed() -> Clock {
+    let began = Instant::now();
+    Arc::new(move || u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX))
 }
 
 /// An id for a run that starts now.

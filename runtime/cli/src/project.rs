@@ -23,6 +23,7 @@ use pinion_runtime::store::Store;
 
 use crate::args::{Place, Planning};
 use crate::cargo;
+use crate::clock;
 use crate::code_cache::UserCodeCache;
 use crate::drift;
 use crate::failure::Failure;
@@ -363,7 +364,7 @@ fn names_of(reference: &ComponentRef) -> Vec<String> {
 /// A sandbox with the user's cache of compiled code.
 pub(crate) fn sandbox(threads: usize) -> Result<Sandbox, Failure> {
     let cache = UserCodeCache::open().map(|cache| Arc::new(cache) as Arc<dyn CodeCache>);
-    Ok(Sandbox::new(threads, cache)?)
+    Ok(Sandbox::new(threads, cache, clock::elapsed())?)
 }
 
 /// Opens a store, making its directory.

@@ -2,11 +2,13 @@
 
 use std::io::{IsTerminal, Write};
 use std::sync::Mutex;
+use std::time::Instant;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use pinion_runtime::plan::PlannedStep;
 use pinion_runtime::record::{Artifact, StepOutcome, StepRecord};
-use pinion_runtime::run::Observer;
+use pinion_runtime::run::{Amount, Observer};
+use pinion_runtime::store::StoreError;
 use serde::Serialize;
 
 use crate::failure::Failure;
@@ -176,7 +178,7 @@ pub(crate) fn made(record: &StepRecord) -> String {
 pub(crate) struct Progress {
     bar: ProgressBar,
     quiet: bool,
-    running: Mutex<Vec<String>>,
+    running: Mutex<Vec<Running>>,
     widths: (usize, usize),
 }
 
@@ -211,10 +213,80 @@ impl Progress {
         self.bar.finish_and_clear();
     }
 
-    fn running(&self, change: impl FnOnce(&mut Vec<String>)) {
-        if let Ok(mut running) = self.running.lock() {
-            change(&mut running);
-            self.bar.set_message(running.join(", "));
+    /// Changes what is known of the steps that run, and shows it. Steps come first where they began first;
+    /// what a narrow terminal has no room for is cut off at the end.
+    fn running<T>(&self, change: impl FnOnce(&mut Vec<Running>) -> T) -> Option<T> {
+        let mut running = self.running.lock().ok()?;
+        let changed = change(&mut running);
+        let words: Vec<String> = running.iter().map(Running::words).collect();
+        self.bar.set_message(words.join(", "));
+        Some(changed)
+    }
+}
+
+/// A step that runs, and how much its units have gone through.
+struct Running {
+    name: String,
+    began: Instant,
+    amount: Amount,
+}
+
+impl Running {
+    fn words(&self) -> String {
+        let milliseconds = self.began.elapsed().as_millis();
+        let rates = rates(self.amount, u64::try_from(milliseconds).unwrap_or(u64::MAX));
+        match rates.is_empty() {
+            true => self.name.clone(),
+            false => format!("{} ({})", self.name, rates.join(", ")),
+        }
+    }
+}
+
+/// Rows and bytes a second; nothing of what has taken less than a second.
+fn rates(amount: Amount, milliseconds: u64) -> Vec<String> {
+    let mut rates = Vec::new();
+    if milliseconds < 1_000 {
+        return rates;
+    }
+    let a_second =
+        |number: u64| u64::try_from(u128::from(number) * 1_000 / u128::from(milliseconds));
+    let rate = |number| a_second(number).unwrap_or(u64::MAX);
+    if amount.rows > 0 {
+        rates.push(format!("{} rows/s", thousands(rate(amount.rows))));
+    }
+    if amount.bytes > 0 {
+        rates.push(format!("{}/s", bytes(rate(amount.bytes))));
+    }
+    rates
+}
+
+/// A large number in a few characters: `950`, `24.5k`, `1.2M`.
+fn thousands(number: u64) -> String {
+    match number {
+        0..1_000 => number.to_string(),
+        1_000..1_000_000 => format!("{:.1}k", number as f64 / 1e3),
+        _ => format!("{:.1}M", number as f64 / 1e6),
+    }
+}
+
+/// How a step ended: how long it took, how much it read, how fast, and how much of it was known.
+fn how(record: &StepRecord, amount: Amount) -> String {
+    match record.outcome {
+        StepOutcome::Cached => "cached".to_owned(),
+        StepOutcome::Failed => "failed".to_owned(),
+        StepOutcome::Skipped => "skipped".to_owned(),
+        StepOutcome::Cancelled => "cancelled".to_owned(),
+        StepOutcome::Succeeded => {
+            let mut facts = vec![duration(record.duration_ms)];
+            if amount.bytes > 0 {
+                facts.push(format!("{} read", bytes(amount.bytes)));
+            }
+            facts.extend(rates(amount, record.duration_ms));
+            let facts = facts.join(", ");
+            match (record.totals.units, record.totals.cached) {
+                (_, 0) => facts,
+                (units, cached) => format!("{facts} ({cached} of {units} units cached)"),
+            }
         }
     }
 }
@@ -222,39 +294,51 @@ impl Progress {
 impl Observer for Progress {
     fn wanted(&self, step: &PlannedStep, units: u64) {
         self.bar.inc_length(units);
-        let name = step.name.to_string();
+        let name = step.name.as_str();
         self.running(|running| {
-            if !running.contains(&name) {
-                running.push(name);
+            if running.iter().all(|step| step.name != name) {
+                running.push(Running {
+                    name: name.to_owned(),
+                    began: Instant::now(),
+                    amount: Amount::default(),
+                });
             }
         });
     }
 
-    fn obtained(&self, _step: &PlannedStep, _cached: bool) {
+    fn obtained(&self, step: &PlannedStep, ran: Option<Amount>) {
         self.bar.inc(1);
+        let name = step.name.as_str();
+        self.running(|running| {
+            let step = running.iter_mut().find(|step| step.name == name);
+            if let (Some(step), Some(ran)) = (step, ran) {
+                step.amount.rows = step.amount.rows.saturating_add(ran.rows);
+                step.amount.bytes = step.amount.bytes.saturating_add(ran.bytes);
+            }
+        });
     }
 
-    fn ended(&self, record: &StepRecord) {
+    fn lost(&self, step: &PlannedStep, error: &StoreError) {
+        self.running(Vec::clear);
+        self.bar.set_position(0);
+        self.bar.set_length(0);
+        let warning = format!(
+            "warning: {error}; what made it runs again\n  in step `{}`, which reads it",
+            step.name
+        );
+        self.bar.suspend(|| note(&warning));
+    }
+
+    fn ended(&self, record: &StepRecord, again: bool) {
         let name = record.name.to_string();
-        self.running(|running| running.retain(|other| *other != name));
-        if self.quiet {
+        let ended = self.running(|running| {
+            let at = running.iter().position(|step| step.name == name);
+            at.map(|at| running.remove(at).amount)
+        });
+        if self.quiet || again {
             return;
         }
-        let how = match record.outcome {
-            StepOutcome::Cached => "cached".to_owned(),
-            StepOutcome::Succeeded if record.totals.cached > 0 => {
-                format!(
-                    "{} ({} of {} units cached)",
-                    duration(record.duration_ms),
-                    record.totals.cached,
-                    record.totals.units
-                )
-            }
-            StepOutcome::Succeeded => duration(record.duration_ms),
-            StepOutcome::Failed => "failed".to_owned(),
-            StepOutcome::Skipped => "skipped".to_owned(),
-            StepOutcome::Cancelled => "cancelled".to_owned(),
-        };
+        let how = how(record, ended.flatten().unwrap_or_default());
         let (names, references) = self.widths;
         let line = format!(
             "  {name:names$}  {:references$}  {:>22}  {how}",
@@ -275,6 +359,56 @@ mod tests {
         assert_eq!(harmless("a\tb\nc"), "a\\tb\\nc");
         assert_eq!(harmless("\u{1b}[31mred\u{7}"), "\\u{1b}[31mred\\u{7}");
         assert_eq!(harmless("x\u{202e}y"), "x\\u{202e}y");
+    }
+
+    #[test]
+    fn rates_are_told_of_what_takes_a_second() {
+        let amount = |rows, bytes| Amount { rows, bytes };
+        let told = [
+            rates(amount(9_000, 9 << 20), 999),
+            rates(amount(9_000, 9 << 20), 1_000),
+            rates(amount(900, 0), 3_000),
+            rates(amount(0, 10 << 30), 5_000),
+            rates(amount(u64::MAX, u64::MAX), u64::MAX),
+            rates(amount(336_776_000, 3 << 30), 60_000),
+            rates(amount(0, 0), 60_000),
+        ];
+        assert_eq!(
+            told.map(|rates| rates.join(", ")),
+            [
+                "",
+                "9.0k rows/s, 9.0 MiB/s",
+                "300 rows/s",
+                "2.0 GiB/s",
+                "1.0k rows/s, 1000 B/s",
+                "5.6M rows/s, 51.2 MiB/s",
+                "",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_step_that_runs_is_told_with_its_rates() {
+        let began = |ago: u64| Instant::now().checked_sub(std::time::Duration::from_secs(ago));
+        let running = |ago| Running {
+            name: "fit".to_owned(),
+            began: began(ago).unwrap_or_else(Instant::now),
+            amount: Amount {
+                rows: 0,
+                bytes: 1 << 50,
+            },
+        };
+        assert_eq!(running(0).words(), "fit");
+        assert!(
+            running(2).words().starts_with("fit (51"),
+            "{}",
+            running(2).words()
+        );
+        assert!(
+            running(2).words().ends_with(" TiB/s)"),
+            "{}",
+            running(2).words()
+        );
     }
 
     #[test]

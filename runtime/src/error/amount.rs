@@ -28,6 +28,14 @@ pub fn size(bytes: u64) -> String {
     }
 }
 
+/// A time in the largest unit that it is a whole number of: `90 s`, `10 min`, `250 ms`.
+pub fn time(milliseconds: u64) -> String {
+    let units = [("h", 3_600_000), ("min", 60_000), ("s", 1_000)];
+    let whole = |unit: &(&str, u64)| milliseconds > 0 && milliseconds.is_multiple_of(unit.1);
+    let (unit, length) = units.into_iter().find(whole).unwrap_or(("ms", 1));
+    format!("{} {unit}", milliseconds / length)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -36,6 +44,15 @@ mod tests {
     fn digits_stand_in_threes() {
         let counts = [0, 999, 1_000, 65_536, 200_000_000_000].map(count);
         assert_eq!(counts, ["0", "999", "1_000", "65_536", "200_000_000_000"]);
+    }
+
+    #[test]
+    fn times_are_exact() {
+        let times = [0, 250, 1_000, 90_000, 90_001, 600_000, 7_200_000].map(time);
+        assert_eq!(
+            times,
+            ["0 ms", "250 ms", "1 s", "90 s", "90001 ms", "10 min", "2 h"]
+        );
     }
 
     #[test]

@@ -11,6 +11,8 @@ pub struct Limits {
     pub output_bytes: Option<u64>,
     /// Most log of a unit, in bytes.
     pub log_bytes: Option<u64>,
+    /// Most time of a unit on the wall clock, in milliseconds.
+    pub time_ms: Option<u64>,
 }
 
 /// The number of bytes that a text such as `512 MiB` stands for.
@@ -28,6 +30,24 @@ pub fn parse_size(text: &str) -> Option<u64> {
         _ => return None,
     };
     number.parse::<u64>().ok()?.checked_mul(1 << shift)
+}
+
+/// The number of milliseconds that a text such as `10 min` stands for.
+///
+/// A whole number above 0, then one of `ms`, `s`, `min` and `h`, with or without a space between. None
+/// for anything else.
+pub fn parse_time(text: &str) -> Option<u64> {
+    let digits_end = text.find(|c: char| !c.is_ascii_digit())?;
+    let (number, unit) = text.split_at(digits_end);
+    let milliseconds = match unit.strip_prefix(' ').unwrap_or(unit) {
+        "ms" => 1,
+        "s" => 1_000,
+        "min" => 60_000,
+        "h" => 3_600_000,
+        _ => return None,
+    };
+    let time = number.parse::<u64>().ok()?.checked_mul(milliseconds)?;
+    (time > 0).then_some(time)
 }
 
 #[cfg(test)]
@@ -51,6 +71,27 @@ mod tests {
             "99999999999999 GiB",
         ] {
             assert_eq!(parse_size(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn times_have_a_unit() {
+        assert_eq!(parse_time("250 ms"), Some(250));
+        assert_eq!(parse_time("90s"), Some(90_000));
+        assert_eq!(parse_time("10 min"), Some(600_000));
+        assert_eq!(parse_time("2 h"), Some(7_200_000));
+        for bad in [
+            "",
+            "5",
+            "0 s",
+            "5 m",
+            "h",
+            "1.5 h",
+            "-1 s",
+            "1  s",
+            "99999999999999999 h",
+        ] {
+            assert_eq!(parse_time(bad), None, "{bad}");
         }
     }
 }

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use indexmap::IndexSet;
+
 use super::error::{PipelineError, Problem};
 use super::name::StepName;
 use super::{From, SourceDecl, StepDecl};
@@ -12,21 +14,21 @@ pub(super) fn check_references(
     sources: &[SourceDecl],
     steps: &[StepDecl],
 ) -> Result<(), PipelineError> {
-    let source_names: Vec<&str> = sources.iter().map(|source| source.name.as_str()).collect();
-    let step_names: Vec<&str> = steps.iter().map(|step| step.name.as_str()).collect();
+    let source_names: IndexSet<&str> = sources.iter().map(|source| source.name.as_str()).collect();
+    let step_names: IndexSet<&str> = steps.iter().map(|step| step.name.as_str()).collect();
     for input in steps.iter().flat_map(|step| &step.inputs) {
         let (kind, name, known) = match &input.from {
             From::Source(name) => ("source", name.as_str(), &source_names),
             From::Step { name, .. } => ("step", name.as_str(), &step_names),
         };
-        if known.contains(&name) {
+        if known.contains(name) {
             continue;
         }
         let near = closest(name, known.iter().copied());
         let meant = match kind {
             // The right name with, or without, what it begins with is likelier than a slip in it.
-            "step" if source_names.contains(&name) => Some(format!("sources.{name}")),
-            "source" if step_names.contains(&name) => Some(name.to_owned()),
+            "step" if source_names.contains(name) => Some(format!("sources.{name}")),
+            "source" if step_names.contains(name) => Some(name.to_owned()),
             "source" => near.map(|near| format!("sources.{near}")),
             _ => near.map(str::to_owned),
         };
@@ -60,18 +62,34 @@ pub(super) fn in_order(steps: Vec<StepDecl>) -> Result<Vec<StepDecl>, PipelineEr
         })
         .collect();
 
-    let mut waiting: BTreeMap<usize, BTreeSet<usize>> = reads.into_iter().enumerate().collect();
-    let mut order = Vec::new();
-    while let Some(next) = waiting
-        .iter()
-        .find(|(_, reads)| reads.is_empty())
-        .map(|(position, _)| *position)
-    {
-        waiting.remove(&next);
-        for reads in waiting.values_mut() {
-            reads.remove(&next);
+    let mut readers: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+    for (reader, reads) in reads.iter().enumerate() {
+        for read in reads {
+            readers.entry(*read).or_default().push(reader);
         }
+    }
+
+    let (mut ready, mut waiting) = (BTreeSet::new(), BTreeMap::new());
+    for (position, reads) in reads.into_iter().enumerate() {
+        if reads.is_empty() {
+            ready.insert(position);
+        } else {
+            waiting.insert(position, reads);
+        }
+    }
+    let mut order = Vec::new();
+    while let Some(next) = ready.pop_first() {
         order.push(next);
+        for reader in readers.remove(&next).unwrap_or_default() {
+            let Some(reads) = waiting.get_mut(&reader) else {
+                continue;
+            };
+            reads.remove(&next);
+            if reads.is_empty() {
+                waiting.remove(&reader);
+                ready.insert(reader);
+            }
+        }
     }
     if let Some((start, _)) = waiting.first_key_value() {
         return Err(cycle(&steps, &positions, &waiting, *start));

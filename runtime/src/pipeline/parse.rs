@@ -9,7 +9,7 @@ use toml_edit::{Document, TomlError};
 use super::component_ref::ComponentRef;
 use super::error::{PipelineError, Problem};
 use super::file_path::{PathProblem, normal_path};
-use super::limits::{Limits, parse_size};
+use super::limits::{Limits, parse_size, parse_time};
 use super::name::{NameProblem, SourceName, StepName, is_name};
 use super::order;
 use super::params::{Converter, OPEN, override_params, type_name};
@@ -263,7 +263,7 @@ fn read_input(entry: &Entry<'_>, port: Option<&str>) -> Result<InputRef, Pipelin
 
 fn read_limits(entry: &Entry<'_>) -> Result<Limits, PipelineError> {
     let section = entry.section()?;
-    section.allow(&["fuel", "log", "memory", "output"])?;
+    section.allow(&["fuel", "log", "memory", "output", "time"])?;
     let bytes = |key| section.get(key).map(|entry| read_bytes(&entry)).transpose();
     Ok(Limits {
         fuel: section
@@ -273,7 +273,16 @@ fn read_limits(entry: &Entry<'_>) -> Result<Limits, PipelineError> {
         memory_bytes: bytes("memory")?,
         output_bytes: bytes("output")?,
         log_bytes: bytes("log")?,
+        time_ms: section
+            .get("time")
+            .map(|entry| read_time(&entry))
+            .transpose()?,
     })
+}
+
+fn read_time(entry: &Entry<'_>) -> Result<u64, PipelineError> {
+    let time = entry.item.as_str().and_then(parse_time);
+    time.ok_or_else(|| entry.wrong("text such as `90 s`, `10 min` or `2 h`"))
 }
 
 fn read_bytes(entry: &Entry<'_>) -> Result<u64, PipelineError> {

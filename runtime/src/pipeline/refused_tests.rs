@@ -184,7 +184,7 @@ limits = { feul = 10 }
 "#),
         @r#"
     unknown key `feul` in `[steps.a.limits]`
-      expected `fuel`, `log`, `memory`, `output`
+      expected `fuel`, `log`, `memory`, `output`, `time`
       in       pinion.toml, line 6
         6 | limits = { feul = 10 }
           |            ^^^^
@@ -889,6 +889,27 @@ limits = { memory = "512 MB" }
       in       pinion.toml, line 6
         6 | limits = { memory = "512 MB" }
           |                     ^^^^^^^^
+    "#
+    );
+}
+
+#[test]
+fn a_time_without_a_unit() {
+    insta::assert_snapshot!(
+        refused(r#"
+[pipeline]
+name = "p"
+[steps.a]
+use = "std:x@0.1"
+limits = { time = 90 }
+"#),
+        @r#"
+    `steps.a.limits.time` has a wrong value
+      expected text such as `90 s`, `10 min` or `2 h`
+      found    integer `90`
+      in       pinion.toml, line 6
+        6 | limits = { time = 90 }
+          |                   ^^
     "#
     );
 }

@@ -1,5 +1,8 @@
 //! What a pipeline file means.
 
+use std::collections::BTreeSet;
+
+use proptest::strategy::{Just, Strategy as _};
 use serde_json::json;
 
 use super::*;
@@ -34,7 +37,7 @@ right = "split.late"
 [steps.read]
 use = "std:read-parquet@0.1.2"
 input = "sources.flights"
-limits = { fuel = 1000000000, memory = "512 MiB", output = "1 GiB", log = 1000 }
+limits = { fuel = 1000000000, memory = "512 MiB", output = "1 GiB", log = 1000, time = "10 min" }
 
 [steps.label]
 use = "./steps/label-late"
@@ -101,6 +104,7 @@ fn a_pipeline_is_read_whole() {
         memory_bytes: Some(512 << 20),
         output_bytes: Some(1 << 30),
         log_bytes: Some(1000),
+        time_ms: Some(600_000),
     };
     assert_eq!(read.limits, limits);
     assert_eq!((read.place.line(), read.component_place.line()), (28, 29));
@@ -234,6 +238,53 @@ proptest::proptest! {
             proptest::prop_assert!(error.to_string().contains("in "));
         }
     }
+}
+
+/// A pipeline of steps `s0`, `s1`, …, which read from each other as told.
+fn steps_reading(reads: &[BTreeSet<usize>]) -> Vec<String> {
+    let mut text = "[pipeline]\nname = \"p\"\n".to_owned();
+    for (step, reads) in reads.iter().enumerate() {
+        text += &format!("[steps.s{step}]\nuse = \"std:x@0.1\"\n");
+        for read in reads {
+            text += &format!("inputs.p{read} = \"s{read}\"\n");
+        }
+    }
+    let steps = parse(&text, &[]).steps;
+    steps.iter().map(|step| step.name.to_string()).collect()
+}
+
+proptest::proptest! {
+    #[test]
+    fn of_the_steps_that_could_come_next_the_first_in_the_file_does(
+        ranks in Just((0..12).collect::<Vec<usize>>()).prop_shuffle(),
+        pairs in proptest::collection::vec((0..12_usize, 0..12_usize), 0..30),
+    ) {
+        let mut reads = vec![BTreeSet::new(); ranks.len()];
+        for (reader, read) in pairs {
+            if ranks[read] < ranks[reader] {
+                reads[reader].insert(read);
+            }
+        }
+        let mut expected = Vec::new();
+        while expected.len() < reads.len() {
+            let next = (0..reads.len()).find(|step| {
+                !expected.contains(step) && reads[*step].iter().all(|read| expected.contains(read))
+            });
+            expected.push(next.unwrap());
+        }
+        let expected: Vec<String> = expected.iter().map(|step| format!("s{step}")).collect();
+        proptest::prop_assert_eq!(steps_reading(&reads), expected);
+    }
+}
+
+#[test]
+fn ten_thousand_steps_that_stand_backwards_are_turned_around() {
+    let last = 9_999;
+    let reads: Vec<_> = (0..=last)
+        .map(|step| (step + 1..=last).take(1).collect())
+        .collect();
+    let order = steps_reading(&reads);
+    assert_eq!((order[0].as_str(), order[last].as_str()), ("s9999", "s0"));
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! What components say about themselves and their shapes, asked once and remembered in the store.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use arrow_schema::FieldRef;
@@ -44,21 +45,17 @@ pub fn strangers<'a>(
     components: impl Iterator<Item = &'a Component>,
     tools: Tools<'_>,
 ) -> Vec<Component> {
-    let mut strangers: Vec<Component> = Vec::new();
-    for component in components {
-        let known = matches!(
+    let mut seen = BTreeSet::new();
+    let known = |component: &Component| {
+        matches!(
             tools.store.memo("describe", &describe_key(component)),
             Ok(Some(_))
-        );
-        if !known
-            && !strangers
-                .iter()
-                .any(|other| other.digest == component.digest)
-        {
-            strangers.push(component.clone());
-        }
-    }
-    strangers
+        )
+    };
+    components
+        .filter(|component| seen.insert(component.digest) && !known(component))
+        .cloned()
+        .collect()
 }
 
 /// Lets components tell of themselves, several at once: compiling one may take seconds.

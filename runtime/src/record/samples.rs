@@ -52,7 +52,10 @@ pub(crate) fn blob(random: &mut Random) -> Blob {
 pub(crate) fn usage(random: &mut Random) -> Usage {
     Usage {
         fuel: number(random),
+        peak_fuel: number(random),
         memory_bytes: number(random),
+        output_bytes: number(random),
+        log_bytes: number(random),
     }
 }
 
@@ -215,6 +218,7 @@ pub(crate) fn step(name: &str, random: &mut Random) -> StepRecord {
             level: text(random),
             message: text(random),
         }),
+        limits: option(random, |_| crate::unit::Limits::default()),
         error: option(random, |random| StepFailure {
             code: text(random),
             message: text(random),

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::digest::{ComponentDigest, Digest};
 use crate::pipeline::StepName;
-use crate::unit::{Blob, Observation, Question, Usage};
+use crate::unit::{Blob, Limits, Observation, Question, Usage};
 
 /// What one step did: the line that is written when it ends.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,6 +34,9 @@ pub struct StepRecord {
     pub totals: Totals,
     /// From its first unit to its last, in milliseconds.
     pub duration_ms: u64,
+    /// What each of its units was allowed. None in records of version 1.
+    #[serde(default)]
+    pub limits: Option<Limits>,
     /// What it logged.
     pub log: Vec<LogLine>,
     /// Why it failed, if it did.
@@ -118,9 +121,9 @@ pub struct TableSummary {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct UnitRecord {
-    /// What was called: `read`, `row-map`, `partial`, `merge`, `rest`, `run`.
+    /// What was called: `read`, `row-map`, `run`; or `reduce`, which stands for all calls of a reduce step.
     pub call: String,
-    /// Position of its partition, or of its place in the merge tree.
+    /// Position of its partition.
     pub position: Option<u64>,
     /// Whether it ran.
     pub outcome: UnitOutcome,
@@ -168,8 +171,11 @@ pub struct Totals {
     pub units: u64,
     /// How many of them were known.
     pub cached: u64,
-    /// Fuel of all units together, and the highest peak of memory.
+    /// What they used, one after the other.
     pub usage: Usage,
+    /// What the longest of them took this time, in milliseconds.
+    #[serde(default)]
+    pub longest_ms: u64,
     /// Bytes of all units together.
     pub bytes: BytesMoved,
 }
@@ -215,9 +221,33 @@ impl Totals {
             units: totals.units + 1,
             cached: totals.cached + u64::from(unit.outcome == UnitOutcome::Cached),
             usage: totals.usage.and(unit.usage),
+            longest_ms: totals.longest_ms.max(unit.duration_ms),
             bytes: totals.bytes.and(unit.bytes),
         };
         units.iter().fold(Self::default(), add)
+    }
+}
+
+impl StepRecord {
+    /// The record of a step that ran again in the same run, where `earlier` is what was written of it
+    /// before: a unit that ran either time ran, and what was spent is the sum.
+    #[must_use]
+    pub fn after(mut self, earlier: &Self) -> Self {
+        for (unit, before) in self.units.iter_mut().zip(&earlier.units) {
+            if before.outcome == UnitOutcome::Run {
+                unit.outcome = UnitOutcome::Run;
+            }
+            unit.duration_ms = unit.duration_ms.saturating_add(before.duration_ms);
+            unit.bytes = unit.bytes.and(before.bytes);
+        }
+        let totals = &mut self.totals;
+        let ran_before = earlier.totals.units.saturating_sub(earlier.totals.cached);
+        totals.cached = totals.cached.saturating_sub(ran_before);
+        totals.longest_ms = totals.longest_ms.max(earlier.totals.longest_ms);
+        totals.bytes = totals.bytes.and(earlier.totals.bytes);
+        self.duration_ms = self.duration_ms.saturating_add(earlier.duration_ms);
+        self.log.splice(0..0, earlier.log.iter().cloned());
+        self
     }
 }
 

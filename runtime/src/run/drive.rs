@@ -8,10 +8,11 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::obtain::{Obtained, Output, all_questions};
+use super::obtain::{Obtained, Output, all_questions, store_failed};
 use crate::plan::{Origin, Plan, PlannedStep, file_input};
-use crate::record::{SourceFile, Totals, UnitOutcome, UnitRecord};
+use crate::record::{Artifact, SourceFile, TableSummary, Totals, UnitOutcome, UnitRecord};
 use crate::sandbox::{Kind, StepError};
+use crate::store::Store;
 use crate::table::{Partition, Table};
 use crate::unit::{Blob, Call, Input, InputContent, Observation, Range, ShapeContent, Unit, Usage};
 
@@ -46,8 +47,65 @@ pub(super) enum Answer {
 /// What an output port of a finished step carries.
 #[derive(Clone, Debug)]
 pub(super) enum Value {
-    Table(Arc<Table>),
+    Table(MadeTable),
     Blob(Blob),
+}
+
+/// A table that came out of a step.
+#[derive(Clone, Debug)]
+pub(super) struct MadeTable {
+    pub(super) summary: TableSummary,
+    /// None as long as nobody has read its manifest.
+    pub(super) table: Option<Arc<Table>>,
+}
+
+impl MadeTable {
+    fn new(table: Table) -> Self {
+        let summary = TableSummary {
+            digest: table.digest(),
+            rows: table.rows(),
+            partitions: table.partitions.len() as u64,
+            fields: table
+                .fields
+                .iter()
+                .map(|field| field.name().clone())
+                .collect(),
+        };
+        Self {
+            summary,
+            table: Some(Arc::new(table)),
+        }
+    }
+
+    /// The table itself.
+    pub(super) fn get(&self, store: &Store) -> Result<Arc<Table>, StepError> {
+        if let Some(table) = &self.table {
+            return Ok(Arc::clone(table));
+        }
+        let table = store.present_table(&self.summary.digest);
+        table.map(Arc::new).map_err(store_failed)
+    }
+}
+
+impl From<Artifact> for Value {
+    fn from(artifact: Artifact) -> Self {
+        match artifact {
+            Artifact::Table(summary) => Self::Table(MadeTable {
+                summary,
+                table: None,
+            }),
+            Artifact::Blob(blob) => Self::Blob(blob),
+        }
+    }
+}
+
+impl From<&Value> for Artifact {
+    fn from(value: &Value) -> Self {
+        match value {
+            Value::Table(table) => Self::Table(table.summary.clone()),
+            Value::Blob(blob) => Self::Blob(blob.clone()),
+        }
+    }
 }
 
 /// A finished step.
@@ -147,8 +205,9 @@ impl Driver {
         plan: &Plan,
         step: &PlannedStep,
         made: &[Option<Vec<Value>>],
+        store: &Store,
     ) -> Result<Self, StepError> {
-        let inputs = inputs(plan, step, made)?;
+        let inputs = inputs(plan, step, made, store)?;
         let main = inputs.iter().position(|input| input.main);
         let partitions = main.and_then(|main| match &inputs[main].content {
             InputContent::Table(table) => Some(table.partitions.len()),
@@ -195,11 +254,6 @@ impl Driver {
             waiting: 0,
             units: BTreeMap::new(),
         })
-    }
-
-    /// The bound inputs, in port order. Empty for a source.
-    pub(super) fn inputs(&self) -> &[Input] {
-        &self.inputs
     }
 
     /// The first work.
@@ -340,6 +394,7 @@ impl Driver {
                     cached: whole_units,
                     usage: obtained.usage,
                     bytes: obtained.bytes,
+                    ..Totals::default()
                 };
                 Ok(self.reduce_finished(step, &obtained))
             }
@@ -579,6 +634,7 @@ fn inputs(
     plan: &Plan,
     step: &PlannedStep,
     made: &[Option<Vec<Value>>],
+    store: &Store,
 ) -> Result<Vec<Input>, StepError> {
     if step.descriptor.kind == Kind::Source {
         return Ok(Vec::new());
@@ -601,7 +657,7 @@ fn inputs(
                     .and_then(Option::as_ref)
                     .and_then(|values| values.get(*output));
                 let content = match value.ok_or_else(missing)? {
-                    Value::Table(table) => InputContent::Table(Arc::clone(table)),
+                    Value::Table(table) => InputContent::Table(table.get(store)?),
                     Value::Blob(blob) => InputContent::Blob(blob.clone()),
                 };
                 Ok(Input {
@@ -648,7 +704,7 @@ fn values(
         (&crate::unit::Shape, Vec<Arc<Partition>>),
         Option<Blob>,
     )| match (&shape.content, blob) {
-        (ShapeContent::Table(fields), _) => Value::Table(Arc::new(Table {
+        (ShapeContent::Table(fields), _) => Value::Table(MadeTable::new(Table {
             fields: fields.clone(),
             partitions,
         })),

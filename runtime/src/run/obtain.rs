@@ -2,20 +2,20 @@
 
 use std::sync::Arc;
 
-use arrow_schema::FieldRef;
 use bytes::Bytes;
 
-use crate::arrow::chunk;
-use crate::digest::{Digest, StructuredHasher};
+use super::Amount;
+use super::bind::{Unfit, bind};
+use crate::digest::Digest;
 use crate::expression::Source;
 use crate::plan::{PlannedStep, Tools};
 use crate::record::BytesMoved;
 use crate::sandbox::{Done, LimitReached, Line, Made, MadePartition, Returned, StepError};
 use crate::store::{Store, StoreError};
-use crate::table::{Chunk, Partition, Place, Selection, Table};
+use crate::table::Partition;
 use crate::unit::{
-    Blob, InputContent, MadeChunk, Observation, OutputRecipe, PartitionRecipe, Question, Recipe,
-    ShapeContent, Unit, Usage,
+    Blob, Call, Input, InputContent, Limits, MadeChunk, Observation, OutputRecipe, PartitionRecipe,
+    Question, Recipe, ShapeContent, Unit, Usage,
 };
 
 /// What came of a unit.
@@ -39,6 +39,35 @@ pub(super) struct Obtained {
     pub(super) bytes: BytesMoved,
     /// What it said; nothing when it was known.
     pub(super) log: Vec<Line>,
+}
+
+impl Obtained {
+    /// How much `unit` went through for this.
+    pub(super) fn amount(&self, unit: &Unit) -> Amount {
+        let given = |input: &&Input| match unit.call {
+            Call::RowMap | Call::Partial { .. } => input.main,
+            Call::Run => true,
+            _ => false,
+        };
+        let given = unit.inputs.iter().filter(given);
+        let given = given.map(|input| match &input.content {
+            InputContent::Table(table) => table.rows(),
+            InputContent::Blob(_) => 0,
+        });
+        let made = self
+            .outputs
+            .iter()
+            .map(|output| match (output, &unit.call) {
+                (Output::Table(partitions), Call::Read(_)) => {
+                    partitions.iter().map(|partition| partition.rows).sum()
+                }
+                _ => 0,
+            });
+        Amount {
+            rows: given.chain(made).sum(),
+            bytes: self.bytes.read,
+        }
+    }
 }
 
 /// What came out of one port of one unit.
@@ -79,7 +108,7 @@ pub(super) fn look_up(unit: &Unit, tools: Tools<'_>) -> Option<(Recipe, Digest)>
 /// A known unit, bound to today's inputs. None if it is not known after all.
 pub(super) fn known(unit: &Unit, tools: Tools<'_>) -> Option<Result<Obtained, StepError>> {
     let (recipe, key) = look_up(unit, tools)?;
-    if let Err(error) = within_limits(unit, recipe.usage) {
+    if let Err(error) = within_limits(unit.limits, recipe.usage) {
         return Some(Err(error));
     }
     let mut bytes = BytesMoved::default();
@@ -106,17 +135,25 @@ pub(super) fn known(unit: &Unit, tools: Tools<'_>) -> Option<Result<Obtained, St
 }
 
 /// A unit that used more than its limits allow today fails as it would have when it ran.
-fn within_limits(unit: &Unit, usage: Usage) -> Result<(), StepError> {
+pub(super) fn within_limits(limits: Limits, usage: Usage) -> Result<(), StepError> {
+    let reached = |what, limit, wanted| {
+        Err(StepError::LimitReached(LimitReached {
+            what,
+            limit,
+            wanted,
+        }))
+    };
+    // A guest is stopped when it has used all of its fuel.
+    if usage.peak_fuel >= limits.fuel {
+        let wanted = (usage.peak_fuel > limits.fuel).then_some(usage.peak_fuel);
+        return reached("fuel", limits.fuel, wanted);
+    }
     for (what, used, limit) in [
-        ("fuel", usage.fuel, unit.limits.fuel),
-        ("memory", usage.memory_bytes, unit.limits.memory_bytes),
+        ("memory", usage.memory_bytes, limits.memory_bytes),
+        ("output", usage.output_bytes, limits.output_bytes),
     ] {
         if used > limit {
-            return Err(StepError::LimitReached(LimitReached {
-                what,
-                limit,
-                wanted: Some(used),
-            }));
+            return reached(what, limit, Some(used));
         }
     }
     Ok(())
@@ -210,9 +247,11 @@ pub(super) fn keep(unit: &Unit, done: Done, tools: Tools<'_>) -> Result<Obtained
     };
     let first = unit.first_key();
     let key = Unit::key(&first, &recipe.observations);
-    let outputs = bind(unit, &recipe, &key, tools, &mut bytes).map_err(|problem| {
-        StepError::Host(format!("what was just made cannot be bound: {problem}"))
-    })?;
+    let outputs =
+        bind(unit, &recipe, &key, tools, &mut bytes).map_err(|problem| match problem {
+            Unfit::Store(error) if error.is_miss() => store_failed(error),
+            problem => StepError::Host(format!("what was just made cannot be bound: {problem}")),
+        })?;
     tools
         .store
         .put_recipe(&first, &key, &recipe)
@@ -325,243 +364,6 @@ fn partition_recipe(
         selections,
         made,
     })
-}
-
-/// Why a recipe does not fit today's inputs.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum Unfit {
-    #[error("{0}")]
-    Shape(String),
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    #[error(transparent)]
-    Expression(#[from] crate::expression::BadExpression),
-    #[error(transparent)]
-    Array(#[from] crate::arrow::node::BadArray),
-}
-
-/// Makes a recipe's outputs of the inputs of today.
-fn bind(
-    unit: &Unit,
-    recipe: &Recipe,
-    key: &Digest,
-    tools: Tools<'_>,
-    bytes: &mut BytesMoved,
-) -> Result<Vec<Output>, Unfit> {
-    if recipe.outputs.len() != unit.outputs.len() && !recipe.outputs.is_empty() {
-        return Err(Unfit::Shape("the recipe has other ports".to_owned()));
-    }
-    let mut binder = Binder::open(unit, recipe, key, tools);
-    let outputs = unit
-        .outputs
-        .iter()
-        .zip(&recipe.outputs)
-        .map(|(shape, output)| match (&shape.content, output) {
-            (ShapeContent::Table(fields), OutputRecipe::Table(partitions)) => {
-                let partitions = partitions
-                    .iter()
-                    .map(|partition| binder.partition(fields, partition).map(Arc::new));
-                Ok(Output::Table(partitions.collect::<Result<_, _>>()?))
-            }
-            (ShapeContent::Blob(_), OutputRecipe::Blob(blob)) => Ok(Output::Blob(blob.clone())),
-            _ => Err(Unfit::Shape(
-                "the recipe has another kind of output".to_owned(),
-            )),
-        })
-        .collect::<Result<Vec<_>, Unfit>>()?;
-    binder.close(bytes);
-    Ok(outputs)
-}
-
-/// Binds the passed columns of one unit. Digests of selected columns follow from the columns and the
-/// selections alone, so they are found out once for each and remembered together.
-struct Binder<'a> {
-    unit: &'a Unit,
-    tools: Tools<'a>,
-    memo: Digest,
-    remembered: std::vec::IntoIter<Digest>,
-    found: Vec<Digest>,
-    all_remembered: bool,
-    hashed: u64,
-}
-
-impl<'a> Binder<'a> {
-    fn open(unit: &'a Unit, recipe: &Recipe, key: &Digest, tools: Tools<'a>) -> Self {
-        let mut hasher = StructuredHasher::new("pinion binding v1");
-        hasher
-            .digest(key)
-            .list(recipe.outputs.len())
-            .list(unit.inputs.len());
-        for input in &unit.inputs {
-            match &input.content {
-                InputContent::Table(table) => hasher.digest(&table.digest()),
-                InputContent::Blob(blob) => hasher.digest(&blob.digest),
-            };
-        }
-        let memo = hasher.finish();
-        let selects = recipe.outputs.iter().any(|output| match output {
-            OutputRecipe::Table(partitions) => partitions.iter().any(|partition| {
-                partition
-                    .selections
-                    .iter()
-                    .any(|rows| *rows != Selection::All)
-            }),
-            OutputRecipe::Blob(_) => false,
-        });
-        let remembered = if selects {
-            tools.store.memo("binding", &memo).ok().flatten()
-        } else {
-            None
-        };
-        let remembered: Option<Vec<Digest>> =
-            remembered.and_then(|bytes| serde_json::from_slice(&bytes).ok());
-        Self {
-            unit,
-            tools,
-            memo,
-            all_remembered: remembered.is_some(),
-            remembered: remembered.unwrap_or_default().into_iter(),
-            found: Vec::new(),
-            hashed: 0,
-        }
-    }
-
-    fn close(self, bytes: &mut BytesMoved) {
-        bytes.hashed += self.hashed;
-        if !self.all_remembered
-            && !self.found.is_empty()
-            && let Ok(memo) = serde_json::to_vec(&self.found)
-        {
-            // A memo that cannot be kept costs time at the next run and nothing else.
-            drop(self.tools.store.put_memo("binding", &self.memo, &memo));
-        }
-    }
-
-    fn partition(
-        &mut self,
-        fields: &[FieldRef],
-        recipe: &PartitionRecipe,
-    ) -> Result<Partition, Unfit> {
-        let Some(expression) = &recipe.expression else {
-            let columns = fields.iter().map(|field| {
-                let digest = chunk::digest(&arrow_array::new_empty_array(field.data_type()))?;
-                Ok(Chunk {
-                    digest,
-                    place: Place::Empty,
-                })
-            });
-            return Ok(Partition {
-                rows: 0,
-                columns: columns.collect::<Result<_, Unfit>>()?,
-            });
-        };
-        let bound = expression.columns(&|port| self.unit.fields(port))?;
-        let fits = |field: &FieldRef, column: &crate::expression::Column| {
-            field.name() == column.field.name() && field.data_type() == column.field.data_type()
-        };
-        if bound.len() != fields.len()
-            || !fields
-                .iter()
-                .zip(&bound)
-                .all(|(field, column)| fits(field, column))
-        {
-            return Err(Unfit::Shape(
-                "the recipe gives other columns than those checked".to_owned(),
-            ));
-        }
-        let mut columns = Vec::with_capacity(fields.len());
-        for (field, column) in fields.iter().zip(&bound) {
-            columns.push(match &column.source {
-                Source::Made(number) => {
-                    let made = recipe.made.get(*number).and_then(Option::as_ref);
-                    let made = made
-                        .ok_or_else(|| Unfit::Shape("the recipe lacks a made column".to_owned()))?;
-                    let place = match made.file {
-                        Some(file) => Place::Stored {
-                            file,
-                            column: made.column,
-                        },
-                        None => Place::Empty,
-                    };
-                    Chunk {
-                        digest: made.digest,
-                        place,
-                    }
-                }
-                Source::Passed { input, port, name } => {
-                    let rows = recipe.selections.get(*input);
-                    let rows = rows
-                        .ok_or_else(|| Unfit::Shape("the recipe lacks a selection".to_owned()))?;
-                    self.passed(field, port, name, rows)?
-                }
-            });
-        }
-        Ok(Partition {
-            rows: recipe.rows,
-            columns,
-        })
-    }
-
-    fn passed(
-        &mut self,
-        field: &FieldRef,
-        port: &str,
-        name: &str,
-        rows: &Selection,
-    ) -> Result<Chunk, Unfit> {
-        let table = self
-            .unit
-            .table(port)
-            .ok_or_else(|| Unfit::Shape(format!("there is no table at port `{port}`")))?;
-        let position = table
-            .position(name)
-            .ok_or_else(|| Unfit::Shape(format!("there is no column `{name}`")))?;
-        if let Some(partition) = whole_partition(table, rows) {
-            return Ok(partition.columns[position].clone());
-        }
-        let of = Arc::new(
-            table
-                .partitions
-                .iter()
-                .map(|partition| partition.columns[position].clone())
-                .collect::<Vec<_>>(),
-        );
-        let place = Place::Selected {
-            of,
-            rows: rows.clone(),
-        };
-        if let Some(digest) = self.remembered.next() {
-            return Ok(Chunk { digest, place });
-        }
-        self.all_remembered = false;
-        // The digest in this chunk is not looked at: loading is by place.
-        let unnamed = Chunk {
-            digest: self.memo,
-            place,
-        };
-        let values = self.tools.store.load(field, &unnamed)?;
-        self.hashed += values.get_array_memory_size() as u64;
-        let digest = chunk::digest(&*values)?;
-        self.found.push(digest);
-        Ok(Chunk { digest, ..unnamed })
-    }
-}
-
-/// The partition of `table` that `rows` are exactly, if they are one.
-fn whole_partition<'a>(table: &'a Table, rows: &Selection) -> Option<&'a Partition> {
-    let (start, len) = match rows {
-        Selection::All => (0, table.rows()),
-        Selection::Range { start, len } => (*start, *len),
-        Selection::Indices { .. } => return None,
-    };
-    let mut first = 0;
-    for partition in &table.partitions {
-        if first == start && partition.rows == len && len > 0 {
-            return Some(partition);
-        }
-        first += partition.rows;
-    }
-    None
 }
 
 fn made_names(unit: &Unit, recipe: &Recipe) -> Vec<Vec<String>> {

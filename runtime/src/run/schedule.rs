@@ -1,6 +1,7 @@
 //! Workers and what they share: work ordered by step and number, taken lowest first.
 
 use std::collections::BTreeMap;
+use std::ops::RangeBounds;
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
@@ -36,19 +37,10 @@ impl Queue {
         self.changed.notify_all();
     }
 
-    /// Drops the work that `useless` says so of; gives what was dropped.
-    pub(super) fn drop_if(&self, useless: impl Fn(&Order) -> bool) -> Vec<Order> {
+    /// Drops the work within `useless`; gives how much that was.
+    pub(super) fn drop_within(&self, useless: impl RangeBounds<Order>) -> usize {
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        let dropped: Vec<Order> = waiting
-            .work
-            .keys()
-            .filter(|order| useless(order))
-            .copied()
-            .collect();
-        for order in &dropped {
-            waiting.work.remove(order);
-        }
-        dropped
+        waiting.work.extract_if(useless, |_, _| true).count()
     }
 
     /// Lets workers go once nothing waits.

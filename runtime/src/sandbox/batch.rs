@@ -6,12 +6,15 @@
 
 use std::sync::Arc;
 
+use arrow_array::cast::AsArray as _;
 use arrow_array::{Array, ArrayRef, BooleanArray, UInt64Array};
 use arrow_schema::Field;
 
+use super::spill::Spillable;
 use crate::arrow::chunk::canonical_field;
 use crate::arrow::format::{self, BadFields, WireField};
 use crate::arrow::rows::{self, BadRows, Rows};
+use crate::arrow::values;
 use crate::expression::{self, BadExpression, Column, Expression, Source};
 use crate::unit::Question;
 
@@ -249,6 +252,39 @@ impl Batch {
         })
     }
 
+    /// Rows of `batches`, which came together in the same way, laid end to end.
+    pub(super) fn take_of(batches: &[Self], indices: &UInt64Array) -> Result<Self, BadBatch> {
+        let Some(first) = batches.first() else {
+            return Err(BadBatch::None);
+        };
+        if batches
+            .iter()
+            .any(|batch| batch.expression != first.expression)
+        {
+            return Err(BadBatch::Schema);
+        }
+        let inputs = (0..first.inputs.len()).map(|input| {
+            let lists: Vec<&Rows> = batches.iter().map(|batch| &*batch.inputs[input]).collect();
+            Ok(Arc::new(values::take_rows(&lists, indices)?))
+        });
+        let chosen = Rows::Indices(indices.clone());
+        let made = (0..first.made.len()).map(|made| {
+            let pieces: Vec<ArrayRef> = batches
+                .iter()
+                .map(|batch| Arc::clone(&batch.made[made]))
+                .collect();
+            rows::take(&pieces, &chosen)
+        });
+        let batch = Self {
+            inputs: inputs.collect::<Result<_, BadRows>>()?,
+            made: made.collect::<Result<_, BadRows>>()?,
+            rows: indices.len() as u64,
+            ..first.clone()
+        };
+        chosen.check(batches.iter().map(|batch| batch.rows).sum())?;
+        Ok(batch)
+    }
+
     /// Bytes of what the host keeps for a handle, without values and row numbers, which may be shared.
     pub(super) fn handle_bytes(&self) -> u64 {
         64 * (1 + self.columns.len() + self.inputs.len() + self.made.len()) as u64
@@ -298,6 +334,43 @@ impl Batch {
             rows: batches.iter().map(|batch| batch.rows).sum(),
             size: first.size,
         })
+    }
+}
+
+impl Spillable for Batch {
+    fn arrays(&self) -> Vec<ArrayRef> {
+        let rows = self.inputs.iter().filter_map(|rows| row_numbers(rows));
+        rows.chain(self.made.iter().cloned()).collect()
+    }
+
+    fn replace(&mut self, arrays: &mut dyn Iterator<Item = ArrayRef>) {
+        for rows in &mut self.inputs {
+            if let Rows::Indices(_) = &**rows {
+                *rows = Arc::new(spilled_rows(rows, arrays));
+            }
+        }
+        for made in &mut self.made {
+            if let Some(array) = arrays.next() {
+                *made = array;
+            }
+        }
+    }
+}
+
+/// Row numbers that take memory.
+pub(super) fn row_numbers(rows: &Rows) -> Option<ArrayRef> {
+    match rows {
+        Rows::Indices(indices) => Some(Arc::new(indices.clone())),
+        Rows::All(_) | Rows::Range { .. } => None,
+    }
+}
+
+/// The same rows with the next array as row numbers.
+pub(super) fn spilled_rows(rows: &Rows, arrays: &mut dyn Iterator<Item = ArrayRef>) -> Rows {
+    let next = arrays.next();
+    match next.as_ref().and_then(|next| next.as_primitive_opt()) {
+        Some(indices) => Rows::Indices(indices.clone()),
+        None => rows.clone(),
     }
 }
 

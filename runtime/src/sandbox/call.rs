@@ -5,6 +5,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
+use arrow_buffer::Buffer;
 use arrow_schema::FieldRef;
 use bytes::Bytes;
 use wasmtime::component::{ComponentNamedList, Instance, Lift, Lower, Resource, ResourceTable};
@@ -15,8 +16,8 @@ use super::batch::Batch;
 use super::console::Console;
 use super::outcome::{self, Done, Made, Returned};
 use super::state::{
-    Blob, BlobWriter, LimitReached, Memory, Misuse, Rowset, Session, State, Table, TableWriter,
-    Unavailable, Written, cuts,
+    Blob, BlobWriter, Deadline, LimitReached, Memory, Misuse, OutOfTime, Rowset, Session, State,
+    Table, TableWriter, Unavailable, Unkept, Written, cuts,
 };
 use super::{
     Cancel, Data, DataError, Descriptor, Kind, Port, Program, Sandbox, StepError, imports,
@@ -25,6 +26,7 @@ use super::{
 use crate::arrow::chunk::canonical_field;
 use crate::arrow::format::to_wire;
 use crate::arrow::rows::Rows;
+use crate::arrow::values::Values;
 use crate::digest::Digest;
 use crate::table::Chunk;
 use crate::unit::{
@@ -51,6 +53,7 @@ struct Guest<'a> {
     store: Store<State>,
     instance: Instance,
     cancel: &'a dyn Cancel,
+    deadline: Deadline,
     limits: Limits,
 }
 
@@ -216,6 +219,7 @@ impl Sandbox {
         cancel: &'a dyn Cancel,
     ) -> Result<Guest<'a>, StepError> {
         let host = |error: wasmtime::Error| StepError::Host(format!("{error:#}"));
+        let deadline = Deadline::new(&self.clock, &limits);
         let mut resources = ResourceTable::new();
         resources.set_max_capacity(MAX_HANDLES);
         let state = State {
@@ -227,7 +231,7 @@ impl Sandbox {
             },
             stdout: Console::default(),
             stderr: Console::default(),
-            session: Session::new(unit, data, limits),
+            session: Session::new(unit, data, limits, deadline.clone()),
         };
         let mut store = Store::new(program.pre.engine(), state);
         store.limiter(|state| &mut state.memory);
@@ -238,12 +242,13 @@ impl Sandbox {
         store.set_hostcall_fuel(
             CALL_BYTES.min(usize::try_from(limits.output_bytes).unwrap_or(CALL_BYTES)),
         );
-        let made = wait(program.pre.instantiate_async(&mut store), cancel)?;
-        let instance = made.map_err(|error| failure(&error, Vec::new()))?;
+        let made = wait(program.pre.instantiate_async(&mut store), cancel, &deadline)?;
+        let instance = made.map_err(|error| failure(error, Vec::new()))?;
         Ok(Guest {
             store,
             instance,
             cancel,
+            deadline,
             limits,
         })
     }
@@ -272,13 +277,14 @@ impl Guest<'_> {
                     "its `{name}` is not that of the contract: {error:#}"
                 ))
             })?;
-        match wait(function.call_async(&mut self.store, params), self.cancel)? {
+        let call = function.call_async(&mut self.store, params);
+        match wait(call, self.cancel, &self.deadline)? {
             Ok(value) => Ok(value),
-            Err(error) => Err(self.failure(&error)),
+            Err(error) => Err(self.failure(error)),
         }
     }
 
-    fn failure(&mut self, error: &wasmtime::Error) -> StepError {
+    fn failure(&mut self, error: wasmtime::Error) -> StepError {
         if error.downcast_ref::<Trap>() == Some(&Trap::OutOfFuel) {
             return StepError::LimitReached(LimitReached {
                 what: "fuel",
@@ -302,7 +308,7 @@ impl Guest<'_> {
             .data_mut()
             .session
             .observe(question)
-            .map_err(|error| failure(&error, Vec::new()))
+            .map_err(|error| failure(error, Vec::new()))
     }
 
     /// Handles for every input but the main one, in port order.
@@ -404,7 +410,8 @@ impl Guest<'_> {
     }
 
     fn outputs(&mut self, unit: &Unit) -> Result<Vec<Made>, StepError> {
-        outcome::outputs(&mut self.store.data_mut().session, unit)
+        let made = outcome::outputs(&mut self.store.data_mut().session, unit);
+        made.map_err(|error| failure(error, Vec::new()))
     }
 
     fn read(&mut self, unit: &Unit, params: String, range: &Range) -> Result<Vec<Made>, StepError> {
@@ -459,7 +466,7 @@ impl Guest<'_> {
             let state = self.store.data_mut();
             let batch = imports::input_batch(&state.session, &port, input, rows.clone())
                 .and_then(|batch| imports::push_batch(state, batch))
-                .map_err(|error| failure(&error, Vec::new()))?;
+                .map_err(|error| failure(error, Vec::new()))?;
             let rep = batch.rep();
             let (outputs,): (Result<Vec<wire::OutputBatch>, wire::Error>,) = self.call(
                 "pinion:step/row-map@0.1.0",
@@ -477,9 +484,11 @@ impl Guest<'_> {
             .iter()
             .zip(made)
             .map(|(shape, batches)| match &shape.content {
-                ShapeContent::Table(fields) => Ok(Made::Table(vec![outcome::row_map_partition(
-                    session, unit, fields, batches,
-                )?])),
+                ShapeContent::Table(fields) => {
+                    let partition = outcome::partition(session, unit, fields, batches);
+                    let partition = partition.map_err(|error| failure(error, Vec::new()))?;
+                    Ok(Made::Table(vec![partition]))
+                }
                 ShapeContent::Blob(_) => Err(StepError::BadOutput(
                     "a row-map cannot make a blob".to_owned(),
                 )),
@@ -619,7 +628,7 @@ impl Guest<'_> {
 
     fn charge(&mut self, bytes: &Bytes) -> Result<(), StepError> {
         let charged = self.store.data_mut().session.charge(bytes.len() as u64);
-        charged.map_err(|error| failure(&error, Vec::new()))
+        charged.map_err(|error| failure(error, Vec::new()))
     }
 
     fn done(mut self, outputs: Vec<Made>, returned: Returned) -> Result<Done, StepError> {
@@ -632,17 +641,23 @@ impl Guest<'_> {
                 wanted: None,
             }));
         }
-        let usage = Usage {
-            fuel: self.limits.fuel - left.min(self.limits.fuel),
-            memory_bytes: self.store.data().memory.peak,
-        };
+        let fuel = self.limits.fuel - left.min(self.limits.fuel);
         let state = self.store.data_mut();
         for (level, pipe) in [("info", &state.stdout), ("warn", &state.stderr)] {
             for line in String::from_utf8_lossy(&pipe.contents()).lines() {
                 state.session.log(level, line);
             }
         }
-        let session = self.store.into_data().session;
+        let State {
+            session, memory, ..
+        } = self.store.into_data();
+        let usage = Usage {
+            fuel,
+            peak_fuel: fuel,
+            memory_bytes: memory.peak,
+            output_bytes: session.output_bytes,
+            log_bytes: session.log_bytes,
+        };
         Ok(Done {
             outputs,
             returned,
@@ -657,13 +672,18 @@ impl Guest<'_> {
 
 /// Waits for a guest, looking every now and then whether to go on. A guest is pending only where its fuel
 /// makes it yield: nothing it can call waits.
-fn wait<F: Future>(future: F, cancel: &dyn Cancel) -> Result<F::Output, StepError> {
+fn wait<F: Future>(
+    future: F,
+    cancel: &dyn Cancel,
+    deadline: &Deadline,
+) -> Result<F::Output, StepError> {
     let mut future = pin!(future);
     let mut context = Context::from_waker(Waker::noop());
     loop {
         if cancel.is_cancelled() {
             return Err(StepError::Cancelled);
         }
+        deadline.check().map_err(StepError::OutOfTime)?;
         if let Poll::Ready(value) = future.as_mut().poll(&mut context) {
             return Ok(value);
         }
@@ -683,15 +703,22 @@ fn refused(error: wire::Error) -> StepError {
 }
 
 /// What went wrong, from the error that wasmtime handed through.
-pub(super) fn failure(error: &wasmtime::Error, stderr: Vec<String>) -> StepError {
+pub(super) fn failure(error: wasmtime::Error, stderr: Vec<String>) -> StepError {
+    let error = match error.downcast::<Unavailable>() {
+        Ok(Unavailable(source)) => return StepError::Data(source),
+        Err(error) => error,
+    };
     if let Some(limit) = error.downcast_ref::<LimitReached>() {
         return StepError::LimitReached(*limit);
+    }
+    if let Some(late) = error.downcast_ref::<OutOfTime>() {
+        return StepError::OutOfTime(*late);
     }
     if let Some(Misuse(message)) = error.downcast_ref::<Misuse>() {
         return StepError::BadOutput(message.clone());
     }
-    if let Some(Unavailable(source)) = error.downcast_ref::<Unavailable>() {
-        return StepError::Data(source.to_string().into());
+    if let Some(Unkept(source)) = error.downcast_ref::<Unkept>() {
+        return StepError::Host(format!("what it keeps aside has no room: {source}"));
     }
     let message = match error.downcast_ref::<Trap>() {
         // How deep a guest may call is the machine's to say, so it is no result of the step.
@@ -892,15 +919,15 @@ fn checked_descriptor(kind: Kind, descriptor: wire::Descriptor) -> Result<Descri
 struct NoData;
 
 impl Data for NoData {
-    fn column(
-        &self,
-        _field: &arrow_schema::Field,
-        _chunk: &Chunk,
-    ) -> Result<arrow_array::ArrayRef, DataError> {
+    fn column(&self, _field: &arrow_schema::Field, _chunk: &Chunk) -> Result<Values, DataError> {
         Err("there is no data".into())
     }
 
     fn blob(&self, _digest: &Digest) -> Result<Bytes, DataError> {
+        Err("there is no data".into())
+    }
+
+    fn spill(&self, _buffers: &[Buffer]) -> Result<Vec<Buffer>, DataError> {
         Err("there is no data".into())
     }
 }

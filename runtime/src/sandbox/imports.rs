@@ -10,6 +10,7 @@ use wasmtime::StoreContextMut;
 use wasmtime::component::{Linker, LinkerInstance, Resource, ResourceType};
 
 use super::batch::{BadBatch, Batch, fields};
+use super::spill::Kept;
 use super::state::{
     Blob, BlobWriter, LimitReached, Scratch, Session, State, Table, TableWriter, Written, misuse,
 };
@@ -461,7 +462,7 @@ fn table(arrow: &mut LinkerInstance<'_, State>) -> wasmtime::Result<()> {
                     })?;
                     cuts.iter().map(Rows::len).sum::<u64>()
                 }
-                Table::Scratch(batches) => batches.iter().map(|batch| batch.rows).sum(),
+                Table::Scratch(batches) => batches.iter().map(|batch| batch.get().rows).sum(),
             },))
         },
     )?;
@@ -498,7 +499,7 @@ fn table(arrow: &mut LinkerInstance<'_, State>) -> wasmtime::Result<()> {
                     let rows = cuts.get(position).ok_or_else(missing)?.clone();
                     input_batch(&state.session, port, *input, rows)?
                 }
-                Table::Scratch(batches) => batches.get(position).ok_or_else(missing)?.clone(),
+                Table::Scratch(batches) => batches.get(position).ok_or_else(missing)?.get(),
             };
             Ok((push_batch(state, batch)?,))
         },
@@ -528,10 +529,14 @@ fn table(arrow: &mut LinkerInstance<'_, State>) -> wasmtime::Result<()> {
                     whole(&state.session, table)?
                 }
                 Table::Scratch(batches) => {
-                    let batches = Arc::clone(batches);
-                    match concat(&mut state.session, &batches)? {
-                        Ok(whole) => whole,
-                        Err(error) => return answer(state, Err(error)),
+                    let batches: Vec<Batch> = batches.iter().map(Kept::get).collect();
+                    match Batch::take_of(&batches, &indices) {
+                        // They came together in different ways: then every value is looked at.
+                        Err(BadBatch::Schema) => match concat(&mut state.session, &batches)? {
+                            Ok(whole) => whole,
+                            Err(error) => return answer(state, Err(error)),
+                        },
+                        taken => return answer_copied(state, taken),
                     }
                 }
             };
@@ -540,7 +545,7 @@ fn table(arrow: &mut LinkerInstance<'_, State>) -> wasmtime::Result<()> {
     )
 }
 
-/// All rows of a table as one batch, without values.
+/// A table as one batch: all rows of an input, and of scratch its columns alone.
 fn whole(session: &Session, table: &Table) -> wasmtime::Result<Batch> {
     match table {
         Table::Input { port, input, cuts } => {
@@ -548,8 +553,10 @@ fn whole(session: &Session, table: &Table) -> wasmtime::Result<Batch> {
             input_batch(session, port, *input, rows)
         }
         Table::Scratch(batches) => {
-            let batches: Vec<&Batch> = batches.iter().collect();
-            Batch::concat(&batches).map_err(|error| misuse(error.to_string()))
+            // What came together in different ways has no schema yet.
+            let batches: Vec<Batch> = batches.iter().map(Kept::get).collect();
+            let none = UInt64Array::from(Vec::<u64>::new());
+            Batch::take_of(&batches, &none).map_err(|error| misuse(error.to_string()))
         }
     }
 }
@@ -640,7 +647,7 @@ fn writers(arrow: &mut LinkerInstance<'_, State>) -> wasmtime::Result<()> {
                 .session
                 .occupy(batch.handle_bytes() + batch.content_bytes())?;
             let port = state.resources.get(&this)?.0;
-            let written = state.session.rowset(port)?.write(&batch);
+            let written = state.session.write(port, &batch)?;
             Ok((written.map_err(|error| wire::Error::new(error.code(), error)),))
         },
     )?;
@@ -650,7 +657,10 @@ fn writers(arrow: &mut LinkerInstance<'_, State>) -> wasmtime::Result<()> {
             let State {
                 resources, session, ..
             } = store.data_mut();
-            session.rowset(resources.get(&this)?.0)?.cut();
+            let port = resources.get(&this)?.0;
+            if session.rowset(port)?.has_rows() {
+                session.end_partition(port)?;
+            }
             Ok(())
         },
     )?;
@@ -684,7 +694,8 @@ fn scratch(arrow: &mut LinkerInstance<'_, State>) -> wasmtime::Result<()> {
             state
                 .session
                 .occupy(batch.handle_bytes() + batch.content_bytes())?;
-            state.resources.get_mut(&this)?.0.push(batch);
+            let kept = state.session.keep(batch)?;
+            state.resources.get_mut(&this)?.0.push(kept);
             Ok((Ok::<(), wire::Error>(()),))
         },
     )?;

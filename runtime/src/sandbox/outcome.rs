@@ -6,15 +6,16 @@ use arrow_array::{Array, ArrayRef};
 use arrow_schema::{Field, FieldRef};
 use bytes::Bytes;
 
-use super::batch::Batch;
+use super::Line;
+use super::batch::{Batch, row_numbers, spilled_rows};
 use super::imports::flatten;
-use super::state::{Session, Written};
-use super::{Line, StepError};
+use super::spill::{Kept, Spillable};
+use super::state::{Session, Written, misuse};
 use crate::arrow::chunk;
 use crate::arrow::rows::Rows;
 use crate::arrow::type_name;
 use crate::expression::{Column, Expression, Source};
-use crate::unit::{InputContent, Observation, ShapeContent, Unit, Usage};
+use crate::unit::{InputContent, Observation, Unit, Usage};
 
 /// A unit that did its work.
 #[derive(Debug)]
@@ -65,7 +66,7 @@ pub enum Made {
 }
 
 /// One partition that came out of a port.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct MadePartition {
     /// Number of rows.
     pub rows: u64,
@@ -88,45 +89,48 @@ impl MadePartition {
     }
 }
 
-/// Checks everything that was written against the shapes that `check` promised.
-pub(super) fn outputs(session: &mut Session, unit: &Unit) -> Result<Vec<Made>, StepError> {
-    let written = std::mem::take(&mut session.written);
-    unit.outputs
-        .iter()
-        .zip(written)
-        .map(|(shape, written)| match (&shape.content, written) {
-            (ShapeContent::Table(fields), Written::Table(rowset)) => {
-                let partitions = rowset
-                    .partitions
-                    .into_iter()
-                    .map(|batches| partition(session, unit, fields, batches));
-                Ok(Made::Table(partitions.collect::<Result<_, _>>()?))
-            }
-            (ShapeContent::Blob(_), Written::Blob(bytes)) => Ok(Made::Blob(bytes)),
-            _ => Err(StepError::Host(format!(
-                "output port `{}` has the wrong writer",
-                shape.port
-            ))),
+/// Everything that was written, in port order.
+pub(super) fn outputs(session: &mut Session, unit: &Unit) -> wasmtime::Result<Vec<Made>> {
+    (0..unit.outputs.len())
+        .map(|port| {
+            session.end_partition(port)?;
+            Ok(match std::mem::take(&mut session.written[port]) {
+                Written::Table(rowset) => Made::Table(rowset.ended.iter().map(Kept::get).collect()),
+                Written::Blob(bytes) => Made::Blob(bytes),
+            })
         })
         .collect()
 }
 
-/// One output partition of a row-map: whatever came out for one input partition.
-pub(super) fn row_map_partition(
-    session: &mut Session,
-    unit: &Unit,
-    fields: &[FieldRef],
-    batches: Vec<Batch>,
-) -> Result<MadePartition, StepError> {
-    partition(session, unit, fields, batches)
+impl Spillable for MadePartition {
+    fn arrays(&self) -> Vec<ArrayRef> {
+        let rows = self.inputs.iter().filter_map(row_numbers);
+        let made = self.made.iter().flatten();
+        rows.chain(made.map(|(_, array)| Arc::clone(array)))
+            .collect()
+    }
+
+    fn replace(&mut self, arrays: &mut dyn Iterator<Item = ArrayRef>) {
+        for rows in &mut self.inputs {
+            if let Rows::Indices(_) = rows {
+                *rows = spilled_rows(rows, arrays);
+            }
+        }
+        for (_, made) in self.made.iter_mut().flatten() {
+            if let Some(array) = arrays.next() {
+                *made = array;
+            }
+        }
+    }
 }
 
-fn partition(
+/// One output partition, checked against the fields that `check` promised.
+pub(super) fn partition(
     session: &mut Session,
     unit: &Unit,
     fields: &[FieldRef],
     batches: Vec<Batch>,
-) -> Result<MadePartition, StepError> {
+) -> wasmtime::Result<MadePartition> {
     for batch in &batches {
         check_schema(fields, &batch.columns)?;
     }
@@ -139,11 +143,10 @@ fn partition(
     let batches = if alike {
         batches
     } else {
-        let flat = batches
+        batches
             .iter()
             .map(|batch| flatten(session, batch))
-            .collect::<wasmtime::Result<Vec<_>>>();
-        flat.map_err(|error| super::call::failure(&error, Vec::new()))?
+            .collect::<wasmtime::Result<Vec<_>>>()?
     };
     let first = &batches[0];
     let inputs = (0..first.inputs.len()).map(|input| {
@@ -154,16 +157,21 @@ fn partition(
         Rows::concat(&parts).canonical(input_rows(unit, first, input))
     });
     let inputs: Vec<Rows> = inputs.collect();
-    let mut made: Vec<Option<(FieldRef, ArrayRef)>> = vec![None; first.made.len()];
-    for (field, column) in fields.iter().zip(&first.columns) {
+    let rows = batches.iter().map(|batch| batch.rows).sum();
+    let (expression, columns) = (Arc::clone(&first.expression), first.columns.clone());
+    // Pieces are let go as soon as they are merged, so that what a unit made is in memory once.
+    let mut pieces: Vec<Vec<ArrayRef>> = vec![Vec::with_capacity(batches.len()); first.made.len()];
+    for batch in batches {
+        for (pieces, piece) in pieces.iter_mut().zip(batch.made) {
+            pieces.push(piece);
+        }
+    }
+    let mut made: Vec<Option<(FieldRef, ArrayRef)>> = vec![None; pieces.len()];
+    for (field, column) in fields.iter().zip(&columns) {
         match &column.source {
             Source::Made(number) => {
-                let pieces: Vec<ArrayRef> = batches
-                    .iter()
-                    .map(|batch| Arc::clone(&batch.made[*number]))
-                    .collect();
-                let chunk = chunk::canonical(field, &pieces)
-                    .map_err(|error| StepError::BadOutput(error.to_string()))?;
+                let chunk = chunk::canonical(field, &std::mem::take(&mut pieces[*number]))
+                    .map_err(|error| misuse(error.to_string()))?;
                 made[*number] = Some((Arc::clone(field), chunk));
             }
             Source::Passed { input, .. } => {
@@ -172,7 +180,7 @@ fn partition(
                     _ => false,
                 };
                 if !field.is_nullable() && (nulls || column.field.is_nullable()) {
-                    return Err(StepError::BadOutput(format!(
+                    return Err(misuse(format!(
                         "column `{}` is promised without nulls, and may have some",
                         field.name()
                     )));
@@ -181,8 +189,8 @@ fn partition(
         }
     }
     Ok(MadePartition {
-        rows: batches.iter().map(|batch| batch.rows).sum(),
-        expression: Some((*first.expression).clone()),
+        rows,
+        expression: Some((*expression).clone()),
         inputs,
         made,
     })
@@ -201,7 +209,7 @@ fn input_rows(unit: &Unit, batch: &Batch, input: usize) -> u64 {
 }
 
 /// Names and types must be those promised, in the promised order. Nullability is looked at by value.
-fn check_schema(promised: &[FieldRef], columns: &[Column]) -> Result<(), StepError> {
+fn check_schema(promised: &[FieldRef], columns: &[Column]) -> wasmtime::Result<()> {
     let found: Vec<&Field> = columns.iter().map(|column| column.field.as_ref()).collect();
     let fits = |promised: &FieldRef, found: &Field| {
         promised.name() == found.name() && promised.data_type().equals_datatype(found.data_type())
@@ -218,7 +226,7 @@ fn check_schema(promised: &[FieldRef], columns: &[Column]) -> Result<(), StepErr
         .iter()
         .zip(&found)
         .position(|(promised, found)| !fits(promised, found));
-    Err(StepError::BadOutput(match at {
+    Err(misuse(match at {
         Some(at) => format!(
             "its output differs from what `check` promised\n  expected column {} to be {}\n  found    {}",
             at + 1,

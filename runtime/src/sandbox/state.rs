@@ -9,13 +9,17 @@ use wasmtime::ResourceLimiter;
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
-use super::batch::Batch;
+use super::batch::{BadBatch, Batch};
 use super::console::Console;
-use super::{Data, DataError, Line};
-use crate::arrow::rows::{self, Rows};
+use super::outcome::{self, MadePartition};
+use super::spill::{Keeper, Kept, Spillable as _};
+use super::{Clock, Data, DataError, Line};
+use crate::arrow::chunk::canonical;
+use crate::arrow::rows::{BadRows, Rows};
+use crate::arrow::values::{self, Values, has_dictionary};
 use crate::error::{Facts, amount};
 use crate::expression::{Expression, Source};
-use crate::unit::{InputContent, Limits, Observation, Question, Unit};
+use crate::unit::{InputContent, Limits, Observation, Question, ShapeContent, Unit};
 
 /// Everything behind one instance.
 pub(super) struct State {
@@ -33,19 +37,73 @@ pub(super) struct Session {
     pub(super) unit: Option<Arc<Unit>>,
     pub(super) data: Arc<dyn Data>,
     pub(super) limits: Limits,
+    pub(super) deadline: Deadline,
     pub(super) observations: Vec<Observation>,
     asked: BTreeSet<Question>,
-    loaded: BTreeMap<(usize, usize, usize), ArrayRef>,
+    /// Values of the partitions touched so far, by input and column. They are not moved, so they take
+    /// little.
+    loaded: BTreeMap<(usize, usize), Vec<Option<Values>>>,
     blobs: BTreeMap<usize, Bytes>,
     /// Bytes fetched for the guest's questions.
     pub(super) read_bytes: u64,
     /// Bytes that crossed the wall, both ways.
     pub(super) copied_bytes: u64,
-    output_bytes: u64,
+    /// Bytes that the host keeps because of the guest.
+    pub(super) output_bytes: u64,
     /// One for each output port, in port order.
     pub(super) written: Vec<Written>,
+    keeper: Keeper,
     pub(super) log: Vec<Line>,
-    log_bytes: u64,
+    /// Bytes that it logged, kept or not.
+    pub(super) log_bytes: u64,
+}
+
+/// When a guest must have ended.
+#[derive(Clone)]
+pub(super) struct Deadline {
+    clock: Clock,
+    started_ms: u64,
+    limit_ms: u64,
+}
+
+impl Deadline {
+    /// A deadline for what starts now.
+    pub(super) fn new(clock: &Clock, limits: &Limits) -> Self {
+        Self {
+            clock: Arc::clone(clock),
+            started_ms: clock(),
+            limit_ms: limits.time_ms,
+        }
+    }
+
+    pub(super) fn check(&self) -> Result<(), OutOfTime> {
+        let limit_ms = self.limit_ms;
+        match (self.clock)().saturating_sub(self.started_ms) > limit_ms {
+            true => Err(OutOfTime { limit_ms }),
+            false => Ok(()),
+        }
+    }
+}
+
+/// A guest that was stopped because it took too long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the step has not ended in time{}", Facts(&self.facts()))]
+pub struct OutOfTime {
+    /// The time that it was given, in milliseconds.
+    pub limit_ms: u64,
+}
+
+impl OutOfTime {
+    /// The limit and what was found instead, as labels and values.
+    pub fn facts(&self) -> [(&'static str, String); 2] {
+        let limit = format!("at most {} on the wall clock", amount::time(self.limit_ms));
+        [("expected", limit), ("found", "more".to_owned())]
+    }
+
+    /// A value for the pipeline's `limits` that may well be enough.
+    pub fn larger(&self) -> String {
+        format!("\"{}\"", amount::time(self.limit_ms.saturating_mul(10)))
+    }
 }
 
 /// A limit that a guest ran into.
@@ -99,17 +157,28 @@ const MAX_MEMORY: u64 = 4 << 30;
 #[error("{0}")]
 pub(super) struct Misuse(pub(super) String);
 
+/// What a guest keeps aside has no room.
+#[derive(Debug, thiserror::Error)]
+#[error("what a unit keeps has no room")]
+pub(super) struct Unkept(#[source] pub(super) DataError);
+
 /// What a guest asked for cannot be fetched.
 #[derive(Debug, thiserror::Error)]
 #[error("a column or blob cannot be fetched")]
 pub(super) struct Unavailable(#[source] pub(super) DataError);
 
 impl Session {
-    pub(super) fn new(unit: Option<Arc<Unit>>, data: Arc<dyn Data>, limits: Limits) -> Self {
+    pub(super) fn new(
+        unit: Option<Arc<Unit>>,
+        data: Arc<dyn Data>,
+        limits: Limits,
+        deadline: Deadline,
+    ) -> Self {
         Self {
             unit,
             data,
             limits,
+            deadline,
             observations: Vec::new(),
             asked: BTreeSet::new(),
             loaded: BTreeMap::new(),
@@ -118,6 +187,7 @@ impl Session {
             copied_bytes: 0,
             output_bytes: 0,
             written: Vec::new(),
+            keeper: Keeper::default(),
             log: Vec::new(),
             log_bytes: 0,
         }
@@ -164,6 +234,7 @@ impl Session {
 
     /// Rows of one column of an input.
     fn fetch(&mut self, port: &str, name: &str, rows: &Rows) -> wasmtime::Result<ArrayRef> {
+        self.in_time()?;
         let unit = Arc::clone(self.unit()?);
         let input = unit.inputs.iter().position(|input| &*input.port == port);
         let input = input.ok_or_else(|| misuse(format!("there is no input `{port}`")))?;
@@ -173,29 +244,111 @@ impl Session {
         let column = table
             .position(name)
             .ok_or_else(|| misuse(format!("there is no column `{name}`")))?;
-        let mut pieces = Vec::with_capacity(table.partitions.len());
-        for (position, partition) in table.partitions.iter().enumerate() {
-            let piece = match self.loaded.get(&(input, position, column)) {
-                Some(piece) => Arc::clone(piece),
+        let wrong = |error: BadRows| misuse(error.to_string());
+        let field = &table.fields[column];
+        let starts = values::starts(table.partitions.iter().map(|partition| partition.rows));
+        let (span, rows) = values::narrow(&starts, rows).map_err(wrong)?;
+        let mut pieces = Vec::with_capacity(span.len());
+        for position in span {
+            let loaded = self.loaded.entry((input, column)).or_default();
+            loaded.resize(table.partitions.len(), None);
+            let piece = match &loaded[position] {
+                Some(piece) => piece.clone(),
                 None => {
-                    let piece = self
-                        .data
-                        .column(&table.fields[column], &partition.columns[column])
-                        .map_err(|error| wasmtime::Error::new(Unavailable(error)))?;
-                    self.read_bytes += piece.get_array_memory_size() as u64;
-                    self.loaded
-                        .insert((input, position, column), Arc::clone(&piece));
+                    let chunk = &table.partitions[position].columns[column];
+                    let piece = self.data.column(field, chunk);
+                    let piece = piece.map_err(|error| wasmtime::Error::new(Unavailable(error)))?;
+                    if let Values::Array(array) = &piece {
+                        self.read_bytes += array.get_array_memory_size() as u64;
+                    }
+                    loaded[position] = Some(piece.clone());
                     piece
                 }
             };
             pieces.push(piece);
         }
         if pieces.is_empty() {
-            return Ok(arrow_array::new_empty_array(
-                table.fields[column].data_type(),
-            ));
+            return Ok(arrow_array::new_empty_array(field.data_type()));
         }
-        rows::take(&pieces, rows).map_err(|error| misuse(error.to_string()))
+        let selected = pieces
+            .iter()
+            .any(|piece| matches!(piece, Values::Selected { .. }));
+        let taken = values::take(&pieces, &rows).map_err(wrong)?;
+        if selected {
+            self.read_bytes += taken.get_array_memory_size() as u64;
+        }
+        // What lies under nulls must not tell how the values came to be where they are.
+        if (selected || matches!(rows, Rows::Indices(_))) && !has_dictionary(field.data_type()) {
+            let field = field.as_ref().clone().with_nullable(true);
+            return canonical(&field, &[taken]).map_err(|error| misuse(error.to_string()));
+        }
+        Ok(taken)
+    }
+
+    /// Keeps a batch until the unit ends or lets it go.
+    pub(super) fn keep(&mut self, batch: Batch) -> wasmtime::Result<Kept<Batch>> {
+        let bytes = batch.content_bytes();
+        let kept = self.keeper.keep(batch, bytes, &*self.data);
+        kept.map_err(|error| wasmtime::Error::new(Unkept(error)))
+    }
+
+    /// Appends rows to the table at an output port, cutting partitions at the locked size.
+    pub(super) fn write(
+        &mut self,
+        port: usize,
+        batch: &Batch,
+    ) -> wasmtime::Result<Result<(), BadBatch>> {
+        let mut start = 0;
+        loop {
+            let rowset = self.rowset(port)?;
+            let len = (batch.rows - start).min(rowset.partition_rows - rowset.open_rows);
+            // A batch without rows still says which columns there are.
+            let first = rowset.ended.is_empty() && rowset.open.is_empty();
+            if len > 0 || (batch.rows == 0 && first) {
+                let piece = if len == batch.rows {
+                    Ok(batch.clone())
+                } else {
+                    batch.slice(start, len)
+                };
+                match piece {
+                    Ok(piece) => rowset.open.push(piece),
+                    Err(error) => return Ok(Err(error)),
+                }
+            }
+            rowset.open_rows += len;
+            start += len;
+            if rowset.open_rows == rowset.partition_rows {
+                self.end_partition(port)?;
+            }
+            if start == batch.rows {
+                return Ok(Ok(()));
+            }
+        }
+    }
+
+    /// Ends the open partition of the table at an output port, unless nothing was written to it.
+    pub(super) fn end_partition(&mut self, port: usize) -> wasmtime::Result<()> {
+        let unit = Arc::clone(self.unit()?);
+        let (Some(Written::Table(rowset)), Some(ShapeContent::Table(fields))) = (
+            self.written.get_mut(port),
+            unit.outputs.get(port).map(|shape| &shape.content),
+        ) else {
+            return Ok(());
+        };
+        let batches = std::mem::take(&mut rowset.open);
+        rowset.open_rows = 0;
+        if batches.is_empty() {
+            return Ok(());
+        }
+        let partition = outcome::partition(self, &unit, fields, batches)?;
+        let arrays = partition.arrays();
+        let bytes = arrays
+            .iter()
+            .map(|array| array.get_array_memory_size() as u64);
+        let kept = self.keeper.keep(partition, bytes.sum(), &*self.data);
+        let kept = kept.map_err(|error| wasmtime::Error::new(Unkept(error)))?;
+        self.rowset(port)?.ended.push(kept);
+        Ok(())
     }
 
     /// The bytes of the blob at an input port.
@@ -222,8 +375,15 @@ impl Session {
         self.occupy(bytes)
     }
 
+    /// Fails if the guest took too long. Looked at where the host does work for a guest, which uses next
+    /// to no fuel by asking for it.
+    fn in_time(&self) -> wasmtime::Result<()> {
+        self.deadline.check().map_err(wasmtime::Error::new)
+    }
+
     /// Counts bytes that the host keeps because of something a guest asked for.
     pub(super) fn occupy(&mut self, bytes: u64) -> wasmtime::Result<()> {
+        self.in_time()?;
         self.output_bytes = self.output_bytes.saturating_add(bytes);
         if self.output_bytes > self.limits.output_bytes {
             return Err(wasmtime::Error::new(LimitReached {
@@ -249,10 +409,11 @@ impl Session {
             "error" | "warn" | "debug" => level,
             _ => "info",
         };
-        if self.log_bytes >= self.limits.log_bytes {
+        let before = self.log_bytes;
+        self.log_bytes = before.saturating_add(message.len() as u64 + 1);
+        if before >= self.limits.log_bytes {
             return;
         }
-        self.log_bytes = self.log_bytes.saturating_add(message.len() as u64 + 1);
         if self.log_bytes >= self.limits.log_bytes {
             let message = format!(
                 "the log ends here: its limit of {} is reached, and `limits = {{ log = … }}` sets another",
@@ -370,7 +531,7 @@ pub(super) enum Table {
         cuts: Arc<[Rows]>,
     },
     /// What a guest kept for itself.
-    Scratch(Arc<[Batch]>),
+    Scratch(Arc<[Kept<Batch>]>),
 }
 
 /// `arrow.blob`: the input of this position.
@@ -388,9 +549,17 @@ pub(super) enum Written {
     Blob(Vec<u8>),
 }
 
-/// Partitions of batches, the last one open.
+impl Default for Written {
+    fn default() -> Self {
+        Self::Blob(Vec::new())
+    }
+}
+
+/// Partitions, the last one open.
 pub(super) struct Rowset {
-    pub(super) partitions: Vec<Vec<Batch>>,
+    /// Those that are complete.
+    pub(super) ended: Vec<Kept<MadePartition>>,
+    open: Vec<Batch>,
     open_rows: u64,
     partition_rows: u64,
 }
@@ -398,49 +567,21 @@ pub(super) struct Rowset {
 impl Rowset {
     pub(super) fn new(partition_rows: u64) -> Self {
         Self {
-            partitions: Vec::new(),
+            ended: Vec::new(),
+            open: Vec::new(),
             open_rows: 0,
             partition_rows,
         }
     }
 
-    /// Appends rows, cutting partitions at the locked size.
-    pub(super) fn write(&mut self, batch: &Batch) -> Result<(), super::batch::BadBatch> {
-        let mut start = 0;
-        // A batch without rows still says which columns there are.
-        while start < batch.rows || (batch.rows == 0 && self.partitions.is_empty()) {
-            if self.open_rows == self.partition_rows || self.partitions.is_empty() {
-                self.partitions.push(Vec::new());
-                self.open_rows = 0;
-            }
-            let len = (batch.rows - start).min(self.partition_rows - self.open_rows);
-            let piece = if len == batch.rows {
-                batch.clone()
-            } else {
-                batch.slice(start, len)?
-            };
-            if let Some(open) = self.partitions.last_mut() {
-                open.push(piece);
-            }
-            self.open_rows += len;
-            start += len;
-            if batch.rows == 0 {
-                break;
-            }
-        }
-        Ok(())
-    }
-
-    /// Ends the open partition, unless it is empty.
-    pub(super) fn cut(&mut self) {
-        if self.open_rows > 0 {
-            self.open_rows = self.partition_rows;
-        }
+    /// Whether the open partition has rows.
+    pub(super) fn has_rows(&self) -> bool {
+        self.open_rows > 0
     }
 }
 
 /// `arrow.scratch`.
-pub(super) struct Scratch(pub(super) Vec<Batch>);
+pub(super) struct Scratch(pub(super) Vec<Kept<Batch>>);
 
 /// Cuts `partitions` (their numbers of rows, in order) into batches of at most `batch_rows`.
 pub(super) fn cuts(partitions: impl Iterator<Item = u64>, batch_rows: u32) -> Arc<[Rows]> {

@@ -12,8 +12,9 @@ use super::{Fault, Kind, Store, StoreError};
 use crate::arrow::chunk::{self, BadChunk, canonical, canonical_type};
 use crate::arrow::file::{self, BadFile};
 use crate::arrow::node::encode;
-use crate::arrow::rows::{BadRows, Rows, take};
+use crate::arrow::rows::{BadRows, Rows};
 use crate::arrow::type_name;
+use crate::arrow::values::{Values, has_dictionary, take};
 use crate::digest::Digest;
 use crate::table::{Chunk, Place, Selection, file_digest};
 
@@ -82,13 +83,27 @@ impl Store {
     /// `field` has the chunk's type.
     ///
     /// # Errors
+    /// As [`Store::values`].
+    pub fn load(&self, field: &Field, chunk: &Chunk) -> Result<ArrayRef, StoreError> {
+        match self.values(field, chunk)? {
+            Values::Array(array) => Ok(array),
+            selected @ Values::Selected { .. } => moved(field, &selected),
+        }
+    }
+
+    /// The values of a chunk as they lie: a selection is not moved. Whoever moves some of its rows brings
+    /// them into [canonical form](chunk), and has what the same rows of the chunk would be.
+    ///
+    /// # Errors
     /// - [`StoreError::Missing`], [`StoreError::Damaged`]: a file it lies in is gone or damaged.
     /// - [`StoreError::OtherChunk`]: the file has other columns than its place says.
     /// - [`StoreError::Rows`], [`StoreError::Chunk`]: the rows do not exist, or the type is not the field's.
     /// - [`StoreError::Io`]: the file system refused.
-    pub fn load(&self, field: &Field, chunk: &Chunk) -> Result<ArrayRef, StoreError> {
+    pub fn values(&self, field: &Field, chunk: &Chunk) -> Result<Values, StoreError> {
         match &chunk.place {
-            Place::Empty => canonical(field, &[]).map_err(StoreError::Chunk),
+            Place::Empty => canonical(field, &[])
+                .map(Values::Array)
+                .map_err(StoreError::Chunk),
             Place::Stored { file, column } => {
                 let read = self.chunk_file(file)?;
                 let other = StoreError::OtherChunk {
@@ -106,20 +121,27 @@ impl Store {
                     return Err(other);
                 }
                 check_type(field, array)?;
-                Ok(Arc::clone(array))
+                Ok(Values::Array(Arc::clone(array)))
             }
             Place::Selected { of, rows } => {
-                let mut pieces: Vec<ArrayRef> = of
+                let mut pieces: Vec<Values> = of
                     .iter()
-                    .map(|chunk| self.load(field, chunk))
+                    .map(|chunk| self.values(field, chunk))
                     .collect::<Result<_, _>>()?;
-                let count = pieces.iter().map(|piece| piece.len() as u64).sum();
+                let count = pieces.iter().map(Values::len).sum();
                 if pieces.is_empty() {
-                    pieces.push(canonical(field, &[]).map_err(StoreError::Chunk)?);
+                    let none = canonical(field, &[]).map_err(StoreError::Chunk)?;
+                    pieces.push(Values::Array(none));
                 }
-                let rows = self.load_selection(rows, count)?;
-                let taken = take(&pieces, &rows).map_err(StoreError::Rows)?;
-                canonical(field, &[taken]).map_err(StoreError::Chunk)
+                let selected = Values::Selected {
+                    of: pieces.into(),
+                    rows: self.load_selection(rows, count)?,
+                };
+                // The values of a dictionary are those of the whole chunk, in order of first use.
+                match has_dictionary(field.data_type()) {
+                    true => moved(field, &selected).map(Values::Array),
+                    false => Ok(selected),
+                }
             }
         }
     }
@@ -171,6 +193,13 @@ impl Store {
         Ok(rows)
     }
 
+    /// Whether a chunk file is there. It is not read, so it may be damaged.
+    pub fn has_chunks(&self, file: &Digest) -> bool {
+        // A power cut can leave files empty.
+        let len = self.files.len(&chunk_path(file)).ok().flatten();
+        len.is_some_and(|len| len > 0)
+    }
+
     fn chunk_file(&self, name: &Digest) -> Result<ChunkFile, StoreError> {
         if let Some(file) = self.cache().get(name) {
             return Ok(file);
@@ -205,6 +234,13 @@ impl Store {
             Err(fault) => Err(self.damaged(&object, fault)?),
         }
     }
+}
+
+/// All values of a chunk, moved and in canonical form.
+fn moved(field: &Field, values: &Values) -> Result<ArrayRef, StoreError> {
+    let all = Rows::All(values.len());
+    let taken = take(std::slice::from_ref(values), &all).map_err(StoreError::Rows)?;
+    canonical(field, &[taken]).map_err(StoreError::Chunk)
 }
 
 /// Where the chunk file of this name is.

@@ -5,6 +5,7 @@ use std::process;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use arrow_buffer::Buffer;
 use bytes::Bytes;
 use cap_std::fs::{Dir, File, OpenOptions};
 use memmap2::Mmap;
@@ -13,6 +14,9 @@ use super::StoreError;
 
 /// Files of fewer bytes are read, not mapped: a mapping takes whole pages, and there are only so many.
 const MAPPED_FROM_BYTES: u64 = 32 << 10;
+
+/// What spilled buffers begin at multiples of, in bytes.
+const ALIGNMENT: usize = 64;
 
 /// How long something lies in `tmp/` before it must be left over from a process that was killed.
 const STALE_AFTER: Duration = Duration::from_hours(24);
@@ -117,10 +121,10 @@ impl Files {
         loop {
             let number = NEXT_TEMPORARY.fetch_add(1, Ordering::Relaxed);
             let path = format!("tmp/{}-{number}", process::id());
-            match self
-                .dir
-                .open_with(&path, OpenOptions::new().write(true).create_new(true))
-            {
+            match self.dir.open_with(
+                &path,
+                OpenOptions::new().read(true).write(true).create_new(true),
+            ) {
                 Ok(file) => {
                     return Ok(Temporary {
                         dir: &self.dir,
@@ -140,6 +144,38 @@ impl Files {
                 }
             }
         }
+    }
+
+    /// Maps the bytes of `buffers`, each from a multiple of [`ALIGNMENT`], in a file without a name.
+    pub(super) fn spill(&self, buffers: &[Buffer]) -> Result<Vec<Buffer>, StoreError> {
+        let mut temporary = self.temporary()?;
+        let path = temporary.path.clone();
+        let spill = || {
+            // Gone whatever happens next, where a file may be removed while it is open; else it is swept.
+            if self.dir.remove_file(&temporary.path).is_ok() {
+                temporary.path.clear();
+            }
+            let mut padded = 0;
+            for buffer in buffers {
+                temporary.write_all(buffer)?;
+                padded += buffer.len().next_multiple_of(ALIGNMENT);
+                let missing = padded as u64 - temporary.bytes;
+                temporary.write_all(&[0; ALIGNMENT][..missing as usize])?;
+            }
+            match &temporary.file {
+                Some(file) if padded > 0 => map_file(&file.try_clone()?.into_std()),
+                _ => Ok(Bytes::new()),
+            }
+        };
+        let mut spill = spill;
+        let mapped = Buffer::from(spill().map_err(StoreError::io("write", &path))?);
+        let mut start = 0;
+        let place = |buffer: &Buffer| {
+            let spilled = mapped.slice_with_length(start, buffer.len());
+            start += buffer.len().next_multiple_of(ALIGNMENT);
+            spilled
+        };
+        Ok(buffers.iter().map(place).collect())
     }
 
     /// Begins a file that grows where it is. None if there is one already.

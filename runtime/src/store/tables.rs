@@ -1,11 +1,10 @@
 //! Manifests of tables.
 
 use super::check::Object;
-use super::chunks::chunk_path;
 use super::seal::Seal;
 use super::{Fault, Kind, Store, StoreError};
 use crate::digest::Digest;
-use crate::table::{Chunk, Manifest, Place, Selection, Table};
+use crate::table::{Manifest, Table};
 
 impl Store {
     /// Stores the manifest of a table under the table's digest.
@@ -19,7 +18,7 @@ impl Store {
     pub fn put_table(&self, table: &Table) -> Result<Digest, StoreError> {
         let digest = table.digest();
         match self.table(&digest) {
-            Ok(Some(known)) if known == *table || self.has_chunks(&known)? => return Ok(digest),
+            Ok(Some(known)) if known == *table || self.has_values(&known) => return Ok(digest),
             Ok(_) | Err(StoreError::Damaged { .. }) => {}
             Err(error) => return Err(error),
         }
@@ -37,11 +36,7 @@ impl Store {
     /// - [`StoreError::Damaged`]: the manifest was not what it should be, and was moved away.
     /// - [`StoreError::Io`]: the file system refused.
     pub fn table(&self, digest: &Digest) -> Result<Option<Table>, StoreError> {
-        let object = Object {
-            kind: Kind::Table,
-            name: digest.to_string(),
-            path: table_path(digest),
-        };
+        let object = object(digest);
         let Some(sealed) = self.files.read(&object.path)? else {
             return Ok(None);
         };
@@ -51,28 +46,31 @@ impl Store {
         }
     }
 
+    /// The table of a digest, whose manifest must be there.
+    ///
+    /// # Errors
+    /// As [`Store::table`], and [`StoreError::Missing`].
+    pub fn present_table(&self, digest: &Digest) -> Result<Table, StoreError> {
+        self.table(digest)?.ok_or_else(|| object(digest).missing())
+    }
+
     /// Whether every chunk file that a table lies in is there.
-    fn has_chunks(&self, table: &Table) -> Result<bool, StoreError> {
-        let mut files = Vec::new();
-        for partition in &table.partitions {
-            partition
-                .columns
-                .iter()
-                .for_each(|chunk| push_files(chunk, &mut files));
-        }
-        files.sort_unstable();
-        files.dedup();
-        for file in files {
-            // A power cut can leave files empty.
-            if self
-                .files
-                .len(&chunk_path(&file))?
-                .is_none_or(|len| len == 0)
-            {
-                return Ok(false);
-            }
-        }
-        Ok(true)
+    fn has_values(&self, table: &Table) -> bool {
+        table.files().iter().all(|file| self.has_chunks(file))
+    }
+
+    /// Whether the manifest of a table is there. It is not read, so it may be damaged.
+    pub fn has_table(&self, digest: &Digest) -> bool {
+        let len = self.files.len(&table_path(digest)).ok().flatten();
+        len.is_some_and(|len| len > 0)
+    }
+}
+
+fn object(digest: &Digest) -> Object {
+    Object {
+        kind: Kind::Table,
+        name: digest.to_string(),
+        path: table_path(digest),
     }
 }
 
@@ -99,18 +97,4 @@ pub(super) fn parse(sealed: &[u8], digest: &Digest) -> Result<Table, Fault> {
 
 fn table_seal(digest: &Digest) -> Seal {
     Seal::new("table", &[*digest])
-}
-
-/// The chunk files that a chunk lies in.
-fn push_files(chunk: &Chunk, files: &mut Vec<Digest>) {
-    match &chunk.place {
-        Place::Empty => {}
-        Place::Stored { file, .. } => files.push(*file),
-        Place::Selected { of, rows } => {
-            of.iter().for_each(|chunk| push_files(chunk, files));
-            if let Selection::Indices { file, .. } = rows {
-                files.push(*file);
-            }
-        }
-    }
 }

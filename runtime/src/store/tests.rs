@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use arrow_array::{Array as _, Int64Array, StringArray};
+use arrow_buffer::Buffer;
 use arrow_schema::{DataType, Field};
 use cap_std::ambient_authority;
 use tempfile::TempDir;
@@ -549,4 +550,23 @@ fn threads_may_store_the_same() {
     });
     assert_eq!(files(directory.path()).len(), 1 + 3 * 60);
     assert!(stores[0].check().unwrap().is_empty());
+}
+
+#[test]
+fn what_is_spilled_is_the_same_and_leaves_nothing_behind() {
+    let (dir, store) = store();
+    let given: Vec<Buffer> = [0, 1, 63, 64, 65, 100_000]
+        .into_iter()
+        .map(|len: usize| (0..len).map(|at| at as u8).collect::<Vec<_>>().into())
+        .collect();
+    let spilled = store.spill(&given).unwrap();
+    assert_eq!(spilled, given);
+    assert!(
+        spilled
+            .iter()
+            .all(|buffer| buffer.is_empty() || buffer.as_ptr() as usize % 64 == 0)
+    );
+    assert!(store.spill(&[]).unwrap().is_empty());
+    drop(spilled);
+    assert_eq!(dir.path().join("tmp").read_dir().unwrap().count(), 0);
 }

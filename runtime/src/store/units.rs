@@ -6,7 +6,6 @@
 use std::collections::BTreeSet;
 
 use super::blobs::blob_path;
-use super::chunks::chunk_path;
 use super::seal::Seal;
 use super::{Fault, Kind, Store, StoreError};
 use crate::digest::Digest;
@@ -106,11 +105,9 @@ impl Store {
                 }
             }
         }
-        // Without an `fsync`, a power cut can leave files empty. What is torn is found when it is read.
+        // Without an `fsync`, a power cut can leave files torn. That is found when they are read.
         let len = |path: String| self.files.len(&path).ok().flatten();
-        chunk_files
-            .iter()
-            .all(|file| len(chunk_path(file)).is_some_and(|len| len > 0))
+        chunk_files.iter().all(|file| self.has_chunks(file))
             && blobs
                 .iter()
                 .all(|(digest, expected)| len(blob_path(digest)) == Some(*expected))

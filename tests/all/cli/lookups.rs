@@ -198,3 +198,43 @@ fn projects_and_steps_that_cannot_be_made() {
     hint: to make one, run `pinion step new`
     ");
 }
+
+/// What is used is for components to say, and changes with every build.
+#[test]
+fn what_a_step_used_of_its_limits() {
+    let project = project(
+        "\n[steps.fast]\nuse = \"std:filter-rows@0.1\"\ninput = \"trips\"\nparams = { where = \"km > 2\" }\nlimits = { memory = \"64 MiB\", time = \"90 s\" }\n",
+    );
+    project.pinion(&["run"]).succeeded();
+    let said = project.pinion(&["show", "fast"]).succeeded();
+    let used = said.stdout.split("\n\n");
+    let used = used.filter(|section| section.starts_with("used by"));
+    let lines = used
+        .flat_map(str::lines)
+        .map(|line| match line.rsplit_once(" of ") {
+            Some((used, limit)) => {
+                let what: Vec<&str> = used.split_whitespace().collect();
+                assert!(
+                    what.len() > 1 && what[1].starts_with(|c: char| c.is_ascii_digit()),
+                    "{line}"
+                );
+                format!("{} of {limit}", what[0])
+            }
+            None => line.to_owned(),
+        });
+    let lines: Vec<String> = lines.collect();
+    assert_snapshot!(lines.join("\n"), @"
+    used by one unit at most
+    fuel of 200_000_000_000
+    memory of 64 MiB
+    output of 4 GiB
+    log of 64 KiB
+    time of 90 s
+    ");
+    let shown = project
+        .pinion(&["show", "fast", "--json"])
+        .succeeded()
+        .json();
+    assert_eq!(shown["limits"]["memory_bytes"], 64 << 20);
+    assert_eq!(shown["limits"]["time_ms"], 90_000);
+}

@@ -106,6 +106,35 @@ fn loops() {
 }
 
 #[test]
+fn hangs() {
+    let project = misbehaving(
+        "loop",
+        "limits = { fuel = 1_000_000_000_000_000, time = \"200 ms\" }\n",
+    );
+    assert_snapshot!(refused(&project, &["run"]), @r#"
+    exit 1
+    --- stderr
+      locked ./misbehave.wasm sha256:[DIGEST]
+      locked std:read-csv@0.1.0 sha256:[DIGEST]
+      locked source trips, 1 file
+      trips  std:read-csv@0.1                  5 rows[TIME]
+      bad    ./misbehave.wasm                          failed
+    run [RUN] failed: 2 steps, 0 cached,[TIME]
+    error: step `bad` failed: it has not ended in time
+      expected  at most[TIME] on the wall clock
+      found     more
+      partition 0
+      in        pinion.toml, line 14, component ./misbehave.wasm
+
+    hint: the step hangs, or the machine is too slow for it; to give it longer, set `limits = { time = "[TIME]" }` under `[steps.bad]`
+    "#);
+    // It is no result: what is given longer runs.
+    let said = project.pinion(&["run", "--json"]);
+    assert_eq!(said.json()["error"]["code"], "out-of-time");
+    assert_eq!(said.json()["steps"][1]["units"]["cached"], 0);
+}
+
+#[test]
 fn too_much_memory() {
     let little = "limits = { memory = \"4 MiB\" }\n";
     assert_snapshot!(refused(&misbehaving("memory", little), &["run"]), @r#"

@@ -1,13 +1,13 @@
 //! `pinion plan`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use pinion_runtime::pipeline::StepName;
 use pinion_runtime::plan::{PlannedStep, Tools};
 use pinion_runtime::record::{InputRecord, StepOutcome, StepRecord, columns_read};
-use pinion_runtime::run::{self, Mode, Observer, Options, Prediction};
+use pinion_runtime::run::{self, Amount, Mode, Observer, Options, Prediction};
 use pinion_runtime::source::Trust;
-use pinion_runtime::store::Store;
+use pinion_runtime::store::{Store, StoreError};
 use serde::Serialize;
 
 use crate::args::Plan;
@@ -50,8 +50,9 @@ struct Silent;
 
 impl Observer for Silent {
     fn wanted(&self, _step: &PlannedStep, _units: u64) {}
-    fn obtained(&self, _step: &PlannedStep, _cached: bool) {}
-    fn ended(&self, _record: &StepRecord) {}
+    fn obtained(&self, _step: &PlannedStep, _ran: Option<Amount>) {}
+    fn ended(&self, _record: &StepRecord, _again: bool) {}
+    fn lost(&self, _step: &PlannedStep, _error: &StoreError) {}
 }
 
 /// Shows what would run.
@@ -72,7 +73,12 @@ pub(crate) fn plan(args: &Plan) -> Result<u8, Failure> {
         observer: &Silent,
     };
     let predictions = run::predict(&planned.plan, tools, options)?;
-    let before = last_of_each(&project.store, &planned.plan)?;
+    let running = planned.plan.steps.iter().zip(&predictions);
+    let running = running.filter(|(_, prediction)| matches!(prediction, Prediction::Runs(_)));
+    let before = last_of_each(
+        &project.store,
+        running.map(|(step, _)| &step.name).collect(),
+    )?;
     let steps = planned
         .plan
         .steps
@@ -101,9 +107,9 @@ pub(crate) fn plan(args: &Plan) -> Result<u8, Failure> {
         ui::json(&summary)?;
     } else {
         let rows: Vec<Vec<String>> = summary.steps.iter().map(row).collect();
-        for line in ui::aligned(&rows) {
-            ui::data(&format!("  {line}"));
-        }
+        let lines = ui::aligned(&rows);
+        let lines: Vec<String> = lines.iter().map(|line| format!("  {line}")).collect();
+        ui::data(&lines.join("\n"));
         for change in &planned.changes {
             ui::note(&format!("  would have {change}"));
         }
@@ -114,23 +120,23 @@ pub(crate) fn plan(args: &Plan) -> Result<u8, Failure> {
 /// How many runs to look back for one that a step ended well in.
 const RUNS_BACK: usize = 20;
 
-/// The last time that each step ended well: runs of a few steps only, and failed ones, lie between.
+/// The last time that each of these steps ended well: runs of a few steps only, and failed ones, lie between.
 fn last_of_each(
     store: &Store,
-    plan: &pinion_runtime::plan::Plan,
+    mut sought: BTreeSet<&StepName>,
 ) -> Result<BTreeMap<StepName, StepRecord>, Failure> {
     let mut last = BTreeMap::new();
     for id in store.runs()?.iter().rev().take(RUNS_BACK) {
+        if sought.is_empty() {
+            break;
+        }
         // A record that cannot be read explains nothing, which is no reason not to plan.
         let Ok(run) = store.run(id) else { continue };
         for step in run.steps {
             let ended_well = matches!(step.outcome, StepOutcome::Succeeded | StepOutcome::Cached);
-            if ended_well {
-                last.entry(step.name.clone()).or_insert(step);
+            if ended_well && sought.remove(&step.name) {
+                last.insert(step.name.clone(), step);
             }
-        }
-        if plan.steps.iter().all(|step| last.contains_key(&step.name)) {
-            break;
         }
     }
     Ok(last)

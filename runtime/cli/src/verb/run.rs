@@ -1,7 +1,5 @@
 //! `pinion run`.
 
-use std::time::Instant;
-
 use pinion_runtime::plan::Tools;
 use pinion_runtime::record::{
     Artifact, RECORD_VERSION, RunEnd, RunId, RunOutcome, RunStart, StepOutcome, StepRecord,
@@ -165,13 +163,12 @@ pub(crate) fn record(
         started: clock::now(),
     };
     let progress = Progress::new(&planned.plan.steps, quiet);
-    let began = Instant::now();
-    let elapsed = move || u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+    let elapsed = clock::elapsed();
     let options = Options {
         mode,
         threads,
         keep_going,
-        clock: &elapsed,
+        clock: &*elapsed,
         observer: &progress,
     };
     let tools = Tools {
@@ -266,6 +263,15 @@ pub(crate) fn failed_step(planned: &Planned, ended: &Ended) -> Failure {
                     limit.what, step.name
                 )
             });
+        }
+        StepError::OutOfTime(late) => {
+            message = format!("{message}: it has not ended in time");
+            facts.extend(late.facts());
+            hint = Some(format!(
+                "the step hangs, or the machine is too slow for it; to give it longer, set `limits = {{ time = {} }}` under `[steps.{}]`",
+                late.larger(),
+                step.name
+            ));
         }
         other => {
             message = format!("{message}: {other}");

@@ -2,9 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use pinion_runtime::error::amount;
 use pinion_runtime::record::{
     Artifact, LogLine, RunRecord, Size, StepFailure, StepRecord, columns_read,
 };
+use pinion_runtime::unit::Limits;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -32,7 +34,12 @@ struct StepView<'a> {
     columns_made: Columns,
     units: Units,
     fuel: u64,
+    peak_fuel: u64,
     memory_bytes: u64,
+    output_bytes: u64,
+    log_bytes: u64,
+    longest_ms: u64,
+    limits: Option<Limits>,
     bytes: Bytes,
     duration_ms: u64,
     log: &'a [LogLine],
@@ -73,12 +80,14 @@ pub(super) fn show(run: &RunRecord, step: &StepRecord, json: bool) -> Result<(),
         ("duration", duration(step)),
         ("units", units(step)),
         ("fuel", used(view.fuel.to_string())),
-        ("memory", used(ui::bytes(view.memory_bytes))),
         ("read", used(ui::bytes(view.bytes.read))),
         ("copied", used(ui::bytes(view.bytes.copied))),
         ("hashed", used(ui::bytes(view.bytes.hashed))),
         ("stored", used(ui::bytes(view.bytes.stored))),
     ]);
+    if !step.units.is_empty() {
+        section("used by one unit at most", most_used(step));
+    }
     section("params", params(&view.params));
     section("inputs", view.inputs.iter().map(InputView::row).collect());
     section(
@@ -127,6 +136,40 @@ pub(super) fn show_error(step: &StepRecord) {
     }
 }
 
+/// What the unit that used most used of each limit. A record of version 1 has no limits and knows less.
+fn most_used(step: &StepRecord) -> Vec<Vec<String>> {
+    let (usage, longest_ms) = (step.totals.usage, step.totals.longest_ms);
+    let memory = amount::size(usage.memory_bytes);
+    let Some(limits) = step.limits else {
+        return vec![vec!["memory".to_owned(), memory]];
+    };
+    let rows = [
+        (
+            "fuel",
+            amount::count(usage.peak_fuel),
+            amount::count(limits.fuel),
+        ),
+        ("memory", memory, amount::size(limits.memory_bytes)),
+        (
+            "output",
+            amount::size(usage.output_bytes),
+            amount::size(limits.output_bytes),
+        ),
+        (
+            "log",
+            amount::size(usage.log_bytes),
+            amount::size(limits.log_bytes),
+        ),
+        (
+            "time",
+            ui::duration(longest_ms),
+            amount::time(limits.time_ms),
+        ),
+    ];
+    rows.map(|(what, used, limit)| vec![what.to_owned(), format!("{used} of {limit}")])
+        .to_vec()
+}
+
 fn indented(text: &str) -> String {
     text.lines().map(|line| format!("  {line}\n")).collect()
 }
@@ -149,7 +192,12 @@ impl<'a> StepView<'a> {
             columns_made: columns_made(step),
             units: summary.units,
             fuel: summary.fuel,
+            peak_fuel: step.totals.usage.peak_fuel,
             memory_bytes: summary.memory_bytes,
+            output_bytes: step.totals.usage.output_bytes,
+            log_bytes: step.totals.usage.log_bytes,
+            longest_ms: step.totals.longest_ms,
+            limits: step.limits,
             bytes: summary.bytes,
             duration_ms: summary.duration_ms,
             log: &step.log,

@@ -1,0 +1,355 @@
+//! Values of a column as they lie: in arrays, or selected of others and not moved yet.
+//!
+//! A filter of a filter of a file is rows of rows of an array. Taking some of its rows moves only these,
+//! once, however deep the selections are: row numbers are composed first. So reading a part costs a part,
+//! and nothing has to be kept between two reads.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use arrow_array::{Array as _, ArrayRef, UInt64Array};
+use arrow_buffer::ArrowNativeType as _;
+use arrow_schema::DataType;
+
+use crate::arrow::format::children;
+use crate::arrow::rows::{self, BadRows, Rows};
+
+/// One piece of a column.
+#[derive(Clone, Debug)]
+pub enum Values {
+    /// They lie in an array, which may be a mapping.
+    Array(ArrayRef),
+    /// Rows of other pieces, laid end to end.
+    Selected {
+        /// At least one piece, all of one type.
+        of: Arc<[Values]>,
+        /// Which of their rows.
+        rows: Rows,
+    },
+}
+
+impl Values {
+    /// Number of values.
+    pub fn len(&self) -> u64 {
+        match self {
+            Self::Array(array) => array.len() as u64,
+            Self::Selected { rows, .. } => rows.len(),
+        }
+    }
+
+    /// Whether there are no values.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Some of the values, moved.
+    fn select(&self, inner: &Rows) -> Result<ArrayRef, BadRows> {
+        match self {
+            Self::Array(array) => rows::take(std::slice::from_ref(array), inner),
+            Self::Selected { of, rows } => take(of, &rows.select(inner)?),
+        }
+    }
+}
+
+/// Whether values of this type have a dictionary somewhere. Its values are in order of first use in the
+/// whole chunk, so some rows of one are not a chunk of their own.
+pub(crate) fn has_dictionary(data_type: &DataType) -> bool {
+    matches!(data_type, DataType::Dictionary(..))
+        || children(data_type)
+            .iter()
+            .any(|(_, data_type, ..)| has_dictionary(data_type))
+}
+
+/// Row numbers at which pieces of these lengths start, and at last their end.
+pub fn starts(lengths: impl Iterator<Item = u64>) -> Vec<u64> {
+    let mut starts = vec![0];
+    let mut end: u64 = 0;
+    for length in lengths {
+        end = end.saturating_add(length);
+        starts.push(end);
+    }
+    starts
+}
+
+/// The neighbouring pieces that `rows` lie in, and the same rows numbered from the first of these.
+///
+/// `starts` is as [`starts`] gives it. Without rows, or with nothing but nulls, the first piece is given,
+/// if there is one.
+///
+/// # Errors
+/// [`BadRows`] if there are not so many rows.
+pub fn narrow(starts: &[u64], rows: &Rows) -> Result<(Range<usize>, Rows), BadRows> {
+    let pieces = starts.len().saturating_sub(1);
+    rows.check(starts.last().copied().unwrap_or_default())?;
+    let Some((low, high)) = bounds(rows) else {
+        let rows = match rows {
+            Rows::Indices(_) => rows.clone(),
+            Rows::All(_) | Rows::Range { .. } => Rows::Range { start: 0, len: 0 },
+        };
+        return Ok((0..pieces.min(1), rows));
+    };
+    // Empty pieces start where others do: the last one that starts there has the row.
+    let piece = |row: u64| starts.partition_point(|start| *start <= row) - 1;
+    let (first, last) = (piece(low), piece(high));
+    let base = starts[first];
+    let moved = match rows {
+        rows if base == 0 && last + 1 == pieces => rows.clone(),
+        Rows::All(len) => Rows::Range {
+            start: 0,
+            len: *len,
+        },
+        Rows::Range { start, len } => Rows::Range {
+            start: start - base,
+            len: *len,
+        },
+        // Slots under nulls hold anything, so this may wrap there, and only there.
+        Rows::Indices(indices) => Rows::Indices(indices.unary(|row| row.wrapping_sub(base))),
+    };
+    Ok((first..last + 1, moved))
+}
+
+/// The lowest and the highest row number.
+fn bounds(rows: &Rows) -> Option<(u64, u64)> {
+    match rows {
+        Rows::All(0) | Rows::Range { len: 0, .. } => None,
+        Rows::All(len) => Some((0, len - 1)),
+        Rows::Range { start, len } => Some((*start, start + (len - 1))),
+        Rows::Indices(indices) => {
+            let fold = |bounds: Option<(u64, u64)>, row: u64| {
+                let (low, high) = bounds.unwrap_or((row, row));
+                Some((low.min(row), high.max(row)))
+            };
+            match indices.null_count() {
+                0 => indices.values().iter().copied().fold(None, fold),
+                _ => indices.iter().flatten().fold(None, fold),
+            }
+        }
+    }
+}
+
+/// Selects rows of a column that lies in pieces, as if these were laid end to end.
+///
+/// # Errors
+/// [`BadRows`] as [`rows::take`].
+pub fn take(pieces: &[Values], rows: &Rows) -> Result<ArrayRef, BadRows> {
+    if let [only] = pieces {
+        return only.select(rows);
+    }
+    let all: Option<Vec<ArrayRef>> = pieces
+        .iter()
+        .map(|piece| match piece {
+            Values::Array(array) => Some(Arc::clone(array)),
+            Values::Selected { .. } => None,
+        })
+        .collect();
+    if let Some(arrays) = all {
+        return rows::take(&arrays, rows);
+    }
+    let starts = starts(pieces.iter().map(Values::len));
+    rows.check(starts[pieces.len()])?;
+    match rows {
+        Rows::All(len) => take_range(pieces, &starts, 0, *len),
+        Rows::Range { start, len } => take_range(pieces, &starts, *start, *len),
+        Rows::Indices(indices) => take_indices(pieces, &starts, indices),
+    }
+}
+
+fn take_range(
+    pieces: &[Values],
+    starts: &[u64],
+    start: u64,
+    len: u64,
+) -> Result<ArrayRef, BadRows> {
+    let end = start + len;
+    let mut arrays = Vec::new();
+    for (piece, first) in pieces.iter().zip(starts) {
+        let (from, to) = (start.max(*first), end.min(first + piece.len()));
+        if from < to {
+            arrays.push(piece.select(&Rows::Range {
+                start: from - first,
+                len: to - from,
+            })?);
+        }
+    }
+    match pieces.first() {
+        Some(first) if arrays.is_empty() => first.select(&Rows::Range { start: 0, len: 0 }),
+        _ => rows::take(&arrays, &Rows::All(len)),
+    }
+}
+
+/// Moves the rows wanted of each piece together, then puts them in order.
+fn take_indices(
+    pieces: &[Values],
+    starts: &[u64],
+    indices: &UInt64Array,
+) -> Result<ArrayRef, BadRows> {
+    let mut wanted: Vec<Vec<u64>> = vec![Vec::new(); pieces.len()];
+    let mut at = 0;
+    let mut places = Vec::with_capacity(indices.len());
+    for index in indices {
+        let Some(row) = index else {
+            places.push(None);
+            continue;
+        };
+        if !(starts[at]..starts[at + 1]).contains(&row) {
+            at = starts.partition_point(|start| *start <= row) - 1;
+        }
+        places.push(Some((at, wanted[at].len() as u64)));
+        wanted[at].push(row - starts[at]);
+    }
+    let moved_starts = self::starts(wanted.iter().map(|rows| rows.len() as u64));
+    let arrays = pieces.iter().zip(wanted);
+    let arrays: Vec<ArrayRef> = arrays
+        .map(|(piece, rows)| match rows.is_empty() {
+            true => piece.select(&Rows::Range { start: 0, len: 0 }),
+            false => piece.select(&Rows::Indices(rows.into())),
+        })
+        .collect::<Result<_, _>>()?;
+    let row = |(piece, row): (usize, u64)| moved_starts[piece] + row;
+    let indices: UInt64Array = places.into_iter().map(|place| place.map(row)).collect();
+    rows::take(&arrays, &Rows::Indices(indices))
+}
+
+/// The rows of several lists, laid end to end, at `indices`; a null gives a null.
+///
+/// # Errors
+/// [`BadRows`] if there are not so many rows.
+pub fn take_rows(lists: &[&Rows], indices: &UInt64Array) -> Result<Rows, BadRows> {
+    let starts = starts(lists.iter().map(|rows| rows.len()));
+    Rows::Indices(indices.clone()).check(starts[lists.len()])?;
+    let mut at = 0;
+    let row = |index: u64| {
+        if !(starts[at]..starts[at + 1]).contains(&index) {
+            at = starts.partition_point(|start| *start <= index) - 1;
+        }
+        let index = index - starts[at];
+        match lists[at] {
+            Rows::All(_) => Some(index),
+            Rows::Range { start, .. } => Some(start + index),
+            Rows::Indices(rows) => {
+                let index = index.as_usize();
+                rows.is_valid(index).then(|| rows.value(index))
+            }
+        }
+    };
+    let mut row = row;
+    Ok(Rows::Indices(
+        indices
+            .iter()
+            .map(|index| index.and_then(&mut row))
+            .collect(),
+    ))
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::arrow::chunk::{canonical, digest};
+    use crate::arrow::samples::{Random, build, random_field, random_values};
+
+    fn random_rows(count: u64, random: &mut Random) -> Rows {
+        match random.below(3) {
+            _ if count == 0 => Rows::All(0),
+            0 => Rows::All(count),
+            1 => {
+                let start = random.below(count as usize) as u64;
+                let len = random.below((count - start) as usize + 1) as u64;
+                Rows::Range { start, len }
+            }
+            _ => {
+                let len = random.below(30);
+                let index = |random: &mut Random| {
+                    (random.below(8) > 0).then(|| random.below(count as usize) as u64)
+                };
+                Rows::Indices((0..len).map(|_| index(random)).collect())
+            }
+        }
+    }
+
+    /// Pieces of a column, some of them selections, and the same pieces moved.
+    fn random_pieces(
+        depth: usize,
+        field: &arrow_schema::Field,
+        random: &mut Random,
+    ) -> (Vec<Values>, Vec<ArrayRef>) {
+        (0..=random.below(3))
+            .map(|_| {
+                if depth == 0 || random.coin() {
+                    let count = random.below(10);
+                    let given = random_values(field, count, random);
+                    let array = canonical(field, &[build(field, &given, random)]).unwrap();
+                    return (Values::Array(Arc::clone(&array)), array);
+                }
+                let (of, moved) = random_pieces(depth - 1, field, random);
+                let rows = random_rows(of.iter().map(Values::len).sum(), random);
+                let array = rows::take(&moved, &rows).unwrap();
+                (
+                    Values::Selected {
+                        of: of.into(),
+                        rows,
+                    },
+                    array,
+                )
+            })
+            .unzip()
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2000))]
+
+        #[test]
+        fn what_is_selected_late_is_what_is_selected_at_once(seed: u64) {
+            let mut random = Random(seed);
+            let field = random_field("x", 2, &mut random).with_nullable(true);
+            let (pieces, moved) = random_pieces(3, &field, &mut random);
+            let starts = starts(pieces.iter().map(Values::len));
+            let rows = random_rows(starts[pieces.len()], &mut random);
+
+            let expected = rows::take(&moved, &rows).unwrap();
+            let same = |found: ArrayRef| {
+                let canonical = |array| digest(&canonical(&field, &[array]).unwrap()).unwrap();
+                canonical(found) == canonical(Arc::clone(&expected))
+            };
+            prop_assert!(same(take(&pieces, &rows).unwrap()));
+            let (span, narrowed) = narrow(&starts, &rows).unwrap();
+            prop_assert!(same(take(&pieces[span], &narrowed).unwrap()));
+        }
+
+        #[test]
+        fn rows_of_several_lists(seed: u64) {
+            let mut random = Random(seed);
+            let lists: Vec<Rows> = (0..=random.below(4))
+                .map(|_| {
+                    let count = random.below(20) as u64;
+                    random_rows(count, &mut random)
+                })
+                .collect();
+            let all = Rows::concat(&lists);
+            let Rows::Indices(indices) = Rows::Indices(
+                random_rows(all.len(), &mut random).iter().collect()
+            ) else { unreachable!() };
+            let lists: Vec<&Rows> = lists.iter().collect();
+            let found: Vec<_> = take_rows(&lists, &indices).unwrap().iter().collect();
+            let expected = Rows::Indices(all.iter().collect()).select(&Rows::Indices(indices)).unwrap();
+            prop_assert_eq!(found, expected.iter().collect::<Vec<_>>());
+        }
+    }
+
+    #[test]
+    fn rows_beyond_the_end_are_refused() {
+        let piece = Values::Array(Arc::new(UInt64Array::from(vec![1, 2])));
+        let pieces = [piece.clone(), piece];
+        assert!(take(&pieces, &Rows::All(5)).is_err());
+        assert!(narrow(&[0, 2, 4], &Rows::Range { start: 3, len: 2 }).is_err());
+        assert!(take_rows(&[&Rows::All(2)], &vec![2].into()).is_err());
+        assert!(
+            take_rows(&[], &UInt64Array::from(vec![None::<u64>]))
+                .unwrap()
+                .len()
+                == 1
+        );
+    }
+}

@@ -1,0 +1,392 @@
+//! From a recipe to tables: its passed columns are bound to the inputs of today.
+//!
+//! A passed column whose rows lie in one partition of the input stays a selection of that: a filter moves
+//! nothing that nobody reads. One whose rows come from several, as after a sort or a join of large tables,
+//! is moved here and stored, since reading it later would touch every file of the input for every part of
+//! it. Either way its digest is needed at once, and both are remembered.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arrow_array::ArrayRef;
+use arrow_schema::{Field, FieldRef};
+use serde::{Deserialize, Serialize};
+
+use super::obtain::Output;
+use crate::arrow::chunk;
+use crate::arrow::rows::Rows;
+use crate::arrow::values::{self, Values};
+use crate::digest::{Digest, StructuredHasher};
+use crate::expression::{self, Source};
+use crate::plan::Tools;
+use crate::record::BytesMoved;
+use crate::store::StoreError;
+use crate::table::{Chunk, Partition, Place, Selection, Table};
+use crate::unit::{OutputRecipe, PartitionRecipe, Recipe, ShapeContent, Unit};
+
+/// Why a recipe does not fit today's inputs.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Unfit {
+    #[error("{0}")]
+    Shape(String),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Expression(#[from] crate::expression::BadExpression),
+    #[error(transparent)]
+    Array(#[from] crate::arrow::node::BadArray),
+    #[error(transparent)]
+    Chunk(#[from] chunk::BadChunk),
+    #[error(transparent)]
+    Rows(#[from] crate::arrow::rows::BadRows),
+}
+
+/// Makes a recipe's outputs of the inputs of today.
+pub(super) fn bind(
+    unit: &Unit,
+    recipe: &Recipe,
+    key: &Digest,
+    tools: Tools<'_>,
+    bytes: &mut BytesMoved,
+) -> Result<Vec<Output>, Unfit> {
+    if recipe.outputs.len() != unit.outputs.len() && !recipe.outputs.is_empty() {
+        return Err(Unfit::Shape("the recipe has other ports".to_owned()));
+    }
+    let mut binder = Binder::open(unit, recipe, key, tools);
+    let outputs = unit
+        .outputs
+        .iter()
+        .zip(&recipe.outputs)
+        .map(|(shape, output)| match (&shape.content, output) {
+            (ShapeContent::Table(fields), OutputRecipe::Table(partitions)) => {
+                let partitions = partitions
+                    .iter()
+                    .map(|partition| binder.partition(fields, partition).map(Arc::new));
+                Ok(Output::Table(partitions.collect::<Result<_, _>>()?))
+            }
+            (ShapeContent::Blob(_), OutputRecipe::Blob(blob)) => Ok(Output::Blob(blob.clone())),
+            _ => Err(Unfit::Shape(
+                "the recipe has another kind of output".to_owned(),
+            )),
+        })
+        .collect::<Result<Vec<_>, Unfit>>()?;
+    binder.close(bytes);
+    Ok(outputs)
+}
+
+/// What became of a passed column under a selection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Bound {
+    /// The values of the column and the rows selected, as one digest.
+    of: Digest,
+    /// Of the selected values.
+    digest: Digest,
+    /// Where they were stored, if they were moved.
+    stored: Option<(Digest, u32)>,
+}
+
+/// Binds the passed columns of one unit.
+struct Binder<'a> {
+    unit: &'a Unit,
+    tools: Tools<'a>,
+    key: Digest,
+    /// What the units of this key have found out before, by [`Bound::of`].
+    remembered: BTreeMap<Digest, Bound>,
+    used: BTreeMap<Digest, Bound>,
+    columns: BTreeMap<(String, usize), Column>,
+    bytes: BytesMoved,
+}
+
+/// A column of an input.
+struct Column {
+    digest: Digest,
+    field: FieldRef,
+    /// Values of each partition, once they were looked at.
+    pieces: Vec<Option<Values>>,
+    /// Row numbers at which partitions start, and their end.
+    starts: Arc<[u64]>,
+}
+
+/// Columns of one output partition that are moved, up to so many bytes before they are written.
+#[derive(Default)]
+struct Moved {
+    /// With their positions in the partition.
+    columns: Vec<(usize, Bound, Field, ArrayRef)>,
+    bytes: usize,
+}
+
+/// Bytes of moved columns that are held at once.
+const MOVED_BYTES: usize = 32 << 20;
+
+impl<'a> Binder<'a> {
+    fn open(unit: &'a Unit, recipe: &Recipe, key: &Digest, tools: Tools<'a>) -> Self {
+        let selects = recipe.outputs.iter().any(|output| match output {
+            OutputRecipe::Table(partitions) => partitions.iter().any(|partition| {
+                let mut selections = partition.selections.iter();
+                selections.any(|rows| *rows != Selection::All)
+            }),
+            OutputRecipe::Blob(_) => false,
+        });
+        let remembered = match selects {
+            true => tools.store.memo("binding", key).ok().flatten(),
+            false => None,
+        };
+        let remembered: Option<Vec<Bound>> =
+            remembered.and_then(|bytes| serde_json::from_slice(&bytes).ok());
+        let remembered = remembered.unwrap_or_default().into_iter();
+        Self {
+            unit,
+            tools,
+            key: *key,
+            remembered: remembered.map(|bound| (bound.of, bound)).collect(),
+            used: BTreeMap::new(),
+            columns: BTreeMap::new(),
+            bytes: BytesMoved::default(),
+        }
+    }
+
+    fn close(self, bytes: &mut BytesMoved) {
+        *bytes = bytes.and(self.bytes);
+        if self.used == self.remembered {
+            return;
+        }
+        let used: Vec<&Bound> = self.used.values().collect();
+        if let Ok(memo) = serde_json::to_vec(&used) {
+            // A memo that cannot be kept costs time at the next run and nothing else.
+            drop(self.tools.store.put_memo("binding", &self.key, &memo));
+        }
+    }
+
+    fn partition(
+        &mut self,
+        fields: &[FieldRef],
+        recipe: &PartitionRecipe,
+    ) -> Result<Partition, Unfit> {
+        let Some(expression) = &recipe.expression else {
+            let columns = fields.iter().map(|field| {
+                let digest = chunk::digest(&arrow_array::new_empty_array(field.data_type()))?;
+                Ok(Chunk {
+                    digest,
+                    place: Place::Empty,
+                })
+            });
+            return Ok(Partition {
+                rows: 0,
+                columns: columns.collect::<Result<_, Unfit>>()?,
+            });
+        };
+        let bound = expression.columns(&|port| self.unit.fields(port))?;
+        let fits = |field: &FieldRef, column: &expression::Column| {
+            field.name() == column.field.name() && field.data_type() == column.field.data_type()
+        };
+        if bound.len() != fields.len()
+            || !fields
+                .iter()
+                .zip(&bound)
+                .all(|(field, column)| fits(field, column))
+        {
+            return Err(Unfit::Shape(
+                "the recipe gives other columns than those checked".to_owned(),
+            ));
+        }
+        let mut columns = Vec::with_capacity(fields.len());
+        let mut moved = Moved::default();
+        for (at, (field, column)) in fields.iter().zip(&bound).enumerate() {
+            columns.push(match &column.source {
+                Source::Made(number) => {
+                    let made = recipe.made.get(*number).and_then(Option::as_ref);
+                    let made = made
+                        .ok_or_else(|| Unfit::Shape("the recipe lacks a made column".to_owned()))?;
+                    let place = match made.file {
+                        Some(file) => Place::Stored {
+                            file,
+                            column: made.column,
+                        },
+                        None => Place::Empty,
+                    };
+                    Chunk {
+                        digest: made.digest,
+                        place,
+                    }
+                }
+                Source::Passed { input, port, name } => {
+                    let rows = recipe.selections.get(*input);
+                    let rows = rows
+                        .ok_or_else(|| Unfit::Shape("the recipe lacks a selection".to_owned()))?;
+                    self.passed(at, field, port, name, rows, &mut moved)?
+                }
+            });
+            if moved.bytes >= MOVED_BYTES {
+                self.store(std::mem::take(&mut moved), &mut columns)?;
+            }
+        }
+        self.store(moved, &mut columns)?;
+        Ok(Partition {
+            rows: recipe.rows,
+            columns,
+        })
+    }
+
+    /// A passed column. One that has to be moved is put into `moved`, and its place is not right yet.
+    fn passed(
+        &mut self,
+        at: usize,
+        field: &FieldRef,
+        port: &str,
+        name: &str,
+        rows: &Selection,
+        moved: &mut Moved,
+    ) -> Result<Chunk, Unfit> {
+        let unit = self.unit;
+        let table = unit
+            .table(port)
+            .ok_or_else(|| Unfit::Shape(format!("there is no table at port `{port}`")))?;
+        let position = table
+            .position(name)
+            .ok_or_else(|| Unfit::Shape(format!("there is no column `{name}`")))?;
+        if let Some(partition) = whole_partition(table, rows) {
+            return Ok(partition.columns[position].clone());
+        }
+        let column = self.column(port, table, position);
+        let of = selected_digest(&column.digest, rows);
+        let lazy = match table.partitions.as_slice() {
+            [only] => Some(Place::Selected {
+                of: Arc::new(vec![only.columns[position].clone()]),
+                rows: rows.clone(),
+            }),
+            _ => None,
+        };
+        if let Some(bound) = self.remembered.get(&of).copied() {
+            let place = match (bound.stored, lazy.clone()) {
+                (_, Some(lazy)) => Some(lazy),
+                (Some((file, column)), None) if self.tools.store.has_chunks(&file) => {
+                    Some(Place::Stored { file, column })
+                }
+                _ => None,
+            };
+            if let Some(place) = place {
+                self.used.insert(of, bound);
+                let digest = bound.digest;
+                return Ok(Chunk { digest, place });
+            }
+        }
+        let values = self.selected(port, position, table, rows)?;
+        let values = chunk::canonical(field, &[values])?;
+        self.bytes.hashed += values.get_array_memory_size() as u64;
+        let digest = chunk::digest(&*values)?;
+        let bound = Bound {
+            of,
+            digest,
+            stored: None,
+        };
+        let place = match lazy {
+            Some(place) => {
+                self.used.insert(of, bound);
+                place
+            }
+            None => {
+                moved.bytes += values.get_array_memory_size();
+                let field = field.as_ref().clone();
+                moved.columns.push((at, bound, field, values));
+                Place::Empty
+            }
+        };
+        Ok(Chunk { digest, place })
+    }
+
+    /// What is known of a column of an input.
+    fn column(&mut self, port: &str, table: &Table, position: usize) -> &mut Column {
+        let open = || Column {
+            digest: table.column_digest(position),
+            field: Arc::clone(&table.fields[position]),
+            pieces: vec![None; table.partitions.len()],
+            starts: values::starts(table.partitions.iter().map(|partition| partition.rows)).into(),
+        };
+        self.columns
+            .entry((port.to_owned(), position))
+            .or_insert_with(open)
+    }
+
+    /// Rows of a column of an input, moved.
+    fn selected(
+        &mut self,
+        port: &str,
+        position: usize,
+        table: &Table,
+        rows: &Selection,
+    ) -> Result<ArrayRef, Unfit> {
+        let store = self.tools.store;
+        let rows: Rows = store.load_selection(rows, table.rows())?;
+        let column = self.column(port, table, position);
+        let (span, rows) = values::narrow(&column.starts, &rows)?;
+        let mut pieces = Vec::with_capacity(span.len());
+        for at in span {
+            pieces.push(match &column.pieces[at] {
+                Some(piece) => piece.clone(),
+                None => {
+                    let chunk = &table.partitions[at].columns[position];
+                    let piece = store.values(&column.field, chunk)?;
+                    column.pieces[at] = Some(piece.clone());
+                    piece
+                }
+            });
+        }
+        if pieces.is_empty() {
+            let none = arrow_array::new_empty_array(column.field.data_type());
+            pieces.push(Values::Array(none));
+        }
+        Ok(values::take(&pieces, &rows)?)
+    }
+
+    /// Stores columns that were moved, and says in `columns` where they are.
+    fn store(&mut self, moved: Moved, columns: &mut [Chunk]) -> Result<(), Unfit> {
+        if moved.columns.is_empty() {
+            return Ok(());
+        }
+        let (mut fields, mut arrays, mut bounds) = (Vec::new(), Vec::new(), Vec::new());
+        for (at, bound, field, array) in moved.columns {
+            fields.push(field);
+            arrays.push(array);
+            bounds.push((at, bound));
+        }
+        let stored = self.tools.store.put_chunks(&fields, &arrays)?;
+        self.bytes.stored += stored.bytes_stored;
+        for (column, (at, bound)) in (0..).zip(bounds) {
+            let file = stored.file;
+            columns[at].place = Place::Stored { file, column };
+            let stored = Some((file, column));
+            self.used.insert(bound.of, Bound { stored, ..bound });
+        }
+        Ok(())
+    }
+}
+
+/// What selected values follow from.
+fn selected_digest(column: &Digest, rows: &Selection) -> Digest {
+    let mut hasher = StructuredHasher::new("pinion selected v1");
+    hasher.digest(column);
+    match rows {
+        Selection::All => hasher.text("all"),
+        Selection::Range { start, len } => hasher.text("range").u64(*start).u64(*len),
+        Selection::Indices { file, len } => hasher.text("indices").digest(file).u64(*len),
+    };
+    hasher.finish()
+}
+
+/// The partition of `table` that `rows` are exactly, if they are one.
+fn whole_partition<'a>(table: &'a Table, rows: &Selection) -> Option<&'a Partition> {
+    let (start, len) = match rows {
+        Selection::All => (0, table.rows()),
+        Selection::Range { start, len } => (*start, *len),
+        Selection::Indices { .. } => return None,
+    };
+    let mut first = 0;
+    for partition in &table.partitions {
+        if first == start && partition.rows == len && len > 0 {
+            return Some(partition);
+        }
+        first += partition.rows;
+    }
+    None
+}

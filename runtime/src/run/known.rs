@@ -1,0 +1,150 @@
+//! Whole steps that are known.
+//!
+//! A step that has the same component, params, inputs and layout as once before does what it did then, in
+//! all its units. So what it did is kept under one key, and a run in which nothing changed reads one file
+//! for each step, instead of a few for each unit, and no manifest at all.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+use super::drive::{Finished, Value};
+use super::obtain::within_limits;
+use crate::digest::{Digest, StructuredHasher};
+use crate::plan::{Origin, Plan, PlannedStep};
+use crate::record::{Artifact, BytesMoved, Totals, UnitOutcome, UnitRecord};
+use crate::source::media_type;
+use crate::store::Store;
+use crate::table::schema_digest;
+use crate::unit::{KEY_VERSION, SEMANTICS, ShapeContent};
+
+/// What a step did.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Known {
+    outputs: Vec<Artifact>,
+    units: Vec<UnitRecord>,
+    totals: Totals,
+    /// Chunk files that the outputs lie in.
+    files: Vec<Digest>,
+}
+
+/// Everything that decides what a step does. None if its inputs are not there yet.
+pub(super) fn key(plan: &Plan, step: &PlannedStep, made: &[Option<Vec<Value>>]) -> Option<Digest> {
+    let mut hasher = StructuredHasher::new("pinion step v1");
+    hasher
+        .u64(KEY_VERSION)
+        .text(SEMANTICS)
+        .component(&step.digest())
+        .text(&step.params)
+        .u64(plan.seed)
+        .u64(u64::from(plan.layout.batch_rows))
+        .u64(u64::from(plan.layout.partition_batches));
+    hasher.list(step.inputs.len());
+    for input in &step.inputs {
+        hasher.text(&input.port).option_tag(input.main);
+        match &input.from {
+            Origin::Source(name) => {
+                let files = plan.sources.get(name)?;
+                hasher.text("files").list(files.len());
+                for file in files {
+                    hasher
+                        .digest(&file.digest)
+                        .u64(file.size_bytes)
+                        .text(media_type(&file.path));
+                }
+            }
+            Origin::Step { step, output } => match made.get(*step)?.as_ref()?.get(*output)? {
+                Value::Table(table) => {
+                    hasher.text("table").digest(&table.summary.digest);
+                }
+                Value::Blob(blob) => {
+                    hasher
+                        .text("blob")
+                        .digest(&blob.digest)
+                        .u64(blob.len)
+                        .text(&blob.media_type);
+                }
+            },
+        }
+    }
+    hasher.list(step.outputs.len());
+    for shape in &step.outputs {
+        hasher.text(&shape.port);
+        match &shape.content {
+            ShapeContent::Table(fields) => hasher.text("table").digest(&schema_digest(fields)),
+            ShapeContent::Blob(media_type) => hasher.text("blob").text(media_type),
+        };
+    }
+    Some(hasher.finish())
+}
+
+/// What a step of this key did, if that is known and everything it made is still there.
+///
+/// `present` are chunk files that were seen before; what is seen here is added.
+pub(super) fn find(
+    key: &Digest,
+    step: &PlannedStep,
+    store: &Store,
+    present: &mut BTreeSet<Digest>,
+) -> Option<Finished> {
+    let memo = store.memo("step", key).ok()??;
+    let mut known: Known = serde_json::from_slice(&memo).ok()?;
+    if known.outputs.len() != step.outputs.len() {
+        return None;
+    }
+    for file in &known.files {
+        if !present.contains(file) {
+            if !store.has_chunks(file) {
+                return None;
+            }
+            present.insert(*file);
+        }
+    }
+    let is_there = |artifact: &Artifact| match artifact {
+        Artifact::Table(table) => store.has_table(&table.digest),
+        Artifact::Blob(blob) => store.has_blob(&blob.digest),
+    };
+    // Over a limit of today, the unit that is over it is to be named: the long way finds it.
+    let fits = |unit: &UnitRecord| within_limits(step.limits, unit.usage).is_ok();
+    if !known.outputs.iter().all(is_there) || !known.units.iter().all(fits) {
+        return None;
+    }
+    for unit in &mut known.units {
+        unit.outcome = UnitOutcome::Cached;
+        unit.duration_ms = 0;
+        unit.bytes = BytesMoved::default();
+    }
+    Some(Finished {
+        outputs: known.outputs.into_iter().map(Value::from).collect(),
+        units: known.units,
+        totals: Totals {
+            cached: known.totals.units,
+            bytes: BytesMoved::default(),
+            ..known.totals
+        },
+        log: Vec::new(),
+    })
+}
+
+/// Remembers what a step of this key did.
+pub(super) fn keep(key: &Digest, finished: &Finished, store: &Store) {
+    let mut files = BTreeSet::new();
+    for output in &finished.outputs {
+        if let Value::Table(table) = output
+            && let Some(table) = &table.table
+        {
+            files.extend(table.files());
+        }
+    }
+    let known = Known {
+        outputs: finished.outputs.iter().map(Artifact::from).collect(),
+        units: finished.units.clone(),
+        totals: finished.totals,
+        files: files.into_iter().collect(),
+    };
+    if let Ok(memo) = serde_json::to_vec(&known) {
+        // A memo that cannot be kept costs time at the next run and nothing else.
+        drop(store.put_memo("step", key, &memo));
+    }
+}
