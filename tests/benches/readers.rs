@@ -123,7 +123,7 @@ impl Reading {
             fuel: u64::MAX / 2,
             memory_bytes: 1 << 30,
             output_bytes: 1 << 30,
-            log_bytes: 4096,
+            ..step.limits
         };
         let mut memory = Memory::default();
         let blob = memory.blob("application/octet-stream", file);

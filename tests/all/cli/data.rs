@@ -165,22 +165,55 @@ fn truncated_arrow() {
     let folder = workspace().join("plugins/read-arrow/tests/data");
     let rows = fs::read(folder.join("rows.arrow")).unwrap();
     project.write("data/trips.arrow", &rows[..rows.len() - 100]);
-    assert_snapshot!(refused(&project, &["run"]), @"");
+    assert_snapshot!(refused(&project, &["run"]), @"
+    exit 2
+    --- stderr
+    error: step `trips` cannot read its source
+      in data/trips.arrow
+      in pinion.toml, line 10
+    caused by: the Arrow file was cut short: it does not end with `ARROW1`
+    ");
 
     // With the footer of the whole file, but not its record batch.
     let cut = [&rows[..100], &rows[rows.len() / 2..]].concat();
     project.write("data/trips.arrow", &cut);
-    assert_snapshot!(refused(&project, &["run"]), @"");
+    assert_snapshot!(refused(&project, &["run"]), @"
+    exit 2
+    --- stderr
+    error: step `trips` cannot read its source
+      in data/trips.arrow
+      in pinion.toml, line 10
+    caused by: the footer of the Arrow file is damaged: it tells of messages that are not in the file
+    ");
 
     // With all of its metadata, but not what it stands for.
     let mut zeroed = rows.clone();
     zeroed[6000..16_000].fill(0x81);
     project.write("data/trips.arrow", &zeroed);
-    assert_snapshot!(refused(&project, &["run"]), @"");
+    assert_snapshot!(refused(&project, &["run"]), @"
+    exit 1
+    --- stderr
+      locked std:read-arrow@0.1.0 sha256:[DIGEST]
+      locked source trips, 1 file
+      trips  std:read-arrow@0.1                          failed
+    run [RUN] failed: 1 steps, 0 cached,[TIME]
+    error: step `trips` failed: column `word` cannot be read from record batch 0: offsets run backwards
+      column       word
+      record batch 0
+      partition    1
+      in           pinion.toml, line 10, component std:read-arrow@0.1
+    ");
 
     let union = fs::read(folder.join("refused-union.arrow")).unwrap();
     project.write("data/trips.arrow", &union);
-    assert_snapshot!(refused(&project, &["run"]), @"");
+    assert_snapshot!(refused(&project, &["run"]), @"
+    exit 2
+    --- stderr
+    error: step `trips` cannot read its source
+      in data/trips.arrow
+      in pinion.toml, line 10
+    caused by: column `column` has type union, which is not supported
+    ");
 }
 
 #[test]
@@ -190,7 +223,14 @@ fn text_read_as_arrow() {
         "pinion.toml",
         READS.replace("read-csv", "read-arrow").as_bytes(),
     );
-    assert_snapshot!(refused(&project, &["run"]), @"");
+    assert_snapshot!(refused(&project, &["run"]), @"
+    exit 2
+    --- stderr
+    error: step `trips` cannot read its source
+      in data/trips.csv
+      in pinion.toml, line 10
+    caused by: the source is not an Arrow IPC file
+    ");
 }
 
 #[test]
