@@ -170,8 +170,10 @@ fn limits_hold_to_the_last_unit() {
 #[test]
 fn what_hangs_runs_out_of_time_whatever_fuel_it_has() {
     use std::sync::atomic::AtomicU64;
-    let given = Memory::default().table(&[]);
-    let data = Arc::new(Memory::default());
+    let mut data = Memory::default();
+    let column: ArrayRef = Arc::new(Int64Array::from(vec![1, 2, 3]));
+    let given = data.table(&[RecordBatch::try_from_iter([("x", column)]).unwrap()]);
+    let data = Arc::new(data);
     for mode in ["loop", "ask"] {
         let mut step = step("misbehave", mode);
         step.limits = Limits {
