@@ -26,6 +26,8 @@ TABLES = [sys.executable, str(Path(__file__).with_name("tables.py"))]
 NOTHING = [sys.executable, "-S", "-c", "pass"]
 MIB = 1 << 20
 WIDE_ROW_BYTES = 128
+# Up to here a pipeline is to stay below 128 MiB, with smaller partitions than usual; beyond it below 512 MiB.
+SMALL_BYTES = 300_000_000
 
 # Rounds of what takes seconds, and of what takes milliseconds.
 FEW, MANY = 3, 31
@@ -306,6 +308,8 @@ def large_tables(options, scratch):
 def memory(options, scratch):
     """The most anonymous memory at a time of a pipeline on more rows than fit into its limits."""
     text = header(rows=f"data/*.{options.source}") + step("rows", f"read-{options.source}", "sources.rows")
+    if options.memory_bytes <= SMALL_BYTES:
+        text = text.replace("\nname", "\npartition_batches = 2\nname", 1)
     text += step("add-1", "derive-columns", "rows", 'columns = { d1 = "c0 * 2.5 + c1" }')
     text += step("add-2", "derive-columns", "add-1", 'columns = { d2 = "d1 * 0.5 - c2" }')
     # Every bit of a random float, so that the key is unique, and a million groups.
@@ -337,7 +341,7 @@ def memory(options, scratch):
         runs[part] = run
         shutil.rmtree(project.directory)
     whole, quarter = runs[1], runs[4]
-    ratio, goal = whole.anonymous / quarter.anonymous, 128 if options.memory_bytes <= 300_000_000 else 512
+    ratio, goal = whole.anonymous / quarter.anonymous, 128 if options.memory_bytes <= SMALL_BYTES else 512
 
     def most(run):
         return f"{seconds(run.wall)}, {run.anonymous // MIB} MiB"

@@ -23,7 +23,8 @@ use args::{Cli, Verb};
 use failure::Failure;
 
 /// Keeps the pages of what is freed: every unit needs buffers for columns, of the sizes that the one before
-/// it needed, and most of what fresh ones cost is faulting them in.
+/// it needed, and most of what fresh ones cost is faulting them in. What nobody needs for ten milliseconds
+/// goes back to the system, and huge pages, of which only a part would be used, are off.
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
 

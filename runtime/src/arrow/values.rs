@@ -7,7 +7,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use arrow_array::{Array as _, ArrayRef, UInt64Array};
+use arrow_array::{Array, ArrayRef, UInt64Array};
 use arrow_buffer::ArrowNativeType as _;
 use arrow_schema::DataType;
 
@@ -58,6 +58,13 @@ pub(crate) fn has_dictionary(data_type: &DataType) -> bool {
         || children(data_type)
             .iter()
             .any(|(_, data_type, ..)| has_dictionary(data_type))
+}
+
+/// Bytes of an array's own values: of a slice or a mapping, only what belongs to it.
+pub(crate) fn byte_size(array: &dyn Array) -> u64 {
+    let data = array.to_data();
+    data.get_slice_memory_size()
+        .unwrap_or_else(|_| data.get_buffer_memory_size()) as u64
 }
 
 /// Row numbers at which pieces of these lengths start, and at last their end.

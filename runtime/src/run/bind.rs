@@ -113,11 +113,11 @@ struct Column {
 struct Moved {
     /// With their positions in the partition.
     columns: Vec<(usize, Bound, Field, ArrayRef)>,
-    bytes: usize,
+    bytes: u64,
 }
 
 /// Bytes of moved columns that are held at once.
-const MOVED_BYTES: usize = 32 << 20;
+const MOVED_BYTES: u64 = 32 << 20;
 
 impl<'a> Binder<'a> {
     fn open(unit: &'a Unit, recipe: &Recipe, key: &Digest, tools: Tools<'a>) -> Self {
@@ -271,10 +271,10 @@ impl<'a> Binder<'a> {
                 return Ok(Chunk { digest, place });
             }
         }
-        let values = self.selected(port, position, table, rows)?;
-        let values = chunk::canonical(field, &[values])?;
-        self.bytes.hashed += values.get_array_memory_size() as u64;
-        let digest = chunk::digest(&*values)?;
+        let taken = self.selected(port, position, table, rows)?;
+        let taken = chunk::canonical(field, &[taken])?;
+        self.bytes.hashed += values::byte_size(&taken);
+        let digest = chunk::digest(&*taken)?;
         let bound = Bound {
             of,
             digest,
@@ -286,9 +286,9 @@ impl<'a> Binder<'a> {
                 place
             }
             None => {
-                moved.bytes += values.get_array_memory_size();
+                moved.bytes += values::byte_size(&taken);
                 let field = field.as_ref().clone();
-                moved.columns.push((at, bound, field, values));
+                moved.columns.push((at, bound, field, taken));
                 Place::Empty
             }
         };

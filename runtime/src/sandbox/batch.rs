@@ -292,11 +292,7 @@ impl Batch {
 
     /// Bytes of the values and row numbers.
     pub(super) fn content_bytes(&self) -> u64 {
-        let made = self.made.iter().map(|array| {
-            let data = array.to_data();
-            data.get_slice_memory_size()
-                .unwrap_or_else(|_| data.get_buffer_memory_size()) as u64
-        });
+        let made = self.made.iter().map(|array| values::byte_size(array));
         let inputs = self.inputs.iter().map(|rows| match &**rows {
             Rows::Indices(indices) => 8 * indices.len() as u64,
             _ => 0,

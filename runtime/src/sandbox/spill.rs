@@ -14,7 +14,7 @@ use super::{Data, DataError};
 use crate::arrow::node::{Node, decode_bounded, encode};
 
 /// Bytes of arrays that one unit keeps in memory before they are spilled.
-const MEMORY_BYTES: u64 = 16 << 20;
+const MEMORY_BYTES: u64 = 8 << 20;
 
 /// A value whose large parts are arrays.
 pub(super) trait Spillable: Send {

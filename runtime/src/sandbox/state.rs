@@ -259,7 +259,7 @@ impl Session {
                     let piece = self.data.column(field, chunk);
                     let piece = piece.map_err(|error| wasmtime::Error::new(Unavailable(error)))?;
                     if let Values::Array(array) = &piece {
-                        self.read_bytes += array.get_array_memory_size() as u64;
+                        self.read_bytes += values::byte_size(array);
                     }
                     loaded[position] = Some(piece.clone());
                     piece
@@ -275,7 +275,7 @@ impl Session {
             .any(|piece| matches!(piece, Values::Selected { .. }));
         let taken = values::take(&pieces, &rows).map_err(wrong)?;
         if selected {
-            self.read_bytes += taken.get_array_memory_size() as u64;
+            self.read_bytes += values::byte_size(&taken);
         }
         // What lies under nulls must not tell how the values came to be where they are.
         if (selected || matches!(rows, Rows::Indices(_))) && !has_dictionary(field.data_type()) {
@@ -342,9 +342,7 @@ impl Session {
         }
         let partition = outcome::partition(self, &unit, fields, batches)?;
         let arrays = partition.arrays();
-        let bytes = arrays
-            .iter()
-            .map(|array| array.get_array_memory_size() as u64);
+        let bytes = arrays.iter().map(|array| values::byte_size(array));
         let kept = self.keeper.keep(partition, bytes.sum(), &*self.data);
         let kept = kept.map_err(|error| wasmtime::Error::new(Unkept(error)))?;
         self.rowset(port)?.ended.push(kept);

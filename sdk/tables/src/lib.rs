@@ -18,4 +18,4 @@ pub use sort::{Key, Sorter};
 
 /// Bytes of keys that a step holds before it lays some aside. Twice as much, and the blocks being
 /// written or merged, has to fit into an instance.
-pub const MEMORY_BYTES: usize = 16 << 20;
+pub const MEMORY_BYTES: usize = 8 << 20;
