@@ -29,6 +29,9 @@ WIDE_ROW_BYTES = 128
 # Up to here a pipeline is to stay below 128 MiB, with smaller partitions than usual; beyond it below 512 MiB.
 SMALL_BYTES = 300_000_000
 
+# Cases whose goal was missed.
+MISSED = []
+
 # Rounds of what takes seconds, and of what takes milliseconds.
 FEW, MANY = 3, 31
 
@@ -67,6 +70,8 @@ def fastest(runs):
 
 def row(case, pinion, baseline, ratio, goal, reached):
     """Prints a row of the table as soon as it is known."""
+    if not reached:
+        MISSED.append(case)
     print(f"| {case} | {pinion} | {baseline} | {ratio:.2f} | {goal} | {'yes' if reached else '**no**'} |", flush=True)
 
 
@@ -369,6 +374,7 @@ def main():
     parser.add_argument("--full", action="store_true", help="use the sizes of the goals: 1 GB, 10 million rows, 4 GB")
     parser.add_argument("--cases", default=",".join(CASES), help="which cases, in this order")
     parser.add_argument("--gigabytes", type=float, help="how large the table is that does not fit into memory")
+    parser.add_argument("--strict", action="store_true", help="fail if a goal is missed")
     options = parser.parse_args()
     options.pinion = str(Path(options.pinion).resolve())
     options.wide_bytes = 1_000_000_000 if options.full else 200_000_000
@@ -378,6 +384,8 @@ def main():
     for case in options.cases.split(","):
         with tempfile.TemporaryDirectory() as scratch:
             CASES[case](options, scratch)
+    if options.strict and MISSED:
+        sys.exit(f"missed: {', '.join(MISSED)}")
 
 
 if __name__ == "__main__":
