@@ -50,6 +50,9 @@ const MAX_RANGES: usize = 1 << 20;
 /// The main input: its position, its port and its batches.
 type Main = (usize, Arc<str>, Arc<[Rows]>);
 
+/// `row-map.apply`.
+type Apply = TypedFunc<(Resource<Batch>,), (Result<Vec<wire::OutputBatch>, wire::Error>,)>;
+
 /// An instance and how to call it.
 struct Guest<'a> {
     store: Store<State>,
@@ -479,8 +482,7 @@ impl Guest<'_> {
         let (open,): (Result<(), wire::Error>,) =
             self.call("pinion:step/row-map@0.1.0", "open", (params, side))?;
         open.map_err(refused)?;
-        let apply: TypedFunc<(Resource<Batch>,), (Result<Vec<wire::OutputBatch>, wire::Error>,)> =
-            self.function("pinion:step/row-map@0.1.0", "apply")?;
+        let apply: Apply = self.function("pinion:step/row-map@0.1.0", "apply")?;
         let mut made: Vec<Vec<Batch>> = unit.outputs.iter().map(|_| Vec::new()).collect();
         for rows in cuts.iter() {
             let state = self.store.data_mut();

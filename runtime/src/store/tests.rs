@@ -564,7 +564,7 @@ fn what_is_spilled_is_the_same_and_leaves_nothing_behind() {
     assert!(
         spilled
             .iter()
-            .all(|buffer| buffer.is_empty() || buffer.as_ptr() as usize % 64 == 0)
+            .all(|buffer| buffer.is_empty() || (buffer.as_ptr() as usize).is_multiple_of(64))
     );
     assert!(store.spill(&[]).unwrap().is_empty());
     drop(spilled);
