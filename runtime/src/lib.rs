@@ -37,6 +37,8 @@ pub mod record;
 
 pub mod store;
 
+pub mod lineage;
+
 pub mod source;
 
 pub mod plan;

@@ -114,8 +114,23 @@ pub struct InputRef {
     pub port: Option<String>,
     /// What is read.
     pub from: From,
+    /// Which columns of it the step is handed.
+    pub columns: Columns,
     /// Where the file says so.
     pub place: Place,
+}
+
+/// The columns of a table that a step is handed. What is not among them is withheld: for the step it does
+/// not exist.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Columns {
+    /// All there are.
+    #[default]
+    All,
+    /// These alone, which have to be there.
+    Only(Vec<String>, Place),
+    /// All but these, which have to be there.
+    Except(Vec<String>, Place),
 }
 
 /// What an input reads.

@@ -23,7 +23,9 @@ use crate::component::Component;
 use crate::digest::ComponentDigest;
 use crate::error::Place;
 use crate::lock::{LockedComponent, LockedFile, Lockfile};
-use crate::pipeline::{From, Layout, Pipeline, SourceName, StepDecl, StepName, canonical_json};
+use crate::pipeline::{
+    Columns, From, InputRef, Layout, Pipeline, SourceName, StepDecl, StepName, canonical_json,
+};
 use crate::record::SourceFile;
 use crate::sandbox::{Cancel, Data, Descriptor, Kind, Port, Program, Sandbox, StepError};
 use crate::source::media_type;
@@ -96,6 +98,8 @@ pub struct PlannedInput {
     pub main: bool,
     /// What it reads.
     pub from: Origin,
+    /// Columns of the table that the step is not handed, in the order of the table.
+    pub withheld: Vec<String>,
     /// Where the pipeline says so.
     pub place: Place,
 }
@@ -418,6 +422,7 @@ fn bind(
         let planned = PlannedInput {
             port: port.name.as_str().into(),
             main: port.main && !port.blob,
+            withheld: withheld(plan, &step, port, input, &from)?,
             from,
             place: input.place.clone(),
         };
@@ -437,6 +442,51 @@ fn bind(
         }
     }
     Ok(bound.into_values().collect())
+}
+
+/// The columns of what `from` makes that the pipeline keeps from the step, in the order of the table.
+fn withheld(
+    plan: &Plan,
+    step: &str,
+    port: &Port,
+    input: &InputRef,
+    from: &Origin,
+) -> Result<Vec<String>, PlanError> {
+    let (names, only, place) = match &input.columns {
+        Columns::All => return Ok(Vec::new()),
+        Columns::Only(names, place) => (names, true, place),
+        Columns::Except(names, place) => (names, false, place),
+    };
+    let fields = match from {
+        Origin::Step { step, output } => match &plan.steps[*step].outputs[*output].content {
+            ShapeContent::Table(fields) => Some(fields),
+            ShapeContent::Blob(_) => None,
+        },
+        Origin::Source(_) => None,
+    };
+    let fields = fields.ok_or_else(|| PlanError::NoColumns {
+        step: step.to_owned(),
+        port: port.name.clone(),
+        from: plan.origin_name(from),
+        place: place.clone(),
+    })?;
+    let known = || fields.iter().map(|field| field.name());
+    if let Some(missing) = names
+        .iter()
+        .find(|name| !known().any(|known| known == *name))
+    {
+        return Err(PlanError::UnknownColumn {
+            step: step.to_owned(),
+            column: missing.clone(),
+            from: plan.origin_name(from),
+            known: known().cloned().collect(),
+            place: place.clone(),
+        });
+    }
+    Ok(known()
+        .filter(|name| names.contains(name) != only)
+        .cloned()
+        .collect())
 }
 
 /// What belongs to an input port.
@@ -478,7 +528,7 @@ fn inputs_with(
     format!("inputs = {{ {} }}", inputs.join(", "))
 }
 
-fn origin(plan: &Plan, step: &str, input: &crate::pipeline::InputRef) -> Result<Origin, PlanError> {
+fn origin(plan: &Plan, step: &str, input: &InputRef) -> Result<Origin, PlanError> {
     match &input.from {
         From::Source(name) => Ok(Origin::Source(name.clone())),
         From::Step { name, port } => {
@@ -566,12 +616,22 @@ fn shape_of(plan: &Plan, input: &PlannedInput) -> Shape {
                     .to_owned(),
             )
         }
-        Origin::Step { step, output } => plan.steps[*step].outputs[*output].content.clone(),
+        Origin::Step { step, output } => match &plan.steps[*step].outputs[*output].content {
+            ShapeContent::Table(fields) => ShapeContent::Table(handed(fields, &input.withheld)),
+            blob @ ShapeContent::Blob(_) => blob.clone(),
+        },
     };
     Shape {
         port: Arc::clone(&input.port),
         content,
     }
+}
+
+/// The fields that are not withheld.
+fn handed(fields: &[FieldRef], withheld: &[String]) -> Vec<FieldRef> {
+    let fields = fields.iter();
+    let handed = fields.filter(|field| !withheld.contains(field.name()));
+    handed.cloned().collect()
 }
 
 /// The fields of a source's files, which must agree.

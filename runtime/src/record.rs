@@ -31,8 +31,8 @@ pub use self::error::{LineProblem, RecordError};
 pub use self::id::{BadRunId, RunId};
 pub use self::line::{Chain, Line};
 pub use self::step::{
-    Artifact, BytesMoved, InputRecord, LogLine, OutputRecord, Size, StepFailure, StepOutcome,
-    StepRecord, TableSummary, Totals, UnitOutcome, UnitRecord, columns_read,
+    Artifact, BytesMoved, InputRecord, LogLine, OutputRecord, RecipeKey, Size, StepFailure,
+    StepOutcome, StepRecord, TableSummary, Totals, UnitOutcome, UnitRecord, columns_read,
 };
 use crate::digest::Digest;
 use crate::pipeline::{Layout, SourceName, StepName};
@@ -41,7 +41,8 @@ use crate::pipeline::{Layout, SourceName, StepName};
 /// all before it as well.
 ///
 /// - 2: what is used of each limit; a step may be written again.
-pub const RECORD_VERSION: u32 = 2;
+/// - 3: where the recipe of each unit is; columns that were withheld.
+pub const RECORD_VERSION: u32 = 3;
 
 /// What a run was given: the first line.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

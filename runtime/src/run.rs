@@ -678,8 +678,10 @@ fn input_records(plan: &Plan, at: usize, made: &[Option<Vec<Value>>]) -> Vec<Inp
         };
         Some(InputRecord {
             port: input.port.to_string(),
+            main: input.main,
             from: plan.origin_name(&input.from),
             digest,
+            withheld: input.withheld.clone(),
             size,
         })
     };

@@ -124,6 +124,26 @@ impl Table {
         })
     }
 
+    /// The table without some of its columns. Names that it does not have change nothing.
+    #[must_use]
+    pub fn without(&self, columns: &[String]) -> Self {
+        let stays: Vec<bool> = self
+            .fields
+            .iter()
+            .map(|field| !columns.contains(field.name()))
+            .collect();
+        let partition = |partition: &Arc<Partition>| {
+            Arc::new(Partition {
+                rows: partition.rows,
+                columns: staying(&partition.columns, &stays),
+            })
+        };
+        Self {
+            fields: staying(&self.fields, &stays),
+            partitions: self.partitions.iter().map(partition).collect(),
+        }
+    }
+
     /// The chunk files that the values lie in.
     pub fn files(&self) -> BTreeSet<Digest> {
         let mut files = BTreeSet::new();
@@ -167,6 +187,13 @@ impl Table {
         }
         hasher.finish()
     }
+}
+
+fn staying<T: Clone>(all: &[T], stays: &[bool]) -> Vec<T> {
+    let all = all.iter().zip(stays);
+    all.filter(|(_, stays)| **stays)
+        .map(|(one, _)| one.clone())
+        .collect()
 }
 
 /// Digest of a list of fields.

@@ -25,6 +25,20 @@ pub const KEY_VERSION: u64 = 2;
 /// key and every run digest.
 pub const SEMANTICS: &str = "2+wasmtime-48.0";
 
+/// Bits of a range's number in the position of a unit that reads it; those above have the file's.
+const RANGE_BITS: u32 = 24;
+
+/// The position of a source's unit: that of its file among the files of the source, and the number of its
+/// range there, from 1. Number 0 is the file itself.
+pub(crate) fn range_position(file: usize, number: u64) -> u64 {
+    ((file as u64) << RANGE_BITS) + number
+}
+
+/// The file that a position from [`range_position`] is about.
+pub(crate) fn file_of(position: u64) -> usize {
+    usize::try_from(position >> RANGE_BITS).unwrap_or(usize::MAX)
+}
+
 /// One piece of work.
 #[derive(Clone, Debug)]
 pub struct Unit {

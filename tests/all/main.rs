@@ -9,6 +9,7 @@ mod contract;
 mod days;
 mod failure;
 mod formats;
+mod lineage;
 mod sandbox;
 mod scaffold;
 mod verify;

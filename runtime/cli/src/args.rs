@@ -51,6 +51,11 @@ pub(crate) enum Verb {
         after_help = "Examples:\n  pinion show                    # the last run\n  pinion show fit                # a step of it\n  pinion show split.after        # a table of it\n  pinion show 20261123-061530-4f2a fit.model"
     )]
     Show(Show),
+    /// Tell what led to an artifact, a column or a row, back to the sources
+    #[command(
+        after_help = "Examples:\n  pinion lineage fit                        # the steps that led to it, what each read, made and kept\n  pinion lineage fit --format svg -o fit.svg\n  pinion lineage predict --column late      # which columns reach it, and how\n  pinion lineage predict --row 17           # the rows of the files that it was\n  pinion lineage fit --from gender          # how `gender` reaches the model\n  pinion lineage fit --never gender         # exit code 1 unless there is no path\n\nA step is taken to have used everything that it read for everything that it made.\nRows are counted from 0, as pandas and pyarrow do.\n\nExit codes: 0 done, 1 `--never` does not hold, 2 the request was wrong"
+    )]
+    Lineage(Lineage),
     /// Write a table or a blob of a run to a file
     #[command(
         after_help = "Examples:\n  pinion export predict -o predictions.parquet\n  pinion export split.after -o after.csv\n  pinion export fit.model -o model.json"
@@ -232,6 +237,45 @@ pub(crate) struct Show {
     pub(crate) rows: usize,
     #[command(flatten)]
     pub(crate) place: Place,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Lineage {
+    /// STEP[.PORT], with a run before it if it is not the last
+    #[arg(num_args = 1..=2, required = true, value_name = "[RUN] STEP[.PORT]")]
+    pub(crate) what: Vec<String>,
+    /// Tell which columns reach this column of it
+    #[arg(long, value_name = "COLUMN")]
+    pub(crate) column: Option<String>,
+    /// Tell which rows of files this row of it was, counted from 0
+    #[arg(long, value_name = "N", conflicts_with_all = ["column", "from", "never"])]
+    pub(crate) row: Option<u64>,
+    /// Tell how a column reaches it: COLUMN, STEP.COLUMN, STEP[.PORT] or sources.NAME
+    #[arg(long, value_name = "COLUMN", conflicts_with = "never")]
+    pub(crate) from: Option<String>,
+    /// Fail unless no path leads from a column to it; named as for --from
+    #[arg(long, value_name = "COLUMN")]
+    pub(crate) never: Option<String>,
+    /// How to draw the steps
+    #[arg(long, value_enum, default_value_t = Drawing::Text, conflicts_with_all = ["column", "row", "from", "never", "json"])]
+    pub(crate) format: Drawing,
+    /// Write the drawing to this file
+    #[arg(short, long, value_name = "FILE", conflicts_with_all = ["column", "row", "from", "never", "json"])]
+    pub(crate) output: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) place: Place,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Drawing {
+    /// Lines for people
+    Text,
+    /// A flowchart, as Markdown shows it
+    Mermaid,
+    /// For Graphviz
+    Dot,
+    /// A picture
+    Svg,
 }
 
 #[derive(Args, Debug)]

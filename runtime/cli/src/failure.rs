@@ -4,6 +4,7 @@ use std::error::Error;
 
 use pinion_runtime::component::{ComponentError, Unresolved};
 use pinion_runtime::error::Hint;
+use pinion_runtime::lineage::LineageError;
 use pinion_runtime::lock::LockError;
 use pinion_runtime::pipeline::PipelineError;
 use pinion_runtime::plan::PlanError;
@@ -110,6 +111,12 @@ impl From<LockError> for Failure {
 
 impl From<SourceError> for Failure {
     fn from(error: SourceError) -> Self {
+        from(WRONG, error)
+    }
+}
+
+impl From<LineageError> for Failure {
+    fn from(error: LineageError) -> Self {
         from(WRONG, error)
     }
 }

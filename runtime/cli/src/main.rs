@@ -54,6 +54,7 @@ fn dispatch(verb: &Verb) -> Result<u8, Failure> {
         Verb::Verify(args) => verb::verify::verify(args),
         Verb::Runs(args) => verb::runs::runs(args),
         Verb::Show(args) => verb::show::show(args),
+        Verb::Lineage(args) => verb::lineage::lineage(args),
         Verb::Export(args) => verb::export::export(args),
         Verb::Doctor(args) => verb::doctor::doctor(args),
     }

@@ -2,6 +2,7 @@
 
 pub(crate) mod doctor;
 pub(crate) mod export;
+pub(crate) mod lineage;
 pub(crate) mod lock;
 pub(crate) mod new;
 pub(crate) mod plan;

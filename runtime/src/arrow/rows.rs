@@ -112,6 +112,19 @@ impl Rows {
         }
     }
 
+    /// Row number in the table of the row selected at `at`, if there is one; none within it for a row of nulls.
+    pub fn get(&self, at: u64) -> Option<Option<u64>> {
+        let at = Some(at).filter(|at| *at < self.len())?;
+        match self {
+            Self::All(_) => Some(Some(at)),
+            Self::Range { start, .. } => Some(start.checked_add(at)),
+            Self::Indices(indices) => {
+                let at = usize::try_from(at).ok()?;
+                Some(indices.is_valid(at).then(|| indices.value(at)))
+            }
+        }
+    }
+
     /// Refuses rows that a table of `rows` rows does not have.
     ///
     /// # Errors

@@ -82,6 +82,9 @@ pub enum Problem {
     /// Both `input` and `inputs`.
     #[error("step `{0}` has both `input` and `inputs`")]
     InputAndInputs(StepName),
+    /// Both `columns` and `except` of an input.
+    #[error("an input has both `columns` and `except`")]
+    ColumnsAndExcept,
     /// A step, source or param that does not exist.
     #[error("there is no {kind} `{name}`")]
     Unknown {
@@ -208,6 +211,9 @@ impl Hint for PipelineError {
             Problem::Component { hint, .. } => hint.clone(),
             Problem::InputAndInputs(_) => Some(
                 "`input` is for steps with one input port; name the ports under `inputs`".into(),
+            ),
+            Problem::ColumnsAndExcept => Some(
+                "`columns` lists what the step is handed, `except` what it is not; one of them says it all".into(),
             ),
             Problem::Substitution { .. } => Some(
                 "to keep `${` as text, write `$${`".into(),

@@ -1,6 +1,6 @@
 //! The grammar of the pipeline file.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
@@ -14,7 +14,7 @@ use super::name::{NameProblem, SourceName, StepName, is_name};
 use super::order;
 use super::params::{Converter, OPEN, override_params, type_name};
 use super::reader::{Entry, Section};
-use super::{From, InputRef, Layout, Pipeline, SourceDecl, StepDecl};
+use super::{Columns, From, InputRef, Layout, Pipeline, SourceDecl, StepDecl};
 use crate::error::{Place, SourceText};
 
 /// What references to sources begin with.
@@ -236,6 +236,14 @@ fn read_input(entry: &Entry<'_>, port: Option<&str>) -> Result<InputRef, Pipelin
     if entry.item.is_array() {
         return Err(entry.wrong(&format!("one reference: {FORMS}")));
     }
+    if entry.item.is_table_like() {
+        let section = entry.section()?;
+        section.allow(&["columns", "except", "from"])?;
+        let mut input = read_input(&section.require("from")?, None)?;
+        input.port = port.map(str::to_owned);
+        input.columns = read_columns(&section)?;
+        return Ok(input);
+    }
     let text = entry.text()?;
     let parts: Vec<&str> = text.split('.').collect();
     if !parts.iter().all(|part| is_name(part)) {
@@ -257,8 +265,30 @@ fn read_input(entry: &Entry<'_>, port: Option<&str>) -> Result<InputRef, Pipelin
     Ok(InputRef {
         port: port.map(str::to_owned),
         from,
+        columns: Columns::All,
         place: entry.place.clone(),
     })
+}
+
+fn read_columns(section: &Section<'_>) -> Result<Columns, PipelineError> {
+    let names = |entry: &Entry<'_>| -> Result<Vec<String>, PipelineError> {
+        let wrong = || entry.wrong("list of column names");
+        let array = entry.item.as_array().ok_or_else(wrong)?;
+        let name = |value: &toml_edit::Value| value.as_str().map(str::to_owned);
+        let names: Option<Vec<String>> = array.iter().map(name).collect();
+        let names = names.ok_or_else(wrong)?;
+        let mut seen = BTreeSet::new();
+        match names.iter().find(|name| !seen.insert(*name)) {
+            Some(twice) => Err(Problem::Duplicate(twice.clone()).at(entry.place.clone())),
+            None => Ok(names),
+        }
+    };
+    match (section.get("columns"), section.get("except")) {
+        (Some(_), Some(except)) => Err(Problem::ColumnsAndExcept.at(except.key_place)),
+        (Some(only), None) => Ok(Columns::Only(names(&only)?, only.place)),
+        (None, Some(except)) => Ok(Columns::Except(names(&except)?, except.place)),
+        (None, None) => Ok(Columns::All),
+    }
 }
 
 fn read_limits(entry: &Entry<'_>) -> Result<Limits, PipelineError> {

@@ -1024,3 +1024,23 @@ use = "std:x@0.1"
     "#
     );
 }
+
+#[test]
+fn columns_of_an_input_that_are_none() {
+    let with = |input: &str| {
+        refused(&format!(
+            "[pipeline]\nname = \"p\"\n[steps.a]\nuse = \"std:x@0.1\"\n[steps.b]\nuse = \"std:x@0.1\"\ninput = {input}\n"
+        ))
+    };
+    insta::assert_snapshot!(with(r#"{ from = "a", except = "gender" }"#), @r#"
+    `steps.b.input.except` has a wrong value
+      expected list of column names
+      found    string `"gender"`
+      in       pinion.toml, line 7
+        7 | input = { from = "a", except = "gender" }
+          |                                ^^^^^^^^
+    "#);
+    insta::assert_snapshot!(with(r#"{ from = "a", columns = ["x", "x"] }"#), @"");
+    insta::assert_snapshot!(with(r#"{ from = "a", columns = ["x"], except = ["y"] }"#), @"");
+    insta::assert_snapshot!(with(r#"{ except = ["y"] }"#), @"");
+}

@@ -301,3 +301,44 @@ fn deep_nesting_is_refused_and_not_followed() {
     let error = Pipeline::parse(&text, "pinion.toml", &set).unwrap_err();
     assert!(matches!(*error.problem, Problem::SetType { .. }));
 }
+
+#[test]
+fn inputs_may_hand_over_some_columns_only() {
+    let text = r#"
+[pipeline]
+name = "p"
+[sources.s]
+path = "s.csv"
+[steps.read]
+use = "std:read-csv@0.1"
+input = "sources.s"
+[steps.a]
+use = "std:coalesce@0.1"
+input = { from = "read", except = ["gender"] }
+[steps.b]
+use = "std:join-tables@0.1"
+[steps.b.inputs]
+left = "read.table"
+right = { from = "a", columns = ["key", "x"] }
+[steps.c]
+use = "std:coalesce@0.1"
+input = { from = "b" }
+"#;
+    let pipeline = parse(text, &[]);
+    let columns = |step: &str, input: usize| {
+        let step = pipeline.step(step).unwrap();
+        (
+            step.inputs[input].port.clone(),
+            step.inputs[input].from.to_string(),
+            step.inputs[input].columns.clone(),
+        )
+    };
+    assert!(
+        matches!(columns("a", 0), (None, from, Columns::Except(names, _)) if from == "read" && names == ["gender"])
+    );
+    assert!(matches!(columns("b", 0), (Some(port), _, Columns::All) if port == "left"));
+    assert!(
+        matches!(columns("b", 1), (Some(port), from, Columns::Only(names, _)) if port == "right" && from == "a" && names == ["key", "x"])
+    );
+    assert!(matches!(columns("c", 0), (None, _, Columns::All)));
+}

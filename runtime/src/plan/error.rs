@@ -116,6 +116,37 @@ pub enum PlanError {
         /// Where.
         place: Place,
     },
+    /// `columns` or `except` on an input that is no table.
+    #[error(
+        "step `{step}` cannot be handed some columns only at its input port `{port}`\n  found `{from}`, which is no table\n  in    {place}"
+    )]
+    NoColumns {
+        /// The step.
+        step: String,
+        /// The port.
+        port: String,
+        /// What is bound to it.
+        from: String,
+        /// Where.
+        place: Place,
+    },
+    /// A column in `columns` or `except` that is not there.
+    #[error(
+        "step `{step}` cannot be handed or denied column `{column}`: `{from}` has none of this name\n  expected one of {}\n  in       {place}",
+        listed(known.iter().map(String::as_str))
+    )]
+    UnknownColumn {
+        /// The step.
+        step: String,
+        /// As written.
+        column: String,
+        /// The table that is bound to the port.
+        from: String,
+        /// Its columns.
+        known: Vec<String>,
+        /// Where.
+        place: Place,
+    },
     /// A file that a source cannot read.
     #[error("step `{step}` cannot read its source\n  in {file}\n  in {place}")]
     Probe {
@@ -246,6 +277,10 @@ impl Hint for PlanError {
                 "make a table of the files first, with a step that uses `std:read-csv`, `std:read-parquet` or `std:read-arrow`"
                     .to_owned(),
             ),
+            Self::UnknownColumn { column, known, .. } => {
+                closest(column, known.iter().map(String::as_str))
+                    .map(|meant| format!("did you mean `{meant}`?"))
+            }
             Self::Unbound { write, .. } => {
                 Some(format!("name the step or source that it reads: `{write}`"))
             }
@@ -325,6 +360,11 @@ pub(super) fn refusal(
                 details.retain(|(label, _)| label != "columns");
                 let names: Vec<&str> = fields.iter().map(|field| field.name().as_str()).collect();
                 details.push(("columns".to_owned(), names.join(", ")));
+                let mut inputs = step.inputs.iter();
+                if inputs.any(|input| *input.port == *port && input.withheld.contains(column)) {
+                    let withheld = format!("`{column}`, which the pipeline keeps from this step");
+                    details.push(("withheld".to_owned(), withheld));
+                }
                 meant = closest(column, names).map(str::to_owned);
             }
             if let (

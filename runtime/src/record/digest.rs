@@ -16,7 +16,8 @@ use crate::unit::hash_question;
 /// ended, each
 ///
 /// 1. text name, component digest, text canonical params,
-/// 2. list of inputs: text port, digest, then text `rows` or `bytes` and u64 how many,
+/// 2. list of inputs: text port, digest, then text `rows` or `bytes` and u64 how many, then, if columns were
+///    withheld, text `withheld` and their list of names,
 /// 3. list of outputs: text port, then text `table`, digest, u64 rows, u64 partitions; or text `blob`,
 ///    digest, u64 bytes, text media type,
 /// 4. list of units: text call, option u64 position, list of observations (each question as in a unit's
@@ -74,6 +75,13 @@ fn hash_input(hasher: &mut StructuredHasher, input: &InputRecord) {
         Size::Rows(rows) => hasher.text("rows").u64(rows),
         Size::Bytes(bytes) => hasher.text("bytes").u64(bytes),
     };
+    // Nothing at all where nothing is withheld: so it was before there was such a thing.
+    if !input.withheld.is_empty() {
+        hasher.text("withheld").list(input.withheld.len());
+        for column in &input.withheld {
+            hasher.text(column);
+        }
+    }
 }
 
 fn hash_output(hasher: &mut StructuredHasher, output: &OutputRecord) {

@@ -157,6 +157,10 @@ fn unit(random: &mut Random) -> UnitRecord {
         outcome: [UnitOutcome::Run, UnitOutcome::Cached][random.below(2)],
         observations: some(random, observation),
         made: some(random, made).into_iter().collect(),
+        recipe: option(random, |random| RecipeKey {
+            first: digest(random),
+            key: digest(random),
+        }),
         usage: usage(random),
         duration_ms: number(random),
         bytes: BytesMoved {
@@ -173,8 +177,10 @@ pub(crate) fn step(name: &str, random: &mut Random) -> StepRecord {
         let size = [Size::Rows(number(random)), Size::Bytes(number(random))][random.below(2)];
         InputRecord {
             port: text(random),
+            main: random.coin(),
             from: text(random),
             digest: digest(random),
+            withheld: some(random, text),
             size,
         }
     };

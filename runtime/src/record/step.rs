@@ -65,10 +65,17 @@ pub enum StepOutcome {
 pub struct InputRecord {
     /// The port.
     pub port: String,
-    /// What it reads: `steps.<name>.<port>` or `sources.<name>`.
+    /// Whether it is the main table, of which a unit of a row-map sees one partition.
+    #[serde(default)]
+    pub main: bool,
+    /// What it reads: `<step>.<port>` or `sources.<name>`.
     pub from: String,
-    /// Of the table or the blob; of a source, see [`source_digest`](super::source_digest).
+    /// Of the table or the blob, withheld columns included; of a source, see
+    /// [`source_digest`](super::source_digest).
     pub digest: Digest,
+    /// Columns of the table that the step was not handed, as the pipeline has it, in their order.
+    #[serde(default)]
+    pub withheld: Vec<String>,
     /// How much it is.
     pub size: Size,
 }
@@ -123,7 +130,7 @@ pub struct TableSummary {
 pub struct UnitRecord {
     /// What was called: `read`, `row-map`, `run`; or `reduce`, which stands for all calls of a reduce step.
     pub call: String,
-    /// Position of its partition.
+    /// Position of its partition; of a source's unit, that of its file and its range there.
     pub position: Option<u64>,
     /// Whether it ran.
     pub outcome: UnitOutcome,
@@ -131,12 +138,26 @@ pub struct UnitRecord {
     pub observations: Vec<Observation>,
     /// Names of the columns that it made, by output port.
     pub made: BTreeMap<String, Vec<String>>,
+    /// Where the store has what it left behind, from which its lineage follows. None in records of versions 1
+    /// and 2.
+    #[serde(default)]
+    pub recipe: Option<RecipeKey>,
     /// What it used when it ran. Stored with the unit.
     pub usage: Usage,
     /// What it took this time, in milliseconds.
     pub duration_ms: u64,
     /// What was moved this time.
     pub bytes: BytesMoved,
+}
+
+/// Under what a store keeps a [`Recipe`](crate::unit::Recipe).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RecipeKey {
+    /// What was known of the unit before it ran; see [`Unit::first_key`](crate::unit::Unit::first_key).
+    pub first: Digest,
+    /// That and what it observed; see [`Unit::key`](crate::unit::Unit::key).
+    pub key: Digest,
 }
 
 /// Whether a unit ran.

@@ -14,7 +14,10 @@ use crate::record::{Artifact, SourceFile, TableSummary, Totals, UnitOutcome, Uni
 use crate::sandbox::{Kind, StepError};
 use crate::store::Store;
 use crate::table::{Partition, Table};
-use crate::unit::{Blob, Call, Input, InputContent, Observation, Range, ShapeContent, Unit, Usage};
+use crate::unit::{
+    Blob, Call, Input, InputContent, Observation, Range, ShapeContent, Unit, Usage, file_of,
+    range_position,
+};
 
 /// Something to be done by a worker.
 #[derive(Debug)]
@@ -263,7 +266,7 @@ impl Driver {
                 let port = step.inputs.first().map_or("source", |input| &input.port);
                 let ranges = |(at, file): (usize, &SourceFile)| {
                     let unit = step.unit(plan, Call::Run, vec![file_input(file, port)], None);
-                    (file_order(at), Work::Ranges(Arc::new(unit)))
+                    (range_position(at, 0), Work::Ranges(Arc::new(unit)))
                 };
                 files.iter().enumerate().map(ranges).collect()
             }
@@ -313,10 +316,10 @@ impl Driver {
                 let State::Source { files } = &self.state else {
                     return Ok(self.want(plan, step, Vec::new()));
                 };
-                let at = (order >> FILE_SHIFT) as usize;
+                let at = file_of(order);
                 let port = step.inputs.first().map_or("source", |input| &input.port);
                 let reads = ranges.into_iter().zip(1..).map(|(range, number)| {
-                    let order = order + number;
+                    let order = range_position(at, number);
                     let unit = step.unit(
                         plan,
                         Call::Read(range),
@@ -599,13 +602,6 @@ impl Reduce {
     }
 }
 
-/// Numbers of a file's ranges.
-const FILE_SHIFT: u32 = 24;
-
-fn file_order(file: usize) -> u64 {
-    (file as u64) << FILE_SHIFT
-}
-
 /// Numbers of a round's work: partials, then merges, then the update.
 const ROUND_SHIFT: u32 = 40;
 const ROUND_UPDATE: u64 = (1 << ROUND_SHIFT) - 1;
@@ -657,7 +653,9 @@ fn inputs(
                     .and_then(Option::as_ref)
                     .and_then(|values| values.get(*output));
                 let content = match value.ok_or_else(missing)? {
-                    Value::Table(table) => InputContent::Table(table.get(store)?),
+                    Value::Table(table) => {
+                        InputContent::Table(handed(table.get(store)?, &input.withheld))
+                    }
                     Value::Blob(blob) => InputContent::Blob(blob.clone()),
                 };
                 Ok(Input {
@@ -668,6 +666,14 @@ fn inputs(
             }
         })
         .collect()
+}
+
+/// The table without the columns that the pipeline keeps from the step.
+fn handed(table: Arc<Table>, withheld: &[String]) -> Arc<Table> {
+    match withheld {
+        [] => table,
+        withheld => Arc::new(table.without(withheld)),
+    }
 }
 
 fn partition_input(input: &Input, at: usize) -> Input {
@@ -757,6 +763,7 @@ fn unit_record(
             .filter(|(_, names)| !names.is_empty())
             .map(|(shape, names)| (shape.port.to_string(), names.clone()))
             .collect(),
+        recipe: obtained.recipe,
         usage: obtained.usage,
         duration_ms: 0,
         bytes: obtained.bytes,

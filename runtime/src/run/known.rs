@@ -31,7 +31,7 @@ struct Known {
 
 /// Everything that decides what a step does. None if its inputs are not there yet.
 pub(super) fn key(plan: &Plan, step: &PlannedStep, made: &[Option<Vec<Value>>]) -> Option<Digest> {
-    let mut hasher = StructuredHasher::new("pinion step v1");
+    let mut hasher = StructuredHasher::new("pinion step v2");
     hasher
         .u64(KEY_VERSION)
         .text(SEMANTICS)
@@ -57,6 +57,10 @@ pub(super) fn key(plan: &Plan, step: &PlannedStep, made: &[Option<Vec<Value>>]) 
             Origin::Step { step, output } => match made.get(*step)?.as_ref()?.get(*output)? {
                 Value::Table(table) => {
                     hasher.text("table").digest(&table.summary.digest);
+                    hasher.list(input.withheld.len());
+                    for column in &input.withheld {
+                        hasher.text(column);
+                    }
                 }
                 Value::Blob(blob) => {
                     hasher

@@ -6,10 +6,9 @@ use bytes::Bytes;
 
 use super::Amount;
 use super::bind::{Unfit, bind};
-use crate::digest::Digest;
 use crate::expression::Source;
 use crate::plan::{PlannedStep, Tools};
-use crate::record::BytesMoved;
+use crate::record::{BytesMoved, RecipeKey};
 use crate::sandbox::{Done, LimitReached, Line, Made, MadePartition, Returned, StepError};
 use crate::store::{Store, StoreError};
 use crate::table::Partition;
@@ -33,6 +32,8 @@ pub(super) struct Obtained {
     pub(super) observations: Vec<Observation>,
     /// Names of the columns it made, for each output port.
     pub(super) made: Vec<Vec<String>>,
+    /// Where its recipe is; none if nothing of it is kept.
+    pub(super) recipe: Option<RecipeKey>,
     /// What it used.
     pub(super) usage: Usage,
     /// What moved.
@@ -89,7 +90,7 @@ pub enum Mode {
 }
 
 /// A unit that is known, if it is. Never fails: what cannot be read is not known.
-pub(super) fn look_up(unit: &Unit, tools: Tools<'_>) -> Option<(Recipe, Digest)> {
+pub(super) fn look_up(unit: &Unit, tools: Tools<'_>) -> Option<(Recipe, RecipeKey)> {
     let first = unit.first_key();
     let questions = tools.store.questions(&first).ok()?;
     for list in questions {
@@ -99,7 +100,7 @@ pub(super) fn look_up(unit: &Unit, tools: Tools<'_>) -> Option<(Recipe, Digest)>
             && recipe.observations == observations
             && tools.store.has_objects(&recipe)
         {
-            return Some((recipe, key));
+            return Some((recipe, RecipeKey { first, key }));
         }
     }
     None
@@ -107,13 +108,13 @@ pub(super) fn look_up(unit: &Unit, tools: Tools<'_>) -> Option<(Recipe, Digest)>
 
 /// A known unit, bound to today's inputs. None if it is not known after all.
 pub(super) fn known(unit: &Unit, tools: Tools<'_>) -> Option<Result<Obtained, StepError>> {
-    let (recipe, key) = look_up(unit, tools)?;
+    let (recipe, at) = look_up(unit, tools)?;
     if let Err(error) = within_limits(unit.limits, recipe.usage) {
         return Some(Err(error));
     }
     let mut bytes = BytesMoved::default();
     // A recipe that does not fit what is there, or whose objects are damaged, is as good as none.
-    let outputs = bind(unit, &recipe, &key, tools, &mut bytes).ok()?;
+    let outputs = bind(unit, &recipe, &at.key, tools, &mut bytes).ok()?;
     let returned = recipe
         .bytes
         .iter()
@@ -128,6 +129,7 @@ pub(super) fn known(unit: &Unit, tools: Tools<'_>) -> Option<Result<Obtained, St
         next: false,
         observations: recipe.observations,
         made,
+        recipe: Some(at),
         usage: recipe.usage,
         bytes,
         log: Vec::new(),
@@ -199,6 +201,7 @@ pub(super) fn run_only(
         next,
         observations: done.observations,
         made: Vec::new(),
+        recipe: None,
         usage: done.usage,
         bytes: BytesMoved {
             read: done.read_bytes,
@@ -264,6 +267,7 @@ pub(super) fn keep(unit: &Unit, done: Done, tools: Tools<'_>) -> Result<Obtained
         next,
         observations: recipe.observations,
         made,
+        recipe: Some(RecipeKey { first, key }),
         usage: recipe.usage,
         bytes,
         log: done.log,

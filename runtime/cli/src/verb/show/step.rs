@@ -55,6 +55,8 @@ struct InputView {
     rows: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     bytes: Option<u64>,
+    /// Columns that the step was not handed.
+    withheld: Vec<String>,
 }
 
 /// Shows a step.
@@ -90,6 +92,12 @@ pub(super) fn show(run: &RunRecord, step: &StepRecord, json: bool) -> Result<(),
     }
     section("params", params(&view.params));
     section("inputs", view.inputs.iter().map(InputView::row).collect());
+    let withheld = view
+        .inputs
+        .iter()
+        .filter(|input| !input.withheld.is_empty());
+    let withheld = withheld.map(|input| vec![input.port.clone(), input.withheld.join(", ")]);
+    section("columns withheld", withheld.collect());
     section(
         "outputs",
         step.outputs
@@ -219,6 +227,7 @@ impl InputView {
                 digest: input.digest.to_string(),
                 rows,
                 bytes,
+                withheld: input.withheld.clone(),
             }
         });
         inputs.collect()

@@ -1,0 +1,325 @@
+//! Columns, rows and blobs as a graph, and the shortest paths through it.
+//!
+//! There are two kinds of edges. Values run along some: a column that was read into what was made of it, a
+//! column that was passed on into what it is called now. Along the others runs only which rows there are and
+//! in which order: what was read into the rows that were chosen, rows into everything that was made of them.
+//! A path of edges of the first kind alone is *through column*; any other is *through rows*.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::fmt;
+
+use super::step::{OutputLineage, StepLineage};
+
+/// Something that can reach something else.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Node {
+    /// The bytes of a source's files.
+    Source(String),
+    /// Which rows a table has, and in which order.
+    Rows {
+        /// The step that put it out.
+        step: String,
+        /// The output port.
+        port: String,
+    },
+    /// The values of a column.
+    Column {
+        /// The step that put it out.
+        step: String,
+        /// The output port.
+        port: String,
+        /// The column.
+        column: String,
+    },
+    /// A blob.
+    Blob {
+        /// The step that put it out.
+        step: String,
+        /// The output port.
+        port: String,
+    },
+}
+
+/// How something reaches something else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum How {
+    /// Its values do.
+    Column,
+    /// It decided which rows there are, or in which order.
+    Rows,
+}
+
+/// What a step did on the way from one node to the next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Link {
+    /// It read the one and made the other.
+    Made,
+    /// It passed it on as it was.
+    Kept,
+    /// It looked up the one by the other, as a join does.
+    LookedUp,
+    /// It read the one and chose rows, or made them.
+    Chose,
+    /// It was handed those rows.
+    Handed,
+    /// Nothing: a column has the rows of its table.
+    Has,
+}
+
+/// One node of a path, and how it was reached.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hop {
+    /// The node.
+    pub node: Node,
+    /// The step and what it did; none for the first node.
+    pub by: Option<(String, Link)>,
+}
+
+/// Whether and how something reaches something else.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Influence {
+    /// There is no path.
+    None,
+    /// Only by way of which rows there are: one of the shortest paths.
+    Rows(Vec<Hop>),
+    /// By way of values: one of the shortest paths.
+    Column(Vec<Hop>),
+}
+
+impl Node {
+    pub(super) fn rows(step: &str, port: &str) -> Self {
+        Self::Rows {
+            step: step.to_owned(),
+            port: port.to_owned(),
+        }
+    }
+
+    /// The column of this name that a step put out.
+    pub fn column(step: &str, port: &str, column: &str) -> Self {
+        Self::Column {
+            step: step.to_owned(),
+            port: port.to_owned(),
+            column: column.to_owned(),
+        }
+    }
+
+    pub(super) fn blob(step: &str, port: &str) -> Self {
+        Self::Blob {
+            step: step.to_owned(),
+            port: port.to_owned(),
+        }
+    }
+}
+
+impl fmt::Display for Node {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Source(name) => write!(f, "sources.{name}"),
+            Self::Rows { step, port } | Self::Blob { step, port } => write!(f, "{step}.{port}"),
+            Self::Column { step, port, column } => write!(f, "{step}.{port}.{column}"),
+        }
+    }
+}
+
+/// All nodes of a run and what reaches what.
+pub(super) struct Graph {
+    nodes: Vec<Node>,
+    numbers: BTreeMap<Node, usize>,
+    /// From each node, where to, how, and by what.
+    edges: Vec<Vec<(usize, How, usize, Link)>>,
+    steps: Vec<String>,
+}
+
+impl Graph {
+    pub(super) fn of(steps: &[StepLineage]) -> Self {
+        let mut graph = Self {
+            nodes: Vec::new(),
+            numbers: BTreeMap::new(),
+            edges: Vec::new(),
+            steps: steps.iter().map(|step| step.name.clone()).collect(),
+        };
+        for (at, step) in steps.iter().enumerate() {
+            graph.add(at, step);
+        }
+        graph
+    }
+
+    fn number(&mut self, node: Node) -> usize {
+        if let Some(number) = self.numbers.get(&node) {
+            return *number;
+        }
+        let number = self.nodes.len();
+        self.numbers.insert(node.clone(), number);
+        self.nodes.push(node);
+        self.edges.push(Vec::new());
+        number
+    }
+
+    fn add(&mut self, at: usize, step: &StepLineage) {
+        let bound = Bound::of(step);
+        let read: Vec<usize> = bound
+            .read
+            .iter()
+            .map(|node| self.number(node.clone()))
+            .collect();
+        let rows: Vec<usize> = bound
+            .rows
+            .iter()
+            .map(|node| self.number(node.clone()))
+            .collect();
+        for output in &step.outputs {
+            if output.rows.is_none() {
+                let blob = self.number(Node::blob(&step.name, &output.port));
+                self.reach(&read, blob, How::Column, at, Link::Made);
+                self.reach(&rows, blob, How::Rows, at, Link::Handed);
+                continue;
+            }
+            self.add_table(at, step, output, &bound, &read, &rows);
+        }
+    }
+
+    fn add_table(
+        &mut self,
+        at: usize,
+        step: &StepLineage,
+        output: &OutputLineage,
+        bound: &Bound,
+        read: &[usize],
+        rows: &[usize],
+    ) {
+        let (name, port) = (&step.name, &output.port);
+        let here = self.number(Node::rows(name, port));
+        // How many rows there are of each table at hand is what every step gets to know.
+        self.reach(rows, here, How::Rows, at, Link::Handed);
+        if output.rows.as_ref().is_some_and(|rows| rows.chosen) {
+            self.reach(read, here, How::Rows, at, Link::Chose);
+        }
+        for column in &output.made {
+            let column = self.number(Node::column(name, port, column));
+            self.reach(read, column, How::Column, at, Link::Made);
+            self.reach(&[here], column, How::Rows, at, Link::Has);
+        }
+        for (column, sources) in &output.kept {
+            let column = self.number(Node::column(name, port, column));
+            self.reach(&[here], column, How::Rows, at, Link::Has);
+            for kept in sources {
+                if let Some((from, output)) = bound.tables.get(&kept.port) {
+                    let of = self.number(Node::column(from, output, &kept.column));
+                    self.reach(&[of], column, How::Column, at, Link::Kept);
+                }
+                if kept.looked_up {
+                    self.reach(read, column, How::Column, at, Link::LookedUp);
+                }
+            }
+        }
+    }
+
+    fn reach(&mut self, from: &[usize], to: usize, how: How, step: usize, link: Link) {
+        for from in from {
+            self.edges[*from].push((to, how, step, link));
+        }
+    }
+
+    pub(super) fn influence(&self, from: &[Node], to: &[Node]) -> Influence {
+        let numbers = |nodes: &[Node]| -> BTreeSet<usize> {
+            let numbers = nodes.iter().filter_map(|node| self.numbers.get(node));
+            numbers.copied().collect()
+        };
+        let (from, to) = (numbers(from), numbers(to));
+        if let Some(path) = self.path(&from, &to, |how| how == How::Column) {
+            return Influence::Column(path);
+        }
+        self.path(&from, &to, |_| true)
+            .map_or(Influence::None, Influence::Rows)
+    }
+
+    /// A shortest path, among those the first in the order of the run.
+    fn path(
+        &self,
+        from: &BTreeSet<usize>,
+        to: &BTreeSet<usize>,
+        along: impl Fn(How) -> bool,
+    ) -> Option<Vec<Hop>> {
+        let mut reached: BTreeMap<usize, Option<(usize, usize, Link)>> =
+            from.iter().map(|node| (*node, None)).collect();
+        let mut waiting: VecDeque<usize> = from.iter().copied().collect();
+        while let Some(at) = waiting.pop_front() {
+            if to.contains(&at) {
+                return Some(self.back(at, &reached));
+            }
+            for (next, how, step, link) in &self.edges[at] {
+                if along(*how) && !reached.contains_key(next) {
+                    reached.insert(*next, Some((at, *step, *link)));
+                    waiting.push_back(*next);
+                }
+            }
+        }
+        None
+    }
+
+    fn back(
+        &self,
+        end: usize,
+        reached: &BTreeMap<usize, Option<(usize, usize, Link)>>,
+    ) -> Vec<Hop> {
+        let mut path = Vec::new();
+        let mut next = Some(end);
+        while let Some(at) = next {
+            let before = reached.get(&at).copied().flatten();
+            path.push(Hop {
+                node: self.nodes[at].clone(),
+                by: before.map(|(_, step, link)| (self.steps[step].clone(), link)),
+            });
+            next = before.map(|(before, _, _)| before);
+        }
+        path.reverse();
+        path
+    }
+}
+
+/// What was bound to a step, as nodes.
+struct Bound {
+    /// What it was given the values of.
+    read: BTreeSet<Node>,
+    /// The rows of its tables.
+    rows: BTreeSet<Node>,
+    /// The step and the output that each port with a table reads.
+    tables: BTreeMap<String, (String, String)>,
+}
+
+impl Bound {
+    fn of(step: &StepLineage) -> Self {
+        let mut bound = Self {
+            read: BTreeSet::new(),
+            rows: BTreeSet::new(),
+            tables: BTreeMap::new(),
+        };
+        for input in &step.inputs {
+            let is_table = matches!(input.size, crate::record::Size::Rows(_));
+            match input.step() {
+                Some((from, output)) if is_table => {
+                    bound.rows.insert(Node::rows(from, output));
+                    let columns = step.columns_read.get(&input.port).into_iter().flatten();
+                    bound
+                        .read
+                        .extend(columns.map(|column| Node::column(from, output, column)));
+                    let table = (from.to_owned(), output.to_owned());
+                    bound.tables.insert(input.port.clone(), table);
+                }
+                Some((from, output)) if step.blobs_read.contains(&input.port) => {
+                    bound.read.insert(Node::blob(from, output));
+                }
+                Some(_) => {}
+                None => {
+                    let source = input
+                        .source()
+                        .filter(|_| step.blobs_read.contains(&input.port));
+                    bound
+                        .read
+                        .extend(source.map(|source| Node::Source(source.to_owned())));
+                }
+            }
+        }
+        bound
+    }
+}
