@@ -263,7 +263,7 @@ fn read_input(entry: &Entry<'_>, port: Option<&str>) -> Result<InputRef, Pipelin
 
 fn read_limits(entry: &Entry<'_>) -> Result<Limits, PipelineError> {
     let section = entry.section()?;
-    section.allow(&["fuel", "log", "memory", "output", "time"])?;
+    section.allow(&["fuel", "log", "memory", "output", "scratch", "time"])?;
     let bytes = |key| section.get(key).map(|entry| read_bytes(&entry)).transpose();
     Ok(Limits {
         fuel: section
@@ -272,6 +272,7 @@ fn read_limits(entry: &Entry<'_>) -> Result<Limits, PipelineError> {
             .transpose()?,
         memory_bytes: bytes("memory")?,
         output_bytes: bytes("output")?,
+        scratch_bytes: bytes("scratch")?,
         log_bytes: bytes("log")?,
         time_ms: section
             .get("time")

@@ -184,7 +184,7 @@ limits = { feul = 10 }
 "#),
         @r#"
     unknown key `feul` in `[steps.a.limits]`
-      expected `fuel`, `log`, `memory`, `output`, `time`
+      expected `fuel`, `log`, `memory`, `output`, `scratch`, `time`
       in       pinion.toml, line 6
         6 | limits = { feul = 10 }
           |            ^^^^
