@@ -203,7 +203,7 @@ fn too_much_output() {
     run [RUN] failed: 2 steps, 0 cached,[TIME]
     error: step `bad` failed: its output limit is reached
       expected at most 64 KiB
-      found    64.1 KiB
+      found    65.2 KiB
       in       pinion.toml, line 14, component ./hoard.wasm
 
     hint: to allow it more, set `limits = { output = "128 KiB" }` under `[steps.bad]`
