@@ -22,6 +22,8 @@
 //!
 //! The first item is a text, the domain, which says what the facts are and in which version.
 
+pub(crate) mod parts;
+
 use std::fmt;
 use std::str::FromStr;
 

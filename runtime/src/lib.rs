@@ -15,6 +15,8 @@ pub mod error;
 
 pub mod digest;
 
+mod parallel;
+
 pub mod arrow;
 
 pub mod expression;

@@ -382,6 +382,10 @@ fn limits(declared: &StepDecl) -> Limits {
         fuel: declared.limits.fuel.unwrap_or(default.fuel),
         memory_bytes: declared.limits.memory_bytes.unwrap_or(default.memory_bytes),
         output_bytes: declared.limits.output_bytes.unwrap_or(default.output_bytes),
+        scratch_bytes: declared
+            .limits
+            .scratch_bytes
+            .unwrap_or(default.scratch_bytes),
         log_bytes: declared.limits.log_bytes.unwrap_or(default.log_bytes),
         time_ms: declared.limits.time_ms.unwrap_or(default.time_ms),
     }

@@ -9,6 +9,7 @@ mod batch;
 mod call;
 mod compiler;
 mod console;
+mod held;
 mod imports;
 mod outcome;
 mod spill;

@@ -7,7 +7,7 @@
 //! that changed shortly before it was hashed could change once more without a trace. Git knows this as the
 //! racy timestamp, and the rule is the same: what was that young is not remembered.
 
-use std::io::{self, Read};
+use std::io;
 use std::time::{Duration, SystemTime};
 
 use cap_std::fs::{Dir, File};
@@ -16,6 +16,7 @@ use glob::{MatchOptions, Pattern};
 use crate::component::neighbour;
 use crate::digest::{Digest, StructuredHasher};
 use crate::error::{Hint, Place};
+use crate::parallel::{self, LARGE_BYTES, ReadError};
 use crate::pipeline::SourceDecl;
 use crate::record::SourceFile;
 use crate::store::{Store, StoreError};
@@ -95,7 +96,7 @@ pub enum Trust {
 }
 
 /// The files that a source means now, in byte order of their paths, each with its digest. With `keep`
-/// their bytes are copied to the store.
+/// their bytes are copied to the store. They are read on at most `threads` threads.
 ///
 /// # Errors
 /// [`SourceError`].
@@ -104,15 +105,10 @@ pub fn scan(
     source: &SourceDecl,
     store: &Store,
     trust: Trust,
+    threads: usize,
 ) -> Result<Vec<SourceFile>, SourceError> {
     let mut paths = paths(project, source)?;
-    // Paths compare as bytes, on every system alike.
-    paths.sort_unstable();
-    let files = paths
-        .into_iter()
-        .map(|path| file(project, source, store, trust, path))
-        .collect::<Result<Vec<_>, _>>()?;
-    if files.is_empty() {
+    if paths.is_empty() {
         return Err(SourceError::Missing {
             source_name: source.name.to_string(),
             path: source.path.clone(),
@@ -120,55 +116,111 @@ pub fn scan(
             place: source.place.clone(),
         });
     }
-    Ok(files)
+    // Paths compare as bytes, on every system alike.
+    paths.sort_unstable();
+    let scan = Scan {
+        project,
+        source,
+        store,
+        trust,
+    };
+    let found = parallel::each(threads, paths.len(), |at| scan.unless_large(&paths[at]))?;
+    // What is large takes all threads, one file after the other.
+    let files = paths
+        .into_iter()
+        .zip(found)
+        .map(|(path, found)| match found {
+            Some(file) => Ok(file),
+            None => scan.read(&path, scan.open(&path)?, threads),
+        });
+    files.collect()
 }
 
-fn file(
-    project: &Dir,
-    source: &SourceDecl,
-    store: &Store,
+/// One scan of a source.
+struct Scan<'a> {
+    project: &'a Dir,
+    source: &'a SourceDecl,
+    store: &'a Store,
     trust: Trust,
-    path: String,
-) -> Result<SourceFile, SourceError> {
-    let unreadable = |error| SourceError::Unreadable {
-        source_name: source.name.to_string(),
-        path: path.clone(),
-        error,
-    };
-    let not_kept = |error| SourceError::Store {
-        source_name: source.name.to_string(),
-        error,
-    };
-    let mut file = project.open(&path).map_err(unreadable)?;
-    let before = Stat::of(&file).map_err(unreadable)?;
-    if trust == Trust::Remembered
-        && let Some(stat) = &before
-        && let Some(digest) = stat.remembered(store)
-        && (!source.keep || store.has_blob(&digest))
-    {
-        return Ok(SourceFile {
-            path,
+}
+
+/// A file that was opened, and what the system said of it then.
+struct Opened {
+    file: File,
+    stat: Option<Stat>,
+    len: u64,
+}
+
+impl Scan<'_> {
+    /// A file that is remembered or so small that one thread reads it at once.
+    fn unless_large(&self, path: &str) -> Result<Option<SourceFile>, SourceError> {
+        let opened = self.open(path)?;
+        if self.trust == Trust::Remembered
+            && let Some(stat) = &opened.stat
+            && let Some(digest) = stat.remembered(self.store)
+            && (!self.source.keep || self.store.has_blob(&digest))
+        {
+            return Ok(Some(SourceFile {
+                path: path.to_owned(),
+                digest,
+                size_bytes: stat.size,
+            }));
+        }
+        if opened.len >= LARGE_BYTES {
+            return Ok(None);
+        }
+        self.read(path, opened, 1).map(Some)
+    }
+
+    fn open(&self, path: &str) -> Result<Opened, SourceError> {
+        let open = || {
+            let file = self.project.open(path)?;
+            let (stat, len) = (Stat::of(&file)?, file.metadata()?.len());
+            Ok(Opened { file, stat, len })
+        };
+        open().map_err(|error| self.unreadable(path, error))
+    }
+
+    /// Reads a file, on at most `threads` threads if it is large.
+    fn read(&self, path: &str, opened: Opened, threads: usize) -> Result<SourceFile, SourceError> {
+        let not_kept = |error| SourceError::Store {
+            source_name: self.source.name.to_string(),
+            error,
+        };
+        let Opened {
+            mut file,
+            stat,
+            len,
+        } = opened;
+        let started = self.store.now().map_err(not_kept)?;
+        let (digest, size_bytes) = match self.source.keep {
+            true => {
+                let kept = self.store.put_blob_file(&mut file, threads);
+                kept.map_err(not_kept)?
+            }
+            false => hash(&mut file, len, threads).map_err(|error| self.unreadable(path, error))?,
+        };
+        if let Some(before) = stat
+            && Stat::of(&file).map_err(|error| self.unreadable(path, error))? == Some(before)
+            && before.is_settled(started)
+        {
+            // What cannot be remembered costs time at the next run and nothing else.
+            drop(self.store.put_memo(MEMO, &before.key(), digest.as_bytes()));
+        }
+        Ok(SourceFile {
+            path: path.to_owned(),
             digest,
-            size_bytes: stat.size,
-        });
+            size_bytes,
+        })
     }
-    let started = store.now().map_err(not_kept)?;
-    let (digest, size_bytes) = match source.keep {
-        true => store.put_blob_from(&mut file).map_err(not_kept)?,
-        false => hash(&mut file).map_err(unreadable)?,
-    };
-    if let Some(stat) = before
-        && Stat::of(&file).map_err(unreadable)? == Some(stat)
-        && stat.is_settled(started)
-    {
-        // What cannot be remembered costs time at the next run and nothing else.
-        drop(store.put_memo(MEMO, &stat.key(), digest.as_bytes()));
+
+    fn unreadable(&self, path: &str, error: io::Error) -> SourceError {
+        SourceError::Unreadable {
+            source_name: self.source.name.to_string(),
+            path: path.to_owned(),
+            error,
+        }
     }
-    Ok(SourceFile {
-        path,
-        digest,
-        size_bytes,
-    })
 }
 
 /// Under which name the store remembers digests of files.
@@ -240,18 +292,16 @@ impl Stat {
     }
 }
 
-fn hash(file: &mut File) -> io::Result<(Digest, u64)> {
-    let mut hasher = blake3::Hasher::new();
-    let mut buffer = vec![0; 1 << 18];
-    let mut size = 0;
-    loop {
-        let read = file.read(&mut buffer)?;
-        if read == 0 {
-            return Ok((Digest::from_bytes(*hasher.finalize().as_bytes()), size));
-        }
-        hasher.update(&buffer[..read]);
-        size += read as u64;
+fn hash(file: &mut File, len: u64, threads: usize) -> io::Result<(Digest, u64)> {
+    if len >= LARGE_BYTES {
+        return match parallel::read(file, len, threads, |_, _| Ok(())) {
+            Ok(digest) => Ok((digest, len)),
+            Err(ReadError::Read(error) | ReadError::Given(error)) => Err(error),
+        };
     }
+    let mut hasher = blake3::Hasher::new();
+    let size = io::copy(file, &mut hasher)?;
+    Ok((Digest::from_bytes(hasher.finalize().into()), size))
 }
 
 fn paths(project: &Dir, source: &SourceDecl) -> Result<Vec<String>, SourceError> {
@@ -412,7 +462,7 @@ mod tests {
 
         fn scan(&self, trust: Trust) -> Digest {
             let project = open(self.temp.path());
-            scan(&project, &self.source, &self.store, trust).unwrap()[0].digest
+            scan(&project, &self.source, &self.store, trust, 2).unwrap()[0].digest
         }
     }
 

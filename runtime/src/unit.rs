@@ -179,8 +179,12 @@ pub struct Limits {
     pub fuel: u64,
     /// Linear memory, in bytes.
     pub memory_bytes: u64,
-    /// Bytes handed to the host as columns, blobs and states.
+    /// Bytes that the host keeps as columns, blobs and states, or holds as batches, at a time.
     pub output_bytes: u64,
+    /// Bytes of rows that are laid aside in scratch, which is on the disk. 0 in records before version 3,
+    /// where they are part of the output.
+    #[serde(default)]
+    pub scratch_bytes: u64,
     /// Bytes of log, standard output and standard error.
     pub log_bytes: u64,
     /// Milliseconds on the wall clock: a safety net for what hangs, since how long something takes is the
@@ -192,6 +196,7 @@ impl Default for Limits {
     /// - `fuel`: 200 billion, minutes of work.
     /// - `memory_bytes`: 1 GiB.
     /// - `output_bytes`: 4 GiB.
+    /// - `scratch_bytes`: 64 GiB.
     /// - `log_bytes`: 64 KiB.
     /// - `time_ms`: one hour.
     fn default() -> Self {
@@ -199,6 +204,7 @@ impl Default for Limits {
             fuel: 200_000_000_000,
             memory_bytes: 1 << 30,
             output_bytes: 4 << 30,
+            scratch_bytes: 64 << 30,
             log_bytes: 64 << 10,
             time_ms: 60 * 60 * 1_000,
         }
@@ -216,9 +222,12 @@ pub struct Usage {
     pub peak_fuel: u64,
     /// The highest peak of linear memory, in bytes.
     pub memory_bytes: u64,
-    /// The most bytes that the host kept because of one guest.
+    /// The most bytes that the host kept and held at a time because of one guest.
     #[serde(default)]
     pub output_bytes: u64,
+    /// The most bytes that one guest laid aside.
+    #[serde(default)]
+    pub scratch_bytes: u64,
     /// The most bytes that one guest logged, whether they were kept or not.
     #[serde(default)]
     pub log_bytes: u64,
@@ -232,6 +241,7 @@ impl Usage {
             peak_fuel: self.peak_fuel.max(other.peak_fuel),
             memory_bytes: self.memory_bytes.max(other.memory_bytes),
             output_bytes: self.output_bytes.max(other.output_bytes),
+            scratch_bytes: self.scratch_bytes.max(other.scratch_bytes),
             log_bytes: self.log_bytes.max(other.log_bytes),
         }
     }

@@ -511,19 +511,38 @@ fn output_has_a_limit_however_it_is_made() {
       found    64.1 MiB
     ");
     insta::assert_snapshot!(hoard("scratch"), @"
-    limit-reached: the output limit is reached
+    limit-reached: the scratch limit is reached
       expected at most 64 MiB
       found    64.1 MiB
     ");
     insta::assert_snapshot!(hoard("grow"), @"
     limit-reached: the output limit is reached
       expected at most 64 MiB
-      found    1002.1 MiB
+      found    1001.1 MiB
     ");
     insta::assert_snapshot!(hoard("blob"), @"
     limit-reached: the output limit is reached
       expected at most 64 MiB
       found    64.1 MiB
+    ");
+}
+
+/// However much is laid aside, it is no output, and neither is what a guest has let go of.
+#[test]
+fn what_is_laid_aside_counts_as_scratch_alone() {
+    let mut step = step("hoard", "aside");
+    step.limits.output_bytes = 3 << 20;
+    let usage = run(&step).0.unwrap().usage;
+    assert!(usage.output_bytes > 1 << 20, "{usage:?}");
+    assert!(usage.scratch_bytes > 16 << 20, "{usage:?}");
+    // What it still holds does count.
+    let mut step = self::step("hoard", "hold");
+    step.limits.output_bytes = 3 << 20;
+    let error = run(&step).0.map(|done| format!("{done:?}")).unwrap_err();
+    insta::assert_snapshot!(chain(&error), @"
+    the output limit is reached
+      expected at most 3 MiB
+      found    3.1 MiB
     ");
 }
 

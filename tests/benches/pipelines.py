@@ -334,8 +334,6 @@ def memory(options, scratch):
         {"left": "keys", "right": "sort"},
         'on = ["id"], columns = ["d1"], prefix = "sorted_"',
     )
-    # Rows that a join lays aside count as output.
-    text += 'limits = { output = "32 GiB" }\n'
     runs = {}
     for part in (4, 1):
         project = warmed(options, scratch, text, make_wide)

@@ -83,6 +83,7 @@ impl Step {
             fuel: 2_000_000_000,
             memory_bytes: 64 << 20,
             output_bytes: 64 << 20,
+            scratch_bytes: 64 << 20,
             log_bytes: 4096,
             ..Limits::default()
         };

@@ -175,7 +175,7 @@ impl Project {
             .hint("to write it, run `pinion lock`"));
         }
         let components = self.components(&pipeline, old.as_ref(), frozen, unlock)?;
-        let sources = self.sources(&pipeline, trust)?;
+        let sources = self.sources(&pipeline, trust, threads(planning.threads))?;
         if let (true, Some(old)) = (planning.frozen, &old) {
             drift::refuse_sources(&pipeline, old, &sources)?;
         }
@@ -325,11 +325,12 @@ impl Project {
         &self,
         pipeline: &Pipeline,
         trust: Trust,
+        threads: usize,
     ) -> Result<BTreeMap<SourceName, Vec<SourceFile>>, Failure> {
         let scan = |declared: &SourceDecl| {
             Ok((
                 declared.name.clone(),
-                source::scan(&self.dir, declared, &self.store, trust)?,
+                source::scan(&self.dir, declared, &self.store, trust, threads)?,
             ))
         };
         pipeline.sources.iter().map(scan).collect()

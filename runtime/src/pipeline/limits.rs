@@ -9,6 +9,8 @@ pub struct Limits {
     pub memory_bytes: Option<u64>,
     /// Most output of a unit, in bytes.
     pub output_bytes: Option<u64>,
+    /// Most rows that a unit lays aside, in bytes.
+    pub scratch_bytes: Option<u64>,
     /// Most log of a unit, in bytes.
     pub log_bytes: Option<u64>,
     /// Most time of a unit on the wall clock, in milliseconds.

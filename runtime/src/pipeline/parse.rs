@@ -293,7 +293,7 @@ fn read_columns(section: &Section<'_>) -> Result<Columns, PipelineError> {
 
 fn read_limits(entry: &Entry<'_>) -> Result<Limits, PipelineError> {
     let section = entry.section()?;
-    section.allow(&["fuel", "log", "memory", "output", "time"])?;
+    section.allow(&["fuel", "log", "memory", "output", "scratch", "time"])?;
     let bytes = |key| section.get(key).map(|entry| read_bytes(&entry)).transpose();
     Ok(Limits {
         fuel: section
@@ -302,6 +302,7 @@ fn read_limits(entry: &Entry<'_>) -> Result<Limits, PipelineError> {
             .transpose()?,
         memory_bytes: bytes("memory")?,
         output_bytes: bytes("output")?,
+        scratch_bytes: bytes("scratch")?,
         log_bytes: bytes("log")?,
         time_ms: section
             .get("time")

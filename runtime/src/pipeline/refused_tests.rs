@@ -184,7 +184,7 @@ limits = { feul = 10 }
 "#),
         @r#"
     unknown key `feul` in `[steps.a.limits]`
-      expected `fuel`, `log`, `memory`, `output`, `time`
+      expected `fuel`, `log`, `memory`, `output`, `scratch`, `time`
       in       pinion.toml, line 6
         6 | limits = { feul = 10 }
           |            ^^^^
@@ -1040,7 +1040,24 @@ fn columns_of_an_input_that_are_none() {
         7 | input = { from = "a", except = "gender" }
           |                                ^^^^^^^^
     "#);
-    insta::assert_snapshot!(with(r#"{ from = "a", columns = ["x", "x"] }"#), @"");
-    insta::assert_snapshot!(with(r#"{ from = "a", columns = ["x"], except = ["y"] }"#), @"");
-    insta::assert_snapshot!(with(r#"{ except = ["y"] }"#), @"");
+    insta::assert_snapshot!(with(r#"{ from = "a", columns = ["x", "x"] }"#), @r#"
+    `x` is given twice
+      in pinion.toml, line 7
+        7 | input = { from = "a", columns = ["x", "x"] }
+          |                                 ^^^^^^^^^^
+    "#);
+    insta::assert_snapshot!(with(r#"{ from = "a", columns = ["x"], except = ["y"] }"#), @r#"
+    an input has both `columns` and `except`
+      in pinion.toml, line 7
+        7 | input = { from = "a", columns = ["x"], except = ["y"] }
+          |                                        ^^^^^^
+
+    hint: `columns` lists what the step is handed, `except` what it is not; one of them says it all
+    "#);
+    insta::assert_snapshot!(with(r#"{ except = ["y"] }"#), @r#"
+    `from` is missing in `[steps.b.input]`
+      in pinion.toml, line 7
+        7 | input = { except = ["y"] }
+          |         ^^^^^^^^^^^^^^^^^^
+    "#);
 }

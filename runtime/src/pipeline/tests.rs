@@ -37,7 +37,7 @@ right = "split.late"
 [steps.read]
 use = "std:read-parquet@0.1.2"
 input = "sources.flights"
-limits = { fuel = 1000000000, memory = "512 MiB", output = "1 GiB", log = 1000, time = "10 min" }
+limits = { fuel = 1000000000, memory = "512 MiB", output = "1 GiB", scratch = "2 GiB", log = 1000, time = "10 min" }
 
 [steps.label]
 use = "./steps/label-late"
@@ -103,6 +103,7 @@ fn a_pipeline_is_read_whole() {
         fuel: Some(1_000_000_000),
         memory_bytes: Some(512 << 20),
         output_bytes: Some(1 << 30),
+        scratch_bytes: Some(2 << 30),
         log_bytes: Some(1000),
         time_ms: Some(600_000),
     };

@@ -10,6 +10,7 @@ use super::{Plan, PlannedStep, Tools, WireFields, file_input};
 use crate::arrow::format;
 use crate::component::Component;
 use crate::digest::{Digest, StructuredHasher};
+use crate::parallel;
 use crate::record::SourceFile;
 use crate::sandbox::{Descriptor, StepError};
 use crate::table::schema_digest;
@@ -62,22 +63,13 @@ pub fn strangers<'a>(
 ///
 /// What goes wrong is told to whoever asks next, with the step that uses the component.
 pub fn introduce(strangers: &[Component], threads: usize, tools: Tools<'_>) {
-    let next = std::sync::atomic::AtomicUsize::new(0);
-    std::thread::scope(|scope| {
-        for _ in 0..threads.min(strangers.len()) {
-            scope.spawn(|| {
-                loop {
-                    let at = next.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-                    let Some(component) = strangers.get(at) else {
-                        return;
-                    };
-                    if describe(component, tools).is_err() && tools.cancel.is_cancelled() {
-                        return;
-                    }
-                }
-            });
+    let introduced = parallel::each(threads, strangers.len(), |at| {
+        match describe(&strangers[at], tools) {
+            Err(_) if tools.cancel.is_cancelled() => Err(()),
+            _ => Ok(()),
         }
     });
+    drop(introduced);
 }
 
 /// The shapes of every output port.

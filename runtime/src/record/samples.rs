@@ -55,6 +55,7 @@ pub(crate) fn usage(random: &mut Random) -> Usage {
         peak_fuel: number(random),
         memory_bytes: number(random),
         output_bytes: number(random),
+        scratch_bytes: number(random),
         log_bytes: number(random),
     }
 }

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::samples::{lines, run_start, step};
 use super::*;
 use crate::arrow::samples::Random;
-use crate::unit::{Observation, Question};
+use crate::unit::{Limits, Observation, Question};
 
 fn written(lines: &[Line]) -> String {
     let mut chain = Chain::default();
@@ -162,44 +162,61 @@ fn a_unit_ran_if_it_ran_either_time() {
     assert_eq!(both.log.len(), 2 * earlier.log.len());
 }
 
-/// What version 1 wrote has no limits and says less of what was used.
+/// What version 1 wrote has no limits and says less of what was used; what version 2 wrote has no scratch.
 #[test]
-fn records_of_version_1_are_read() {
-    let lines = lines(&mut Random(6));
-    let newer = parse(&written(&lines)).unwrap();
-    let mut chain = Chain::default();
-    let mut text = String::new();
-    for line in &lines {
-        let mut value = serde_json::to_value(line).unwrap();
-        strip(&mut value);
-        // The chain is over text, whatever its keys: this is how an older line comes out.
-        text.push_str(&chain.seal(&serde_json::from_value(value).unwrap()).unwrap());
+fn records_of_older_versions_are_read() {
+    let mut lines = lines(&mut Random(6));
+    for line in &mut lines {
+        if let Line::Step(step) = line {
+            step.limits = Some(Limits::default());
+        }
     }
-    let older = parse(&text).unwrap();
-    assert_eq!(older.steps.len(), newer.steps.len());
-    assert!(older.steps.iter().all(|step| step.limits.is_none()));
-    assert_eq!(
-        run_digest(&older.start, &older.steps),
-        run_digest(&newer.start, &newer.steps)
-    );
+    let newer = parse(&written(&lines)).unwrap();
+    let version_2 = ["recipe", "scratch_bytes"].as_slice();
+    let version_1 = &[
+        "limits",
+        "recipe",
+        "peak_fuel",
+        "output_bytes",
+        "scratch_bytes",
+        "log_bytes",
+        "longest_ms",
+    ];
+    for (absent, limits) in [
+        (version_1.as_slice(), None),
+        (
+            version_2,
+            Some(Limits {
+                scratch_bytes: 0,
+                ..Limits::default()
+            }),
+        ),
+    ] {
+        let mut chain = Chain::default();
+        let mut text = String::new();
+        for line in &lines {
+            let mut value = serde_json::to_value(line).unwrap();
+            strip(&mut value, absent);
+            // The chain is over text, whatever its keys: this is how an older line comes out.
+            text.push_str(&chain.seal(&serde_json::from_value(value).unwrap()).unwrap());
+        }
+        let older = parse(&text).unwrap();
+        assert_eq!(older.steps.len(), newer.steps.len());
+        assert!(older.steps.iter().all(|step| step.limits == limits));
+        assert_eq!(
+            run_digest(&older.start, &older.steps),
+            run_digest(&newer.start, &newer.steps)
+        );
+    }
 }
 
-fn strip(value: &mut Value) {
+fn strip(value: &mut Value, absent: &[&str]) {
     match value {
         Value::Object(members) => {
-            for newer in [
-                "limits",
-                "peak_fuel",
-                "output_bytes",
-                "log_bytes",
-                "longest_ms",
-                "recipe",
-            ] {
-                members.remove(newer);
-            }
-            members.values_mut().for_each(strip);
+            members.retain(|name, _| !absent.contains(&name.as_str()));
+            members.values_mut().for_each(|value| strip(value, absent));
         }
-        Value::Array(items) => items.iter_mut().for_each(strip),
+        Value::Array(items) => items.iter_mut().for_each(|item| strip(item, absent)),
         _ => {}
     }
 }

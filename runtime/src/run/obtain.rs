@@ -153,6 +153,7 @@ pub(super) fn within_limits(limits: Limits, usage: Usage) -> Result<(), StepErro
     for (what, used, limit) in [
         ("memory", usage.memory_bytes, limits.memory_bytes),
         ("output", usage.output_bytes, limits.output_bytes),
+        ("scratch", usage.scratch_bytes, limits.scratch_bytes),
     ] {
         if used > limit {
             return reached(what, limit, Some(used));

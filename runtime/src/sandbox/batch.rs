@@ -10,6 +10,7 @@ use arrow_array::cast::AsArray as _;
 use arrow_array::{Array, ArrayRef, BooleanArray, UInt64Array};
 use arrow_schema::Field;
 
+use super::held::Held;
 use super::spill::Spillable;
 use crate::arrow::chunk::canonical_field;
 use crate::arrow::format::{self, BadFields, WireField};
@@ -31,6 +32,9 @@ pub(super) struct Batch {
     pub(super) made: Vec<ArrayRef>,
     /// Number of rows.
     pub(super) rows: u64,
+    /// What the values of made columns and the row numbers take, or those that they are a part of. Empty
+    /// once they count as something else.
+    pub(super) held: Vec<Held>,
     /// Number of operations and operands in the expression, shared ones counted each time.
     size: usize,
 }
@@ -86,6 +90,7 @@ impl Batch {
             rows: rows.len(),
             inputs: vec![Arc::new(rows)],
             made: Vec::new(),
+            held: Vec::new(),
             size: 1,
         }
     }
@@ -98,6 +103,7 @@ impl Batch {
             columns: expression::number(fields, &mut 0),
             inputs: Vec::new(),
             made,
+            held: Vec::new(),
             rows,
             size: 1,
         }
@@ -195,6 +201,7 @@ impl Batch {
         let mut batch = self.with_expression(expression, columns, self.size + right.size + 1)?;
         batch.inputs.extend(right.inputs.iter().cloned());
         batch.made.extend(right.made.iter().cloned());
+        batch.held.extend(right.held.iter().cloned());
         Ok(batch)
     }
 
@@ -219,13 +226,16 @@ impl Batch {
         Ok(Self {
             inputs,
             made,
+            held: Vec::new(),
             rows,
             ..self.clone()
         })
     }
 
     pub(super) fn take(&self, indices: UInt64Array) -> Result<Self, BadBatch> {
-        self.choose(&Rows::Indices(indices))
+        let mut taken = self.choose(&Rows::Indices(indices))?;
+        taken.held = Vec::new();
+        Ok(taken)
     }
 
     pub(super) fn slice(&self, start: u64, len: u64) -> Result<Self, BadBatch> {
@@ -278,6 +288,7 @@ impl Batch {
         let batch = Self {
             inputs: inputs.collect::<Result<_, BadRows>>()?,
             made: made.collect::<Result<_, BadRows>>()?,
+            held: Vec::new(),
             rows: indices.len() as u64,
             ..first.clone()
         };
@@ -327,6 +338,7 @@ impl Batch {
             columns: first.columns.clone(),
             inputs: inputs.collect(),
             made: made.collect::<Result<_, _>>()?,
+            held: Vec::new(),
             rows: batches.iter().map(|batch| batch.rows).sum(),
             size: first.size,
         })

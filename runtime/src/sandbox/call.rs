@@ -674,6 +674,7 @@ impl Guest<'_> {
             peak_fuel: fuel,
             memory_bytes: memory.peak,
             output_bytes: session.output_bytes,
+            scratch_bytes: session.scratch_bytes,
             log_bytes: session.log_bytes,
         };
         Ok(Done {

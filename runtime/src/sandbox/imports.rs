@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
-use arrow_array::{BooleanArray, UInt64Array};
+use arrow_array::{ArrayRef, BooleanArray, UInt64Array};
 use arrow_schema::{DataType, Field};
 use bytes::Bytes;
 use wasmtime::StoreContextMut;
 use wasmtime::component::{Linker, LinkerInstance, Resource, ResourceType};
 
 use super::batch::{BadBatch, Batch, fields};
+use super::held::Held;
 use super::spill::Kept;
 use super::state::{
     Blob, BlobWriter, LimitReached, Scratch, Session, State, Table, TableWriter, Written, misuse,
@@ -91,9 +92,9 @@ fn answer(state: &mut State, batch: Result<Batch, BadBatch>) -> Guest<Resource<B
 }
 
 /// As [`answer`], for a batch whose values and row numbers are its own.
-fn answer_copied(state: &mut State, batch: Result<Batch, BadBatch>) -> Guest<Resource<Batch>> {
-    if let Ok(batch) = &batch {
-        state.session.occupy(batch.content_bytes())?;
+fn answer_copied(state: &mut State, mut batch: Result<Batch, BadBatch>) -> Guest<Resource<Batch>> {
+    if let Ok(batch) = &mut batch {
+        batch.held.push(state.session.hold(batch.content_bytes())?);
     }
     answer(state, batch)
 }
@@ -131,30 +132,37 @@ fn observe_schema(session: &mut Session, batch: &Batch) -> wasmtime::Result<()> 
     Ok(())
 }
 
-/// A column from a guest, checked.
+/// A column from a guest, checked, with what it takes.
 fn decode(
     session: &mut Session,
     field: &Field,
     nodes: Vec<wire::Node>,
     rows: u64,
-) -> wasmtime::Result<Result<arrow_array::ArrayRef, wire::Error>> {
-    session.charge(nodes.iter().map(wire::Node::bytes).sum())?;
+) -> wasmtime::Result<Result<(ArrayRef, Held), wire::Error>> {
+    let bytes = nodes.iter().map(wire::Node::bytes).sum();
+    session.copied_bytes += bytes;
+    let held = session.hold(bytes)?;
     let nodes = nodes.into_iter().map(node::Node::from).collect();
     let array = node::decode(field, nodes, rows);
-    Ok(array.map_err(|error| wire::Error::new("bad-batch", error)))
+    Ok(match array {
+        Ok(array) => Ok((array, held)),
+        Err(error) => Err(wire::Error::new("bad-batch", error)),
+    })
 }
 
-/// Columns from a guest, checked, with their fields.
-#[expect(
-    clippy::type_complexity,
-    reason = "two lists that belong together for the length of one call"
-)]
+/// Columns from a guest, checked.
+struct Decoded {
+    fields: Vec<Field>,
+    arrays: Vec<ArrayRef>,
+    held: Vec<Held>,
+}
+
 fn decode_all(
     session: &mut Session,
     list: Vec<wire::Field>,
     columns: Vec<Vec<wire::Node>>,
     rows: u64,
-) -> wasmtime::Result<Result<(Vec<Field>, Vec<arrow_array::ArrayRef>), wire::Error>> {
+) -> wasmtime::Result<Result<Decoded, wire::Error>> {
     session.charge(list.iter().map(wire::Field::bytes).sum())?;
     let fields = match fields(list) {
         Ok(fields) => fields,
@@ -170,14 +178,21 @@ fn decode_all(
         };
         return Ok(Err(wire::Error::new(error.code(), error)));
     }
-    let mut arrays = Vec::with_capacity(columns.len());
+    let (mut arrays, mut held) = (Vec::with_capacity(columns.len()), Vec::new());
     for (field, nodes) in fields.iter().zip(columns) {
         match decode(session, field, nodes, rows)? {
-            Ok(array) => arrays.push(array),
+            Ok((array, bytes)) => {
+                arrays.push(array);
+                held.push(bytes);
+            }
             Err(error) => return Ok(Err(error)),
         }
     }
-    Ok(Ok((fields, arrays)))
+    Ok(Ok(Decoded {
+        fields,
+        arrays,
+        held,
+    }))
 }
 
 /// Row numbers from a guest, a `uint32` or `uint64` column of any length.
@@ -188,7 +203,7 @@ fn indices(
 ) -> wasmtime::Result<Result<UInt64Array, wire::Error>> {
     let rows = nodes.first().map_or(0, wire::Node::length);
     let wide = Field::new("indices", data_type, true);
-    Ok(decode(session, &wide, nodes, rows)?.map(|array| array.as_primitive().clone()))
+    Ok(decode(session, &wide, nodes, rows)?.map(|(array, _)| array.as_primitive().clone()))
 }
 
 /// Row numbers of either width: the width shows in the size of the values.
@@ -199,7 +214,7 @@ fn any_indices(
     if nodes.first().is_some_and(wire::Node::is_narrow) {
         let rows = nodes.first().map_or(0, wire::Node::length);
         let narrow = Field::new("indices", DataType::UInt32, true);
-        return Ok(decode(session, &narrow, nodes, rows)?.map(|array| {
+        return Ok(decode(session, &narrow, nodes, rows)?.map(|(array, _)| {
             let array = array.as_primitive::<arrow_array::types::UInt32Type>();
             array.unary(u64::from)
         }));
@@ -282,8 +297,12 @@ fn batch(arrow: &mut LinkerInstance<'_, State>) -> wasmtime::Result<()> {
             let state = store.data_mut();
             let rows = state.resources.get(&this)?.rows;
             match decode_all(&mut state.session, list, columns, rows)? {
-                Ok((fields, arrays)) => {
-                    let with = state.resources.get(&this)?.with_columns(fields, arrays);
+                Ok(columns) => {
+                    let batch = state.resources.get(&this)?;
+                    let mut with = batch.with_columns(columns.fields, columns.arrays);
+                    if let Ok(with) = &mut with {
+                        with.held.extend(columns.held);
+                    }
                     answer(state, with)
                 }
                 Err(error) => Ok((Err(error),)),
@@ -308,7 +327,7 @@ fn batch(arrow: &mut LinkerInstance<'_, State>) -> wasmtime::Result<()> {
             let rows = state.resources.get(&this)?.rows;
             let field = Field::new("mask", DataType::Boolean, true);
             match decode(&mut state.session, &field, mask, rows)? {
-                Ok(mask) => {
+                Ok((mask, _held)) => {
                     let mask: &BooleanArray = mask.as_boolean();
                     let filtered = state.resources.get(&this)?.filter(mask);
                     answer_copied(state, filtered)
@@ -381,7 +400,11 @@ fn batch(arrow: &mut LinkerInstance<'_, State>) -> wasmtime::Result<()> {
                 )),));
             }
             match decode_all(&mut state.session, list, columns, rows)? {
-                Ok((fields, arrays)) => answer(state, Ok(Batch::made(rows, fields, arrays))),
+                Ok(columns) => {
+                    let mut batch = Batch::made(rows, columns.fields, columns.arrays);
+                    batch.held = columns.held;
+                    answer(state, Ok(batch))
+                }
                 Err(error) => Ok((Err(error),)),
             }
         },
@@ -641,11 +664,12 @@ fn writers(arrow: &mut LinkerInstance<'_, State>) -> wasmtime::Result<()> {
         "[method]table-writer.write",
         |mut store: Store<'_>, (this, rows): (Resource<TableWriter>, Resource<Batch>)| {
             let state = store.data_mut();
-            let batch = state.resources.get(&rows)?.clone();
+            let mut batch = state.resources.get(&rows)?.clone();
             // However often the same rows are written, they are kept as often.
             state
                 .session
                 .occupy(batch.handle_bytes() + batch.content_bytes())?;
+            batch.held.clear();
             let port = state.resources.get(&this)?.0;
             let written = state.session.write(port, &batch)?;
             Ok((written.map_err(|error| wire::Error::new(error.code(), error)),))
@@ -691,10 +715,7 @@ fn scratch(arrow: &mut LinkerInstance<'_, State>) -> wasmtime::Result<()> {
         |mut store: Store<'_>, (this, rows): (Resource<Scratch>, Resource<Batch>)| {
             let state = store.data_mut();
             let batch = state.resources.get(&rows)?.clone();
-            state
-                .session
-                .occupy(batch.handle_bytes() + batch.content_bytes())?;
-            let kept = state.session.keep(batch)?;
+            let kept = state.session.lay_aside(batch)?;
             state.resources.get_mut(&this)?.0.push(kept);
             Ok((Ok::<(), wire::Error>(()),))
         },

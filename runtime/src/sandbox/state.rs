@@ -11,6 +11,7 @@ use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
 use super::batch::{BadBatch, Batch};
 use super::console::Console;
+use super::held::{AllHeld, Held};
 use super::outcome::{self, MadePartition};
 use super::spill::{Keeper, Kept, Spillable as _};
 use super::{Clock, Data, DataError, Line};
@@ -48,8 +49,14 @@ pub(super) struct Session {
     pub(super) read_bytes: u64,
     /// Bytes that crossed the wall, both ways.
     pub(super) copied_bytes: u64,
-    /// Bytes that the host keeps because of the guest.
+    /// Bytes that the host keeps because of the guest, besides scratch.
+    kept_bytes: u64,
+    /// Bytes that the host holds as long as the guest has a batch.
+    held: AllHeld,
+    /// The most of both at a time.
     pub(super) output_bytes: u64,
+    /// Bytes that the guest has laid aside.
+    pub(super) scratch_bytes: u64,
     /// One for each output port, in port order.
     pub(super) written: Vec<Written>,
     keeper: Keeper,
@@ -110,7 +117,7 @@ impl OutOfTime {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the {what} limit is reached{}", Facts(&self.facts()))]
 pub struct LimitReached {
-    /// `fuel`, `memory`, `output`, `handles` or `table`.
+    /// `fuel`, `memory`, `output`, `scratch`, `handles` or `table`.
     pub what: &'static str,
     /// The limit, in the limit's own unit.
     pub limit: u64,
@@ -122,7 +129,7 @@ impl LimitReached {
     /// The limit and what was wanted instead, as labels and values.
     pub fn facts(&self) -> [(&'static str, String); 2] {
         let amount = |number| match self.what {
-            "memory" | "output" => amount::size(number),
+            "memory" | "output" | "scratch" => amount::size(number),
             "table" => format!("{} elements", amount::count(number)),
             what => format!("{} {what}", amount::count(number)),
         };
@@ -140,7 +147,7 @@ impl LimitReached {
         match self.what {
             "fuel" => Some(amount::count(wanted.checked_mul(10)?)),
             "memory" if wanted > MAX_MEMORY => None,
-            "memory" | "output" => Some(format!(
+            "memory" | "output" | "scratch" => Some(format!(
                 "\"{}\"",
                 amount::size(wanted.checked_add(1)?.checked_next_power_of_two()?)
             )),
@@ -185,7 +192,10 @@ impl Session {
             blobs: BTreeMap::new(),
             read_bytes: 0,
             copied_bytes: 0,
+            kept_bytes: 0,
+            held: AllHeld::default(),
             output_bytes: 0,
+            scratch_bytes: 0,
             written: Vec::new(),
             keeper: Keeper::default(),
             log: Vec::new(),
@@ -286,7 +296,7 @@ impl Session {
     }
 
     /// Keeps a batch until the unit ends or lets it go.
-    pub(super) fn keep(&mut self, batch: Batch) -> wasmtime::Result<Kept<Batch>> {
+    fn keep(&mut self, batch: Batch) -> wasmtime::Result<Kept<Batch>> {
         let bytes = batch.content_bytes();
         let kept = self.keeper.keep(batch, bytes, &*self.data);
         kept.map_err(|error| wasmtime::Error::new(Unkept(error)))
@@ -381,16 +391,32 @@ impl Session {
 
     /// Counts bytes that the host keeps because of something a guest asked for.
     pub(super) fn occupy(&mut self, bytes: u64) -> wasmtime::Result<()> {
+        self.kept_bytes = self.kept_bytes.saturating_add(bytes);
+        self.check_output()
+    }
+
+    /// Counts bytes that a batch takes until the guest has let go of it and of what shares its values.
+    pub(super) fn hold(&mut self, bytes: u64) -> wasmtime::Result<Held> {
+        let held = self.held.hold(bytes);
+        self.check_output()?;
+        Ok(held)
+    }
+
+    fn check_output(&mut self) -> wasmtime::Result<()> {
         self.in_time()?;
-        self.output_bytes = self.output_bytes.saturating_add(bytes);
-        if self.output_bytes > self.limits.output_bytes {
-            return Err(wasmtime::Error::new(LimitReached {
-                what: "output",
-                limit: self.limits.output_bytes,
-                wanted: Some(self.output_bytes),
-            }));
-        }
-        Ok(())
+        let now = self.kept_bytes.saturating_add(self.held.bytes());
+        self.output_bytes = self.output_bytes.max(now);
+        check_limit("output", now, self.limits.output_bytes)
+    }
+
+    /// Keeps a batch that a guest lays aside, which counts as scratch and as nothing else.
+    pub(super) fn lay_aside(&mut self, mut batch: Batch) -> wasmtime::Result<Kept<Batch>> {
+        self.in_time()?;
+        let bytes = batch.handle_bytes() + batch.content_bytes();
+        self.scratch_bytes = self.scratch_bytes.saturating_add(bytes);
+        check_limit("scratch", self.scratch_bytes, self.limits.scratch_bytes)?;
+        batch.held.clear();
+        self.keep(batch)
     }
 
     /// What was written to the table at an output port.
@@ -439,6 +465,17 @@ impl Session {
             message,
         });
     }
+}
+
+fn check_limit(what: &'static str, wanted: u64, limit: u64) -> wasmtime::Result<()> {
+    if wanted > limit {
+        return Err(wasmtime::Error::new(LimitReached {
+            what,
+            limit,
+            wanted: Some(wanted),
+        }));
+    }
+    Ok(())
 }
 
 /// What a question takes besides its names, roughly.

@@ -3,10 +3,12 @@
 use std::io::{Read, Write as _};
 
 use bytes::Bytes;
+use cap_std::fs::File;
 
 use super::check::Object;
 use super::{Fault, Kind, Store, StoreError};
 use crate::digest::{ComponentDigest, Digest};
+use crate::parallel::{self, LARGE_BYTES, ReadError};
 
 /// Bytes that are read at once from a source.
 const READ_BYTES: usize = 1 << 20;
@@ -53,6 +55,39 @@ impl Store {
             len += count as u64;
         }
         let digest = Digest::from_bytes(hasher.finalize().into());
+        // What is there may be damaged, and then these bytes are what is needed: they take its place.
+        temporary.put(&blob_path(&digest))?;
+        self.checked().blobs.insert(digest);
+        Ok((digest, len))
+    }
+
+    /// Stores the bytes of a file, read from its start on at most `threads` threads; returns their digest
+    /// and how many they are.
+    ///
+    /// If the file changes meanwhile, the digest is that of the bytes stored, whatever they are.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`]: the file system refused, or the file became shorter.
+    pub fn put_blob_file(
+        &self,
+        file: &mut File,
+        threads: usize,
+    ) -> Result<(Digest, u64), StoreError> {
+        let unread = StoreError::io("read what is to become", "blobs");
+        let len = match file.metadata() {
+            Ok(metadata) => metadata.len(),
+            Err(error) => return Err(unread(error)),
+        };
+        // What has no length, such as a pipe, can be read to its end all the same.
+        if len < LARGE_BYTES {
+            return self.put_blob_from(file);
+        }
+        let temporary = self.files.temporary()?;
+        let give = |offset, bytes: &[u8]| temporary.write_at(bytes, offset);
+        let digest = parallel::read(file, len, threads, give).map_err(|error| match error {
+            ReadError::Read(error) => unread(error),
+            ReadError::Given(error) => StoreError::io("write", "blobs")(error),
+        })?;
         // What is there may be damaged, and then these bytes are what is needed: they take its place.
         temporary.put(&blob_path(&digest))?;
         self.checked().blobs.insert(digest);

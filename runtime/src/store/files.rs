@@ -11,6 +11,7 @@ use cap_std::fs::{Dir, File, OpenOptions};
 use memmap2::Mmap;
 
 use super::StoreError;
+use crate::parallel;
 
 /// Files of fewer bytes are read, not mapped: a mapping takes whole pages, and there are only so many.
 const MAPPED_FROM_BYTES: u64 = 32 << 10;
@@ -227,6 +228,14 @@ impl Files {
 }
 
 impl Temporary<'_> {
+    /// Writes bytes at an offset. Several threads may do so.
+    pub(super) fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        match &self.file {
+            Some(file) => parallel::write_at(file, bytes, offset),
+            None => Err(io::ErrorKind::WriteZero.into()),
+        }
+    }
+
     pub(super) fn sync(&self) -> io::Result<()> {
         self.file.as_ref().map_or(Ok(()), File::sync_all)
     }

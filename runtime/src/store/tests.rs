@@ -382,6 +382,26 @@ fn selections_are_checked_against_the_rows_there_are() {
 }
 
 #[test]
+fn files_become_blobs_on_any_number_of_threads() {
+    let (directory, store) = store();
+    let sources = tempfile::tempdir().unwrap();
+    let sources = Dir::open_ambient_dir(sources.path(), ambient_authority()).unwrap();
+    for len in [0, 1000, 4 << 20, (9 << 20) + 1] {
+        let bytes: Vec<u8> = (0..len).map(|at| (at % 251) as u8).collect();
+        sources.write("file", &bytes).unwrap();
+        for threads in [1, 3] {
+            let mut file = sources.open("file").unwrap();
+            let stored = store.put_blob_file(&mut file, threads).unwrap();
+            assert_eq!(stored, (Digest::of(&bytes), len as u64));
+            let read = open(directory.path()).unwrap().blob(&stored.0).unwrap();
+            assert!(read == bytes, "{len} bytes on {threads} threads");
+        }
+    }
+    // Nothing is left behind but the blobs and the version.
+    assert_eq!(files(directory.path()).len(), 5);
+}
+
+#[test]
 fn blobs_are_streamed_and_mapped() {
     let (directory, store) = store();
     for len in [0, 1, 40_000, 3 << 20] {

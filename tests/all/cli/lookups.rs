@@ -228,6 +228,7 @@ fn what_a_step_used_of_its_limits() {
     fuel of 200_000_000_000
     memory of 64 MiB
     output of 4 GiB
+    scratch of 64 GiB
     log of 64 KiB
     time of 90 s
     ");

@@ -14,9 +14,9 @@ fn misbehaving(mode: &str, more: &str) -> Project {
     project
 }
 
-fn hoarding(mode: &str) -> Project {
+fn hoarding(mode: &str, limits: &str) -> Project {
     let project = project(&format!(
-        "\n[steps.bad]\nuse = \"./hoard.wasm\"\ninput = \"trips\"\nparams = {{ mode = \"{mode}\" }}\nlimits = {{ output = \"64 KiB\" }}\n"
+        "\n[steps.bad]\nuse = \"./hoard.wasm\"\ninput = \"trips\"\nparams = {{ mode = \"{mode}\" }}\nlimits = {{ {limits} }}\n"
     ));
     project.write("hoard.wasm", component("hoard"));
     project
@@ -156,9 +156,43 @@ fn too_much_memory() {
     "#);
 }
 
+const OUTPUT: &str = "output = \"64 KiB\"";
+
+#[test]
+fn too_much_scratch_whether_it_runs_or_is_known() {
+    let project = hoarding("aside", "scratch = \"20 MiB\"");
+    project.pinion(&["run"]).succeeded();
+    let text = String::from_utf8(project.read("pinion.toml")).unwrap();
+    let text = text.replace("20 MiB", "10 MiB");
+    project.write("pinion.toml", text.as_bytes());
+    let error = |args: &[&str]| {
+        let said = refused(&project, args);
+        let error = said
+            .split_once("error: ")
+            .map(|(_, error)| error.to_owned());
+        error.unwrap_or(said)
+    };
+    assert_snapshot!(error(&["run"]), @r#"
+    step `bad` failed: its scratch limit is reached
+      expected at most 10 MiB
+      found    16.1 MiB
+      in       pinion.toml, line 14, component ./hoard.wasm
+
+    hint: to allow it more, set `limits = { scratch = "32 MiB" }` under `[steps.bad]`
+    "#);
+    assert_snapshot!(error(&["run", "--no-cache"]), @r#"
+    step `bad` failed: its scratch limit is reached
+      expected at most 10 MiB
+      found    10.1 MiB
+      in       pinion.toml, line 14, component ./hoard.wasm
+
+    hint: to allow it more, set `limits = { scratch = "16 MiB" }` under `[steps.bad]`
+    "#);
+}
+
 #[test]
 fn too_much_output() {
-    assert_snapshot!(refused(&hoarding("new-rows"), &["run"]), @r#"
+    assert_snapshot!(refused(&hoarding("new-rows", OUTPUT), &["run"]), @r#"
     exit 1
     --- stderr
       locked ./hoard.wasm sha256:[DIGEST]
@@ -169,12 +203,12 @@ fn too_much_output() {
     run [RUN] failed: 2 steps, 0 cached,[TIME]
     error: step `bad` failed: its output limit is reached
       expected at most 64 KiB
-      found    64.1 KiB
+      found    65.2 KiB
       in       pinion.toml, line 14, component ./hoard.wasm
 
     hint: to allow it more, set `limits = { output = "128 KiB" }` under `[steps.bad]`
     "#);
-    assert_snapshot!(refused(&hoarding("blob"), &["run"]), @r#"
+    assert_snapshot!(refused(&hoarding("blob", OUTPUT), &["run"]), @r#"
     exit 1
     --- stderr
       locked ./hoard.wasm sha256:[DIGEST]

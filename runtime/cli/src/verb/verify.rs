@@ -1,7 +1,6 @@
 //! `pinion verify`: the same work again, in a store that knows nothing, and every digest compared.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::Read;
 use std::sync::Arc;
 
 use pinion_runtime::component::{Component, Places, Resolved, resolve};
@@ -221,7 +220,7 @@ fn again(
     let pipeline = Pipeline::parse(&pipeline_text, PIPELINE, &set)?;
     let lock = Lockfile::parse(&lock_text, LOCK)?;
     let components = components(project, &pipeline, &lock)?;
-    sources(project, fresh, record)?;
+    sources(project, fresh, record, threads)?;
     let sandbox = sandbox(threads)?;
     let data: Arc<dyn Data> = Arc::new(StoreData::new(
         Arc::clone(&fresh.store),
@@ -294,10 +293,15 @@ fn components(
 }
 
 /// Brings the recorded bytes of every source into the fresh store.
-fn sources(project: &Project, fresh: &Project, record: &RunRecord) -> Result<(), Failure> {
+fn sources(
+    project: &Project,
+    fresh: &Project,
+    record: &RunRecord,
+    threads: usize,
+) -> Result<(), Failure> {
     for file in record.start.sources.values().flatten() {
         if let Ok(mut open) = project.dir.open(&file.path) {
-            let (digest, _) = fresh.store.put_blob_from(&mut open as &mut dyn Read)?;
+            let (digest, _) = fresh.store.put_blob_file(&mut open, threads)?;
             if digest == file.digest {
                 continue;
             }

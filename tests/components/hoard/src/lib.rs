@@ -73,6 +73,25 @@ impl WholeTable for Hoard {
                     scratch.write(&rows)?;
                 }
             }
+            // 16 MiB, of which the host holds one at a time besides what is laid aside.
+            "aside" => {
+                let scratch = host::Scratch::new();
+                for _ in 0..16 {
+                    scratch.write(&numbers(1 << 17)?.into_host()?)?;
+                }
+                host::Scratch::seal(scratch);
+                Ok(())
+            }
+            // The same, but for letting go.
+            "hold" => {
+                let scratch = host::Scratch::new();
+                let mut held = Vec::new();
+                for _ in 0..16 {
+                    held.push(numbers(1 << 17)?.into_host()?);
+                    held.iter().try_for_each(|rows| scratch.write(rows))?;
+                }
+                Ok(())
+            }
             "grow" => {
                 // One long string many times over: few indices, many bytes.
                 let words = StringArray::from(vec!["x".repeat(1 << 20)]);

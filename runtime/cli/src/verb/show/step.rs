@@ -37,6 +37,7 @@ struct StepView<'a> {
     peak_fuel: u64,
     memory_bytes: u64,
     output_bytes: u64,
+    scratch_bytes: u64,
     log_bytes: u64,
     longest_ms: u64,
     limits: Option<Limits>,
@@ -88,7 +89,7 @@ pub(super) fn show(run: &RunRecord, step: &StepRecord, json: bool) -> Result<(),
         ("stored", used(ui::bytes(view.bytes.stored))),
     ]);
     if !step.units.is_empty() {
-        section("used by one unit at most", most_used(step));
+        section("used by one unit at most", most_used(run, step));
     }
     section("params", params(&view.params));
     section("inputs", view.inputs.iter().map(InputView::row).collect());
@@ -144,8 +145,9 @@ pub(super) fn show_error(step: &StepRecord) {
     }
 }
 
-/// What the unit that used most used of each limit. A record of version 1 has no limits and knows less.
-fn most_used(step: &StepRecord) -> Vec<Vec<String>> {
+/// What the unit that used most used of each limit. A record of version 1 has no limits and knows less, and
+/// in one of version 2 scratch is part of the output.
+fn most_used(run: &RunRecord, step: &StepRecord) -> Vec<Vec<String>> {
     let (usage, longest_ms) = (step.totals.usage, step.totals.longest_ms);
     let memory = amount::size(usage.memory_bytes);
     let Some(limits) = step.limits else {
@@ -164,6 +166,11 @@ fn most_used(step: &StepRecord) -> Vec<Vec<String>> {
             amount::size(limits.output_bytes),
         ),
         (
+            "scratch",
+            amount::size(usage.scratch_bytes),
+            amount::size(limits.scratch_bytes),
+        ),
+        (
             "log",
             amount::size(usage.log_bytes),
             amount::size(limits.log_bytes),
@@ -174,8 +181,12 @@ fn most_used(step: &StepRecord) -> Vec<Vec<String>> {
             amount::time(limits.time_ms),
         ),
     ];
-    rows.map(|(what, used, limit)| vec![what.to_owned(), format!("{used} of {limit}")])
-        .to_vec()
+    let is_known =
+        |(what, ..): &(&str, String, String)| *what != "scratch" || run.start.format >= 3;
+    rows.into_iter()
+        .filter(is_known)
+        .map(|(what, used, limit)| vec![what.to_owned(), format!("{used} of {limit}")])
+        .collect()
 }
 
 fn indented(text: &str) -> String {
@@ -203,6 +214,7 @@ impl<'a> StepView<'a> {
             peak_fuel: step.totals.usage.peak_fuel,
             memory_bytes: summary.memory_bytes,
             output_bytes: step.totals.usage.output_bytes,
+            scratch_bytes: step.totals.usage.scratch_bytes,
             log_bytes: step.totals.usage.log_bytes,
             longest_ms: step.totals.longest_ms,
             limits: step.limits,
