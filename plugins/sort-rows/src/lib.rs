@@ -18,13 +18,11 @@
 
 use std::collections::BTreeSet;
 
-use arrow_array::UInt64Array;
 use pinion_sdk::{
     Descriptor, Error, Inputs, Outputs, Result, Shape, Shapes, Table, TableWriter, WholeTable,
-    context,
 };
 use pinion_tables::key::{self, Order};
-use pinion_tables::{MEMORY_BYTES, Sorter};
+use pinion_tables::{MEMORY_BYTES, Sorter, TakenRows};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -143,23 +141,9 @@ fn sort(rows: &Table, keys: &[(&str, Order)], memory: usize, to: &mut TableWrite
             .collect::<Result<Vec<_>>>()?;
         sorter.push(&columns)?;
     }
-    let most = context::batch_rows().max(1) as usize;
-    let mut order = Vec::with_capacity(most);
-    let mut write = |order: &mut Vec<u64>| {
-        let next = UInt64Array::from(std::mem::replace(order, Vec::with_capacity(most)));
-        to.write(&rows.take(&next)?)
-    };
-    sorter.finish(|_, row| {
-        order.push(row);
-        if order.len() == most {
-            write(&mut order)?;
-        }
-        Ok(())
-    })?;
-    match order.is_empty() {
-        true => Ok(()),
-        false => write(&mut order),
-    }
+    let mut taken = TakenRows::new(rows, to);
+    sorter.finish(|_, row| taken.push(row))?;
+    taken.finish()
 }
 
 pinion_sdk::export!(SortRows: WholeTable);

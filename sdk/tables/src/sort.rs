@@ -115,6 +115,29 @@ impl Sorter {
             Held::Bytes(held) => held.finish(|key, row| each(Key::Bytes(key), row)),
         }
     }
+
+    /// Hands over the number of every row, in order, and whether its key differs from that of the row
+    /// before it.
+    ///
+    /// # Errors
+    /// What the host or `each` refuses.
+    pub fn finish_groups(self, mut each: impl FnMut(bool, u64) -> Result<()>) -> Result<()> {
+        let (mut last, mut last_bytes) = (None, Vec::new());
+        self.finish(|key, row| {
+            let is_new = match key {
+                Key::Bytes(bytes) => last.is_none() || bytes != last_bytes.as_slice(),
+                key => last != Some(key.word()),
+            };
+            if is_new {
+                last = Some(key.word());
+                if let Key::Bytes(bytes) = key {
+                    last_bytes.clear();
+                    last_bytes.extend_from_slice(bytes);
+                }
+            }
+            each(is_new, row)
+        })
+    }
 }
 
 /// Keys of one column of fixed width. Nulls lie apart: they need no sorting.
