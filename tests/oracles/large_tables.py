@@ -49,10 +49,11 @@ def main() -> None:
     write("sort-rows", {"columns": left, "rows": sorted_rows})
 
     groups = query(
-        "select k, t, count(*), count(x), sum(x), avg(x), min(x), max(x), sum(row), arg_min(row, row)"
+        "select k, t, count(*), count(x), sum(x), avg(x), min(x), max(x), sum(row), arg_min(row, row),"
+        " count(distinct x), count(distinct t)"
         " from l group by k, t order by k asc nulls last, t asc nulls last"
     )
-    groups = [[*row[:8], int(row[8]), row[9]] for row in groups]
+    groups = [[*row[:8], int(row[8]), *row[9:]] for row in groups]
     write("group-rows", {"columns": left, "groups": groups})
 
     pairs = {

@@ -17,6 +17,7 @@
 //! | function | of | type |
 //! |---|---|---|
 //! | `count` | anything; rows if there is no `column` | `int64` |
+//! | `count-distinct` | what can be a key | `int64`; exact, equal as keys are |
 //! | `sum` | integers | `int64`, or `uint64` of unsigned ones; exact, `overflow` if it does not fit |
 //! | `sum` | decimals | `decimal128` of 38 digits; exact, `overflow` if it does not fit |
 //! | `sum` | floats | `float64`; compensated, added in the order of the rows |
@@ -28,6 +29,7 @@
 //! [`MEMORY_BYTES`]; if there are more, sorts the rows by their keys in scratch, with the same result.
 //! Deterministic; asks for no capabilities.
 
+mod marks;
 mod output;
 mod params;
 mod state;
@@ -41,8 +43,9 @@ use pinion_sdk::{
     context,
 };
 use pinion_tables::key::{self, Encoder, Order};
-use pinion_tables::{Key, KeyMap, MEMORY_BYTES, Sorter};
+use pinion_tables::{KeyMap, MEMORY_BYTES, Sorter};
 
+use marks::Marks;
 use output::Output;
 use params::Params;
 use state::State;
@@ -198,29 +201,20 @@ fn sorted(
             .collect::<Result<Vec<_>>>()?;
         sorter.push(&columns)?;
     }
+    let mut states = states(rows, params)?;
+    for state in states.iter_mut().filter(|state| state.wants_marks()) {
+        let column = rows.field(state.column.as_deref().unwrap_or_default())?;
+        state.mark(Marks::new(rows, keys, &column, memory)?);
+    }
     let mut stream = Stream {
         rows,
-        states: states(rows, params)?,
+        states,
         firsts: Vec::new(),
         ids: Vec::new(),
         numbers: Vec::new(),
         output,
     };
-    let (mut last, mut last_bytes) = (None, Vec::new());
-    sorter.finish(|key, row| {
-        let is_new = match key {
-            Key::Bytes(bytes) => last.is_none() || bytes != last_bytes.as_slice(),
-            key => last != Some(key.word()),
-        };
-        if is_new {
-            last = Some(key.word());
-            if let Key::Bytes(bytes) = key {
-                last_bytes.clear();
-                last_bytes.extend_from_slice(bytes);
-            }
-        }
-        stream.push(is_new, row)
-    })?;
+    sorter.finish_groups(|is_new, row| stream.push(is_new, row))?;
     stream.finish()
 }
 

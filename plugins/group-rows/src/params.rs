@@ -34,6 +34,9 @@ pub(crate) struct Aggregate {
 pub(crate) enum Function {
     /// Their number.
     Count,
+    /// The number of different ones.
+    #[serde(rename = "count-distinct")]
+    CountDistinct,
     /// Their sum: exact for integers and decimals.
     Sum,
     /// Their arithmetic mean, a float.

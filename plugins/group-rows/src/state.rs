@@ -8,13 +8,16 @@ use arrow_array::types::{
     Int16Type, Int32Type, Int64Type, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
 };
 use arrow_array::{
-    Array, ArrayRef, ArrowPrimitiveType, Decimal128Array, Float64Array, Int64Array, UInt64Array,
+    Array, ArrayRef, ArrowPrimitiveType, Decimal128Array, Float64Array, Int64Array, UInt32Array,
+    UInt64Array,
 };
 use arrow_schema::{DataType, Field};
 use pinion_models::Sum;
 use pinion_sdk::{Error, Result};
+use pinion_tables::KeyMap;
 use pinion_tables::key::{self, Encoder, KeyValues, Order};
 
+use crate::marks::Marks;
 use crate::params::{Aggregate, Function};
 
 /// Digits of a sum of decimals: the most that fit.
@@ -36,6 +39,18 @@ pub(crate) struct State {
 
 enum Figures {
     Count(Vec<i64>),
+    /// Pairs of a group and a value that were seen.
+    Distinct {
+        encoder: Encoder,
+        seen: KeyMap,
+        numbers: Vec<u32>,
+        counts: Vec<i64>,
+    },
+    /// The same with rows that are known to be the first with their value.
+    Marked {
+        marks: Marks,
+        counts: Vec<i64>,
+    },
     Integers {
         sums: Vec<i128>,
         counts: Vec<u64>,
@@ -91,6 +106,19 @@ impl State {
                 Field::new(name, DataType::Int64, false),
                 Figures::Count(Vec::new()),
             ),
+            Function::CountDistinct => {
+                key::check(field)
+                    .map_err(|error| error.with("in", format!("aggregate `{name}`")))?;
+                let group = Field::new("group", DataType::UInt32, false);
+                let order = Order::default();
+                let figures = Figures::Distinct {
+                    encoder: Encoder::new([(&group, order), (field, order)])?,
+                    seen: KeyMap::new(false),
+                    numbers: Vec::new(),
+                    counts: Vec::new(),
+                };
+                (Field::new(name, DataType::Int64, false), figures)
+            }
             Function::Sum | Function::Mean => {
                 let expected = format!("numbers, to compute the {} of", aggregate.function.name());
                 let sum = sum_type(field.data_type()).ok_or_else(|| {
@@ -160,6 +188,19 @@ impl State {
         &self.output
     }
 
+    /// Whether the state grows with the different values of a group, and needs [`Marks`] to be of a fixed size.
+    pub(crate) fn wants_marks(&self) -> bool {
+        matches!(self.figures, Figures::Distinct { .. })
+    }
+
+    /// Counts marked rows, without groups yet.
+    pub(crate) fn mark(&mut self, marks: Marks) {
+        self.figures = Figures::Marked {
+            marks,
+            counts: Vec::new(),
+        };
+    }
+
     /// Adds rows: their groups, of which there are `groups` by now, their numbers, and their values.
     ///
     /// # Errors
@@ -179,6 +220,39 @@ impl State {
             (Figures::Count(counts), Some(values)) => {
                 counts.resize(groups, 0);
                 each_valid(values, |at| counts[ids[at] as usize] += 1);
+            }
+            (
+                Figures::Distinct {
+                    encoder,
+                    seen,
+                    numbers,
+                    counts,
+                },
+                Some(values),
+            ) => {
+                counts.resize(groups, 0);
+                let groups: ArrayRef = Arc::new(UInt32Array::from(ids.to_vec()));
+                let mut known = seen.len();
+                seen.insert(&encoder.encode(&[groups, Arc::clone(values)])?, numbers);
+                // A pair is new where its number is the next one.
+                let is_new: Vec<bool> = numbers
+                    .iter()
+                    .map(|number| {
+                        let is_new = *number as usize == known;
+                        known += usize::from(is_new);
+                        is_new
+                    })
+                    .collect();
+                each_valid(values, |at| {
+                    counts[ids[at] as usize] += i64::from(is_new[at]);
+                });
+            }
+            (Figures::Marked { marks, counts }, Some(values)) => {
+                counts.resize(groups, 0);
+                let marks = marks.of(rows)?;
+                each_valid(values, |at| {
+                    counts[ids[at] as usize] += i64::from(marks.value(at));
+                });
             }
             (Figures::Integers { sums, counts }, Some(values)) => {
                 sums.resize(groups, 0);
@@ -248,7 +322,8 @@ impl State {
     /// Bytes it takes.
     pub(crate) fn bytes(&self) -> usize {
         match &self.figures {
-            Figures::Count(counts) => 8 * counts.capacity(),
+            Figures::Count(counts) | Figures::Marked { counts, .. } => 8 * counts.capacity(),
+            Figures::Distinct { seen, counts, .. } => seen.bytes() + 8 * counts.capacity(),
             Figures::Integers { sums, counts } => 16 * sums.capacity() + 8 * counts.capacity(),
             Figures::Floats { sums, counts } => 16 * sums.capacity() + 8 * counts.capacity(),
             Figures::Row { rows, .. } => 8 * rows.capacity(),
@@ -265,7 +340,9 @@ impl State {
             list.drain(..list.len().saturating_sub(1));
         }
         match &mut self.figures {
-            Figures::Count(counts) => keep(counts),
+            Figures::Count(counts) | Figures::Marked { counts, .. } => keep(counts),
+            // What is seen of a group is under its number. Only states of a fixed size are kept in part.
+            Figures::Distinct { .. } => {}
             Figures::Integers { sums, counts } => {
                 keep(sums);
                 keep(counts);
@@ -288,7 +365,9 @@ impl State {
         let ids = || ids.iter().map(|id| *id as usize);
         let row = |row: u64| (row != NONE).then_some(row);
         Ok(match &self.figures {
-            Figures::Count(counts) => Column::Made(Arc::new(
+            Figures::Count(counts)
+            | Figures::Distinct { counts, .. }
+            | Figures::Marked { counts, .. } => Column::Made(Arc::new(
                 ids().map(|id| Some(counts[id])).collect::<Int64Array>(),
             )),
             Figures::Floats { sums, counts } => Column::Made(Arc::new(

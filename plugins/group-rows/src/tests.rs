@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
@@ -158,6 +158,30 @@ fn text_has_a_least_and_a_greatest() {
 }
 
 #[test]
+fn different_values_are_counted() {
+    let groups = run(
+        r#"{"by": ["carrier"], "aggregates": {
+            "delays": {"column": "delay", "function": "count-distinct"},
+            "km": {"column": "km", "function": "count-distinct"},
+            "carriers": {"column": "carrier", "function": "count-distinct"}}}"#,
+        &flights(),
+    );
+    assert_eq!(integers(&groups, "delays"), [1, 2, 0, 1].map(Some));
+    assert_eq!(integers(&groups, "km"), [1, 2, 0, 2].map(Some));
+    assert_eq!(integers(&groups, "carriers"), [1, 1, 1, 0].map(Some));
+
+    // Zeros are equal, and so are NaNs.
+    let x = vec![0.0, -0.0, f64::NAN, -f64::NAN, 1.0];
+    let same = RecordBatch::try_from_iter([
+        ("k", Arc::new(Int64Array::from(vec![1; 5])) as ArrayRef),
+        ("x", Arc::new(Float64Array::from(x))),
+    ]);
+    let distinct =
+        r#"{"by": ["k"], "aggregates": {"n": {"column": "x", "function": "count-distinct"}}}"#;
+    assert_eq!(integers(&run(distinct, &same.unwrap()), "n"), [Some(3)]);
+}
+
+#[test]
 fn sums_are_exact_or_refused() {
     let batch = |values: ArrayRef| {
         let keys = Int64Array::from(vec![1; values.len()]);
@@ -232,6 +256,10 @@ fn bad_params_are_refused() {
             "bad-params",
         ),
         (
+            r#"{"by": ["km"], "aggregates": {"s": {"function": "count-distinct"}}}"#,
+            "bad-params",
+        ),
+        (
             r#"{"by": ["km"], "aggregates": {"s": {"function": "median", "column": "km"}}}"#,
             "bad-params",
         ),
@@ -287,13 +315,15 @@ fn figures_are_those_that_duckdb_finds() {
             "2": {"function": "count"}, "3": {"function": "count", "column": "x"},
             "4": {"function": "sum", "column": "x"}, "5": {"function": "mean", "column": "x"},
             "6": {"function": "min", "column": "x"}, "7": {"function": "max", "column": "x"},
-            "8": {"function": "sum", "column": "row"}, "9": {"function": "first", "column": "row"}}}"#,
+            "8": {"function": "sum", "column": "row"}, "9": {"function": "first", "column": "row"},
+            "a": {"function": "count-distinct", "column": "x"},
+            "b": {"function": "count-distinct", "column": "t"}}}"#,
         &rows,
     );
     let expected = oracle["groups"].as_array().unwrap();
     assert_eq!(groups.num_rows(), expected.len());
     for (row, expected) in expected.iter().enumerate() {
-        let found = (0..10).map(|column| {
+        let found = (0..12).map(|column| {
             let array = groups.column(column);
             match array.data_type() {
                 _ if array.is_null(row) => serde_json::Value::Null,
@@ -328,12 +358,14 @@ proptest! {
         ]).unwrap();
         let params = r#"{"by": ["k"], "aggregates": {
             "a": {"column": "x", "function": "sum"}, "b": {"column": "x", "function": "max"},
-            "c": {"column": "x", "function": "first"}}}"#;
+            "c": {"column": "x", "function": "first"}, "d": {"column": "x", "function": "count-distinct"}}}"#;
         let groups = try_group(params, &batch, memory, piece).unwrap();
         prop_assert_eq!(integers(&groups, "k"), expected.keys().map(|key| key.1).collect::<Vec<_>>());
         let figures = |figure: fn(&[i64]) -> Option<i64>| expected.values().map(|values| figure(values)).collect::<Vec<_>>();
         prop_assert_eq!(integers(&groups, "a"), figures(|values| (!values.is_empty()).then(|| values.iter().sum())));
         prop_assert_eq!(integers(&groups, "b"), figures(|values| values.iter().max().copied()));
         prop_assert_eq!(integers(&groups, "c"), figures(|values| values.first().copied()));
+        let distinct = |values: &[i64]| Some(values.iter().collect::<BTreeSet<_>>().len() as i64);
+        prop_assert_eq!(integers(&groups, "d"), figures(distinct));
     }
 }
