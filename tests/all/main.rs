@@ -12,4 +12,5 @@ mod formats;
 mod lineage;
 mod sandbox;
 mod scaffold;
+mod tables;
 mod verify;
