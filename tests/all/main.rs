@@ -10,6 +10,7 @@ mod days;
 mod failure;
 mod formats;
 mod lineage;
+mod regression;
 mod sandbox;
 mod scaffold;
 mod verify;
