@@ -14,3 +14,4 @@ mod regression;
 mod sandbox;
 mod scaffold;
 mod verify;
+mod windows;
