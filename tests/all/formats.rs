@@ -64,3 +64,45 @@ fn exported_tables_are_read_again() {
         assert_eq!(text(format), expected, "{format}");
     }
 }
+
+/// The same rows as a Parquet file made by a step, in batches of so many rows.
+fn written(batch_rows: usize, params: &str) -> Vec<u8> {
+    let mut rows = String::from("id,word,value\n");
+    for id in 0..3000 {
+        let value = if id % 7 == 0 { "" } else { "0.25" };
+        rows += &format!("{id},word {},{value}\n", id % 400);
+    }
+    let pipeline = PIPELINE.replace("batch_rows = 7", &format!("batch_rows = {batch_rows}"))
+        + &format!(
+            "\n[steps.write]\nuse = \"std:write-parquet@0.1\"\ninput = \"csv\"\nparams = {params}\n"
+        );
+    let project = Project::with(&[("pinion.toml", &pipeline), ("data/rows.csv", &rows)]);
+    project.pinion(&["run"]).succeeded();
+    project
+        .pinion(&["export", "write", "-o", "data/rows.parquet"])
+        .succeeded();
+    // What was written is what was read.
+    project
+        .pinion(&["export", "csv", "-o", "expected.csv"])
+        .succeeded();
+    project.write("pinion.toml", (pipeline + &reading("parquet")).as_bytes());
+    project.pinion(&["run"]).succeeded();
+    project
+        .pinion(&["export", "parquet", "-o", "found.csv"])
+        .succeeded();
+    assert_eq!(project.read("found.csv"), project.read("expected.csv"));
+    project.read("data/rows.parquet")
+}
+
+#[test]
+fn a_written_file_is_the_same_bytes_however_the_table_is_cut() {
+    for params in ["{}", "{ compression = \"none\", row_group_rows = 1250 }"] {
+        let whole = written(10_000, params);
+        for batch_rows in [7, 1024] {
+            assert!(
+                written(batch_rows, params) == whole,
+                "{params} {batch_rows}"
+            );
+        }
+    }
+}

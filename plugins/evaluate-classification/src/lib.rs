@@ -21,23 +21,21 @@
 //!
 //! Exact AUC needs every score: a partial holds 24 bytes or less for each row and slice.
 
-mod slice;
 mod tally;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arrow_array::{ArrayRef, Float64Array, Int64Array, StringArray};
+use arrow_array::{ArrayRef, Float64Array, Int64Array};
 use arrow_schema::{DataType, Field};
 use pinion_models::{
-    Categories, check_label, check_number, check_present, gather, labels, numbers,
+    Slice, SliceKey, check_label, check_number, check_present, gather, labels, numbers,
 };
 use pinion_sdk::{
     Batch, Descriptor, Error, Inputs, Outputs, Reduce, Result, Round, Shape, Shapes, Table,
 };
 use serde::Deserialize;
 
-use crate::slice::{SliceKey, groups};
 use crate::tally::{Metrics, Row, Tally};
 
 /// The step.
@@ -60,28 +58,6 @@ pub struct Params {
     /// Slices: each a column, or a list of columns whose values are taken together.
     #[serde(default)]
     by: Vec<Slice>,
-}
-
-/// A column, or several together.
-#[derive(Debug, Deserialize, schemars::JsonSchema)]
-#[serde(
-    untagged,
-    expecting = "expected a column name or a list of column names"
-)]
-pub enum Slice {
-    /// One column.
-    Column(String),
-    /// Several columns, by the combination of their values.
-    Columns(Vec<String>),
-}
-
-impl Slice {
-    fn columns(&self) -> &[String] {
-        match self {
-            Slice::Column(column) => std::slice::from_ref(column),
-            Slice::Columns(columns) => columns,
-        }
-    }
 }
 
 fn default_probability() -> String {
@@ -129,14 +105,7 @@ impl Reduce for EvaluateClassification {
         if let Some(prediction) = &params.prediction {
             check_label(rows.field(prediction)?)?;
         }
-        for slice in &params.by {
-            if slice.columns().is_empty() {
-                return Err(Error::bad_params("a slice in `by` names no column"));
-            }
-            for column in slice.columns() {
-                Categories::check(rows.field(column)?)?;
-            }
-        }
+        Slice::check(&params.by, rows)?;
         match params.threshold {
             Some(_) if params.prediction.is_some() => Err(Error::bad_params(
                 "`threshold` has no effect where `prediction` is given",
@@ -165,9 +134,9 @@ impl Reduce for EvaluateClassification {
         let rows = rows(params, table)?;
         let mut tallies = BTreeMap::from([(SliceKey::overall(), Tally::of(rows.iter().copied()))]);
         for (position, slice) in params.by.iter().enumerate() {
-            for (values, members) in groups(slice.columns(), table)? {
+            for (key, members) in slice.groups(position, table)? {
                 let tally = Tally::of(members.iter().filter_map(|row| rows.get(*row)).copied());
-                tallies.insert(SliceKey::new(position, values), tally);
+                tallies.insert(key, tally);
             }
         }
         Ok((tallies, ()))
@@ -196,13 +165,6 @@ impl Reduce for EvaluateClassification {
     }
 
     fn finish(params: &Params, state: Self::State, outputs: &mut Outputs) -> Result<()> {
-        let names: Vec<String> = params
-            .by
-            .iter()
-            .map(|slice| slice.columns().join(", "))
-            .collect();
-        let slices: StringArray = state.keys().map(|key| Some(key.slice(&names))).collect();
-        let values: StringArray = state.keys().map(SliceKey::value).collect();
         let metrics: Vec<Metrics> = state.values().map(Tally::metrics).collect();
         let counts = |of: fn(&Metrics) -> u64| -> Int64Array {
             metrics
@@ -211,12 +173,13 @@ impl Reduce for EvaluateClassification {
                 .collect::<Vec<_>>()
                 .into()
         };
-        let mut columns: Vec<ArrayRef> = vec![
-            Arc::new(slices),
-            Arc::new(values),
-            Arc::new(counts(|metrics| metrics.rows)),
-            Arc::new(counts(|metrics| metrics.positives)),
-        ];
+        let mut columns = Vec::from(SliceKey::arrays(state.keys(), &params.by));
+        for count in [
+            counts(|metrics| metrics.rows),
+            counts(|metrics| metrics.positives),
+        ] {
+            columns.push(Arc::new(count) as ArrayRef);
+        }
         for (_, figure) in FIGURES {
             columns.push(Arc::new(
                 metrics.iter().map(figure).collect::<Float64Array>(),
@@ -231,12 +194,8 @@ pinion_sdk::export!(EvaluateClassification: Reduce);
 
 /// Of the table of metrics.
 fn fields() -> Vec<Field> {
-    let mut fields = vec![
-        Field::new("slice", DataType::Utf8, false),
-        Field::new("value", DataType::Utf8, true),
-        Field::new("rows", DataType::Int64, false),
-        Field::new("positives", DataType::Int64, false),
-    ];
+    let mut fields = Vec::from(SliceKey::fields());
+    fields.extend(["rows", "positives"].map(|name| Field::new(name, DataType::Int64, false)));
     fields.extend(FIGURES.map(|(name, _)| Field::new(name, DataType::Float64, true)));
     fields
 }

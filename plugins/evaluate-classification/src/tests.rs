@@ -1,7 +1,7 @@
 use arrow_array::Array;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float64Type, Int64Type};
-use arrow_array::{BooleanArray, Int32Array, RecordBatch};
+use arrow_array::{BooleanArray, Int32Array, RecordBatch, StringArray};
 use pinion_sdk::testing;
 
 use super::*;

@@ -25,8 +25,8 @@ mod objective;
 mod records;
 
 use pinion_models::{
-    CategoricalFeature, Encoder, Fit, Logistic, Model, NumericFeature, check_code, check_label,
-    check_number,
+    CategoricalFeature, Encoder, Fit, Logistic, Model, NumericFeature, check_code, check_features,
+    check_label, check_number, known_widths,
 };
 use pinion_sdk::{Descriptor, Error, Inputs, Outputs, Reduce, Result, Round, Shape, Shapes, Table};
 use serde::{Deserialize, Serialize};
@@ -149,21 +149,7 @@ impl Reduce for FitLogistic {
     }
 
     fn init(params: &Params, side: &Inputs) -> Result<State> {
-        let encoder = Encoder::read(side, "encoder")?;
-        let width = |column: &String| {
-            let categories = encoder
-                .as_ref()
-                .map(|encoder| encoder.column(column))
-                .transpose()?;
-            Ok(categories.map(|categories| categories.categories.len() as u64))
-        };
-        Ok(State::Survey(
-            params
-                .categorical
-                .iter()
-                .map(width)
-                .collect::<Result<_>>()?,
-        ))
+        Ok(State::Survey(known_widths(side, &params.categorical)?))
     }
 
     fn partial(
@@ -205,12 +191,9 @@ impl Reduce for FitLogistic {
         merged: Option<Share>,
     ) -> Result<Round<State>> {
         match (state, merged) {
-            (State::Survey(known), Some(Share::Survey(survey))) => {
+            (State::Survey(_), Some(Share::Survey(survey))) => {
                 survey.check(&params.target)?;
-                let widths = known
-                    .iter()
-                    .zip(&survey.widths)
-                    .map(|(known, seen)| known.unwrap_or(*seen) as usize);
+                let widths = survey.widths.iter().map(|width| *width as usize);
                 let layout = Layout {
                     numeric: params.features.len(),
                     widths: widths.collect(),
@@ -293,7 +276,6 @@ impl Reduce for FitLogistic {
             objective,
             gradient_norm,
         } = optimum;
-        let numeric = params.features.iter().zip(&coefficients);
         let categorical = params.categorical.iter().zip(layout.categorical());
         let model = Logistic {
             categorical: categorical
@@ -311,12 +293,7 @@ impl Reduce for FitLogistic {
                 rows: survey.rows,
             },
             intercept: coefficients[layout.intercept()],
-            numeric: numeric
-                .map(|(column, coefficient)| NumericFeature {
-                    coefficient: *coefficient,
-                    column: column.clone(),
-                })
-                .collect(),
+            numeric: NumericFeature::all(&params.features, &coefficients),
             target: params.target.clone(),
         };
         outputs.blob("model")?.write(&model.to_bytes()?)
@@ -335,19 +312,7 @@ impl Params {
                 );
             }
         }
-        let mut seen = vec![&self.target];
-        for column in self.features.iter().chain(&self.categorical) {
-            if seen.contains(&column) {
-                return Err(Error::bad_params(format!("column `{column}` stands twice"))
-                    .with("column", column));
-            }
-            seen.push(column);
-        }
-        if seen.len() == 1 {
-            return Err(Error::bad_params("there is no feature")
-                .with("expected", "columns under `features` or `categorical`"));
-        }
-        Ok(())
+        check_features(&self.target, &self.features, &self.categorical)
     }
 }
 

@@ -1,7 +1,7 @@
 //! The rows of one partition, read and checked, and what the first round counts of them.
 
 use arrow_array::{BooleanArray, Float64Array, Int32Array};
-use pinion_models::{check_present, codes, gather, labels, numbers};
+use pinion_models::{check_present, codes, gather, gather_finite, labels, width};
 use pinion_sdk::{Error, Result, Table};
 use serde::{Deserialize, Serialize};
 
@@ -22,7 +22,7 @@ pub(crate) struct Records {
 pub struct Survey {
     pub(crate) rows: u64,
     pub(crate) positives: u64,
-    /// One more than the highest code of each categorical column.
+    /// Of each categorical column: what the encoder tells, or one more than the highest code.
     pub(crate) widths: Vec<u64>,
 }
 
@@ -59,29 +59,12 @@ impl Survey {
 /// Counts one partition, and refuses missing values and codes beyond the encoder's before any fitting.
 pub(crate) fn survey(params: &Params, known: &[Option<u64>], rows: &Table) -> Result<Survey> {
     let records = records(params, rows)?;
-    let mut widths = Vec::with_capacity(known.len());
-    for ((column, codes), known) in params.categorical.iter().zip(&records.codes).zip(known) {
-        let width = codes
-            .iter()
-            .flatten()
-            .max()
-            .map_or(0, |code| u64::from(code.unsigned_abs()) + 1);
-        if let Some(known) = known
-            && width > *known
-        {
-            return Err(Error::bad_data(format!(
-                "column `{column}` has a code that the encoder does not"
-            ))
-            .with("column", column)
-            .with("expected", format!("a code below {known}"))
-            .with("found", width - 1));
-        }
-        widths.push(width);
-    }
+    let codes = params.categorical.iter().zip(&records.codes).zip(known);
+    let widths = codes.map(|((column, codes), known)| width(column, codes, *known));
     Ok(Survey {
         rows: records.target.len() as u64,
         positives: records.target.true_count() as u64,
-        widths,
+        widths: widths.collect::<Result<_>>()?,
     })
 }
 
@@ -89,22 +72,13 @@ pub(crate) fn survey(params: &Params, known: &[Option<u64>], rows: &Table) -> Re
 pub(crate) fn records(params: &Params, rows: &Table) -> Result<Records> {
     let target = gather(rows, &params.target, labels)?;
     check_present(&params.target, &target)?;
-    let numeric = |column: &String| {
-        let numbers = gather(rows, column, numbers)?;
-        check_present(column, &numbers)?;
-        match numbers.values().iter().find(|value| value.is_infinite()) {
-            Some(value) => Err(Error::new(
-                "not-finite",
-                format!("column `{column}` has an infinite value"),
-            )
-            .with("column", column)
-            .with("found", value)),
-            None => Ok(numbers),
-        }
-    };
     Ok(Records {
         target,
-        numeric: params.features.iter().map(numeric).collect::<Result<_>>()?,
+        numeric: params
+            .features
+            .iter()
+            .map(|column| gather_finite(rows, column))
+            .collect::<Result<_>>()?,
         codes: params
             .categorical
             .iter()

@@ -244,6 +244,36 @@ pub fn check_present(name: &str, column: &dyn Array) -> Result<()> {
     }
 }
 
+/// The column as [`numbers`] over all rows of a table or partition, none of them missing or infinite.
+///
+/// # Errors
+/// `missing-column`, `wrong-type`, `missing-values`, or `not-finite`.
+pub fn gather_finite(rows: &Table, name: &str) -> Result<Float64Array> {
+    let numbers = gather(rows, name, numbers)?;
+    check_present(name, &numbers)?;
+    match numbers.values().iter().find(|value| value.is_infinite()) {
+        Some(value) => Err(Error::new(
+            "not-finite",
+            format!("column `{name}` has an infinite value"),
+        )
+        .with("column", name)
+        .with("found", value)),
+        None => Ok(numbers),
+    }
+}
+
+/// The column of weights over all rows of a table or partition, none of them missing, infinite or negative.
+///
+/// # Errors
+/// As [`gather_finite`], and `bad-data` for a negative weight.
+pub fn gather_weights(rows: &Table, name: &str) -> Result<Float64Array> {
+    let weights = gather_finite(rows, name)?;
+    match weights.values().iter().find(|weight| **weight < 0.0) {
+        Some(weight) => Err(bad_value(name, "a weight of at least 0", weight)),
+        None => Ok(weights),
+    }
+}
+
 const NUMBER: &str = "a number: an integer, float32, float64 or boolean";
 const LABEL: &str = "boolean, or an integer that is 0 or 1";
 const CODE: &str = "category codes, as int32";

@@ -9,19 +9,27 @@
 
 mod columns;
 mod encoder;
+mod features;
 mod file;
 mod imputer;
+mod linear;
 mod logistic;
+mod mean;
 mod scaler;
+mod slices;
 mod sum;
 
 pub use columns::{
-    check_code, check_label, check_number, check_present, codes, gather, is_number, is_text,
-    labels, numbers, texts,
+    check_code, check_label, check_number, check_present, codes, gather, gather_finite,
+    gather_weights, is_number, is_text, labels, numbers, texts,
 };
 pub use encoder::{Categories, ColumnCategories, Encoder};
+pub use features::{CategoricalFeature, NumericFeature, check_features, known_widths, width};
 pub use file::Model;
 pub use imputer::{Fill, ImputedColumn, Imputer};
-pub use logistic::{CategoricalFeature, Fit, Logistic, NumericFeature, sigmoid};
+pub use linear::{Linear, LinearFit};
+pub use logistic::{Fit, Logistic, sigmoid};
+pub use mean::{Gap, Mean};
 pub use scaler::{ScaledColumn, Scaler};
+pub use slices::{Slice, SliceKey};
 pub use sum::Sum;

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::features::{CategoricalFeature, NumericFeature};
 use crate::file::Model;
 
 /// A fitted binary logistic regression: the log-odds are linear in the features.
@@ -11,36 +12,16 @@ use crate::file::Model;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Logistic {
-    /// In the order of the params.
+    /// In the order of the params; coefficients in log-odds.
     pub categorical: Vec<CategoricalFeature>,
     /// How the fit went.
     pub fit: Fit,
     /// Log-odds if every feature is zero.
     pub intercept: f64,
-    /// In the order of the params.
+    /// In the order of the params; coefficients in log-odds for each unit of the column.
     pub numeric: Vec<NumericFeature>,
     /// The column that was learnt.
     pub target: String,
-}
-
-/// One coefficient for each category.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct CategoricalFeature {
-    /// By code.
-    pub coefficients: Vec<f64>,
-    /// The column of codes.
-    pub column: String,
-}
-
-/// One coefficient for one column of numbers.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct NumericFeature {
-    /// Log-odds for each unit of the column.
-    pub coefficient: f64,
-    /// The column.
-    pub column: String,
 }
 
 /// How the fit went.

@@ -139,7 +139,7 @@ fn unknown_standard_components() {
     exit 2
     --- stderr
     error: there is no standard component `std:csv@0.1`
-      expected one of `std:cast-columns`, `std:check-table`, `std:coalesce`, `std:derive-columns`, `std:distinct-rows`, `std:evaluate-classification`, `std:filter-rows`, `std:fit-encoder`, `std:fit-imputer`, `std:fit-logistic`, `std:fit-scaler`, `std:group-rows`, `std:join-large-tables`, `std:join-tables`, `std:measure-drift`, `std:predict`, `std:read-arrow`, `std:read-csv`, `std:read-parquet`, `std:sample-rows`, `std:select-columns`, `std:sort-rows`, `std:split-by-group`, `std:split-by-hash`, `std:split-by-time`, `std:transform`, `std:union-tables`
+      expected one of `std:cast-columns`, `std:check-table`, `std:coalesce`, `std:derive-columns`, `std:distinct-rows`, `std:evaluate-classification`, `std:evaluate-regression`, `std:filter-rows`, `std:fit-encoder`, `std:fit-imputer`, `std:fit-linear`, `std:fit-logistic`, `std:fit-scaler`, `std:group-rows`, `std:join-large-tables`, `std:join-tables`, `std:measure-drift`, `std:predict`, `std:read-arrow`, `std:read-csv`, `std:read-parquet`, `std:sample-rows`, `std:select-columns`, `std:sort-rows`, `std:split-by-group`, `std:split-by-hash`, `std:split-by-time`, `std:transform`, `std:union-tables`, `std:window-features`, `std:write-parquet`
       in       pinion.toml, line 11, used by step `trips`
         11 | use = "std:csv@0.1"
            |       ^^^^^^^^^^^^^
