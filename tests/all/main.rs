@@ -5,6 +5,7 @@
 mod authoring;
 mod caching;
 mod cli;
+mod completions;
 mod contract;
 mod days;
 mod failure;

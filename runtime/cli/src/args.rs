@@ -66,6 +66,17 @@ pub(crate) enum Verb {
         after_help = "Examples:\n  pinion doctor\n  pinion doctor --repair   # move damaged objects aside, so that they are made anew"
     )]
     Doctor(Doctor),
+    /// Print a script with which a shell completes verbs and options
+    #[command(
+        after_help = "Examples:\n  pinion completions bash > ~/.local/share/bash-completion/completions/pinion\n  pinion completions zsh > ~/.zfunc/_pinion\n  pinion completions fish > ~/.config/fish/completions/pinion.fish"
+    )]
+    Completions(Completions),
+    /// Write the manual pages, for those who make packages
+    #[command(
+        hide = true,
+        after_help = "Examples:\n  pinion man -o /usr/local/share/man/man1"
+    )]
+    Man(Man),
 }
 
 /// Where the pipeline and its store are.
@@ -297,4 +308,18 @@ pub(crate) struct Doctor {
     pub(crate) repair: bool,
     #[command(flatten)]
     pub(crate) place: Place,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Completions {
+    /// The shell
+    #[arg(value_enum)]
+    pub(crate) shell: clap_complete::Shell,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Man {
+    /// The directory to write them to, made if it is not there
+    #[arg(short, long, value_name = "DIR")]
+    pub(crate) output: PathBuf,
 }

@@ -57,5 +57,7 @@ fn dispatch(verb: &Verb) -> Result<u8, Failure> {
         Verb::Lineage(args) => verb::lineage::lineage(args),
         Verb::Export(args) => verb::export::export(args),
         Verb::Doctor(args) => verb::doctor::doctor(args),
+        Verb::Completions(args) => verb::completions::completions(args),
+        Verb::Man(args) => verb::completions::man(args),
     }
 }

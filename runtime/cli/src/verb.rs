@@ -1,5 +1,6 @@
 //! One file for each verb.
 
+pub(crate) mod completions;
 pub(crate) mod doctor;
 pub(crate) mod export;
 pub(crate) mod lineage;
