@@ -8,6 +8,7 @@ mod cli;
 mod completions;
 mod contract;
 mod days;
+mod diff;
 mod failure;
 mod formats;
 mod lineage;
