@@ -261,7 +261,8 @@ fn step_params(steps: &[StepDiff]) -> Section {
 /// How steps ended, where they did not end well in both runs.
 fn outcomes(steps: &[StepDiff]) -> Section {
     use StepOutcome::{Cached, Succeeded};
-    let ended_well = |outcome: Option<StepOutcome>| matches!(outcome, None | Some(Succeeded | Cached));
+    let ended_well =
+        |outcome: Option<StepOutcome>| matches!(outcome, None | Some(Succeeded | Cached));
     let told = steps.iter().filter(|step| {
         let outcome = &step.outcome;
         let both_well = ended_well(outcome.old) && ended_well(outcome.new);
