@@ -41,6 +41,8 @@ pub mod store;
 
 pub mod lineage;
 
+pub mod diff;
+
 pub mod source;
 
 pub mod plan;

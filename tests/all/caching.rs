@@ -390,7 +390,7 @@ fn plan_names_the_param_the_component_and_the_input_that_changed() {
 
     let param = plan(&project, &["--set", "factor=3"]);
     let reason = json!({
-        "part": "params", "name": "columns", "old": r#"{"product":"a * 2"}"#, "new": r#"{"product":"a * 3"}"#,
+        "part": "params", "name": "columns.product", "old": r#""a * 2""#, "new": r#""a * 3""#,
     });
     assert_eq!(planned(&param, "multiply"), (json!(false), reason));
     assert_eq!(planned(&param, "join"), depends("multiply"));

@@ -5,8 +5,10 @@
 mod authoring;
 mod caching;
 mod cli;
+mod completions;
 mod contract;
 mod days;
+mod diff;
 mod failure;
 mod formats;
 mod lineage;

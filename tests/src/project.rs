@@ -161,8 +161,9 @@ impl Said {
 /// `20261123-061530-4f2a`.
 static RUN_ID: LazyLock<Regex> = LazyLock::new(|| regex(r"\b\d{8}-\d{6}-[0-9a-f]{4,}\b"));
 
-/// A digest in full.
-static DIGEST: LazyLock<Regex> = LazyLock::new(|| regex(r"\b(sha256|blake3):[0-9a-f]{64}\b"));
+/// A digest in full, or its beginning.
+static DIGEST: LazyLock<Regex> =
+    LazyLock::new(|| regex(r"\b(sha256|blake3):(?:[0-9a-f]{64}|[0-9a-f]{12})\b"));
 
 /// The line that tells of compiling, which is done once for all tests.
 static PREPARED: LazyLock<Regex> = LazyLock::new(|| regex(r"(?m)^  preparing .*\n"));

@@ -56,6 +56,11 @@ pub(crate) enum Verb {
         after_help = "Examples:\n  pinion lineage fit                        # the steps that led to it, what each read, made and kept\n  pinion lineage fit --format svg -o fit.svg\n  pinion lineage predict --column late      # which columns reach it, and how\n  pinion lineage predict --row 17           # the rows of the files that it was\n  pinion lineage fit --from gender          # how `gender` reaches the model\n  pinion lineage fit --never gender         # exit code 1 unless there is no path\n\nA step is taken to have used everything that it read for everything that it made.\nRows are counted from 0, as pandas and pyarrow do.\n\nExit codes: 0 done, 1 `--never` does not hold, 2 the request was wrong"
     )]
     Lineage(Lineage),
+    /// Compare two runs: params, sources, components, results and figures, and why steps differ
+    #[command(
+        after_help = "Examples:\n  pinion diff                          # the last two runs\n  pinion diff 20261123-061530-4f2a     # that run and the last\n  pinion diff 20261123-061530-4f2a 20261124-070000-9c01\n  pinion diff --markdown > comment.md  # for a pull request\n  pinion diff --exit-code --json\n\nExit codes: 0 compared, 2 there is nothing to compare; with --exit-code, 1 the runs differ"
+    )]
+    Diff(Diff),
     /// Write a table or a blob of a run to a file
     #[command(
         after_help = "Examples:\n  pinion export predict -o predictions.parquet\n  pinion export split.after -o after.csv\n  pinion export fit.model -o model.json"
@@ -66,6 +71,17 @@ pub(crate) enum Verb {
         after_help = "Examples:\n  pinion doctor\n  pinion doctor --repair   # move damaged objects aside, so that they are made anew"
     )]
     Doctor(Doctor),
+    /// Print a script with which a shell completes verbs and options
+    #[command(
+        after_help = "Examples:\n  pinion completions bash > ~/.local/share/bash-completion/completions/pinion\n  pinion completions zsh > ~/.zfunc/_pinion\n  pinion completions fish > ~/.config/fish/completions/pinion.fish"
+    )]
+    Completions(Completions),
+    /// Write the manual pages, for those who make packages
+    #[command(
+        hide = true,
+        after_help = "Examples:\n  pinion man -o /usr/local/share/man/man1"
+    )]
+    Man(Man),
 }
 
 /// Where the pipeline and its store are.
@@ -279,6 +295,24 @@ pub(crate) enum Drawing {
 }
 
 #[derive(Args, Debug)]
+pub(crate) struct Diff {
+    /// The old run and the new one [default: the last two; of one, that and the last]
+    #[arg(num_args = 0..=2, value_name = "RUN")]
+    pub(crate) runs: Vec<String>,
+    /// Write Markdown, for a comment on a pull request
+    #[arg(long, conflicts_with = "json")]
+    pub(crate) markdown: bool,
+    /// Exit with 1 if the runs differ
+    #[arg(long)]
+    pub(crate) exit_code: bool,
+    /// Values to show of each table and of each model, 0 for all
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    pub(crate) limit: usize,
+    #[command(flatten)]
+    pub(crate) place: Place,
+}
+
+#[derive(Args, Debug)]
 pub(crate) struct Export {
     /// STEP[.PORT], with a run before it if it is not the last
     #[arg(num_args = 1..=2, required = true, value_name = "[RUN] STEP[.PORT]")]
@@ -297,4 +331,18 @@ pub(crate) struct Doctor {
     pub(crate) repair: bool,
     #[command(flatten)]
     pub(crate) place: Place,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Completions {
+    /// The shell
+    #[arg(value_enum)]
+    pub(crate) shell: clap_complete::Shell,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Man {
+    /// The directory to write them to, made if it is not there
+    #[arg(short, long, value_name = "DIR")]
+    pub(crate) output: PathBuf,
 }

@@ -3,6 +3,7 @@
 use std::error::Error;
 
 use pinion_runtime::component::{ComponentError, Unresolved};
+use pinion_runtime::diff::DiffError;
 use pinion_runtime::error::Hint;
 use pinion_runtime::lineage::LineageError;
 use pinion_runtime::lock::LockError;
@@ -117,6 +118,12 @@ impl From<SourceError> for Failure {
 
 impl From<LineageError> for Failure {
     fn from(error: LineageError) -> Self {
+        from(WRONG, error)
+    }
+}
+
+impl From<DiffError> for Failure {
+    fn from(error: DiffError) -> Self {
         from(WRONG, error)
     }
 }

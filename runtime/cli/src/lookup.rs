@@ -50,6 +50,36 @@ pub(crate) fn run(store: &Store, named: Option<&str>) -> Result<RunRecord, Failu
     Ok(store.run(id)?)
 }
 
+/// The old and the new run to compare: those named, the one named and the last, or the last two.
+pub(crate) fn two_runs(store: &Store, named: &[String]) -> Result<(RunRecord, RunRecord), Failure> {
+    let ids = store.runs()?;
+    let (old, new) = two(&ids, named)?;
+    Ok((store.run(old)?, store.run(new)?))
+}
+
+fn two<'a>(ids: &'a [RunId], named: &[String]) -> Result<(&'a RunId, &'a RunId), Failure> {
+    if let [old, new, ..] = named {
+        return Ok((find(ids, old)?, find(ids, new)?));
+    }
+    let named = named.first().map(|text| find(ids, text)).transpose()?;
+    match (ids, named) {
+        ([.., last], Some(named)) if named != last => Ok((named, last)),
+        ([.., before, last], None) => Ok((before, last)),
+        ([.., _, _], Some(named)) => Err(Failure::wrong(format!(
+            "run `{named}` is the last one, and there is none to compare it with"
+        ))
+        .hint("to compare it with the run before it, run `pinion diff`")),
+        ([only], _) => Err(Failure::wrong(format!(
+            "there is nothing to compare run `{only}` with: it is the only one in the store"
+        ))
+        .hint("to make another, run `pinion run`")),
+        ([], _) => {
+            Err(Failure::wrong("there are no runs in the store")
+                .hint("to make one, run `pinion run`"))
+        }
+    }
+}
+
 impl<'a> StepName<'a> {
     fn parse(text: &'a str) -> Self {
         // As pipelines write it, too: `steps.fit.model`.
@@ -182,7 +212,8 @@ fn find<'a>(ids: &'a [RunId], text: &str) -> Result<&'a RunId, Failure> {
                     newest(&ids.iter().collect::<Vec<_>>())
                 ),
             };
-            Err(Failure::wrong(message))
+            let ids = ids.iter().map(RunId::as_str);
+            Err(meant(Failure::wrong(message), closest(text, ids)))
         }
         many => Err(Failure::wrong(format!(
             "several runs begin with `{text}`\n  found {}",
@@ -257,6 +288,39 @@ mod tests {
         assert_eq!(
             find(&[], "2025").unwrap_err().error.to_string(),
             "there is no run `2025`\n  found no runs in the store"
+        );
+    }
+
+    #[test]
+    fn two_runs_are_the_last_unless_others_are_named() {
+        let ids = ids();
+        let named = |texts: &[&str]| -> Vec<String> {
+            texts.iter().map(|text| (*text).to_owned()).collect()
+        };
+        let two =
+            |texts: &[&str]| two(&ids, &named(texts)).map_err(|failure| failure.error.to_string());
+        assert_eq!(two(&[]).unwrap(), (&ids[1], &ids[2]));
+        assert_eq!(two(&["20261122"]).unwrap(), (&ids[0], &ids[2]));
+        let backwards = ["20261123-061530-4f3b", "20261122"];
+        assert_eq!(two(&backwards).unwrap(), (&ids[2], &ids[0]));
+        assert_eq!(
+            two(&["20261123-061530-4f3b"]).unwrap_err(),
+            "run `20261123-061530-4f3b` is the last one, and there is none to compare it with"
+        );
+        let alone = super::two(&ids[..1], &[]).unwrap_err();
+        assert_eq!(
+            alone.error.to_string(),
+            "there is nothing to compare run `20261122-061530-aaaa` with: it is the only one in the store"
+        );
+        assert!(super::two(&[], &[]).is_err());
+    }
+
+    #[test]
+    fn an_id_that_is_nearly_one_is_suggested() {
+        let failure = find(&ids(), "20261123-061530-4f2b").unwrap_err();
+        assert_eq!(
+            failure.hint.unwrap(),
+            "did you mean `20261123-061530-4f2a`?"
         );
     }
 

@@ -55,7 +55,10 @@ fn dispatch(verb: &Verb) -> Result<u8, Failure> {
         Verb::Runs(args) => verb::runs::runs(args),
         Verb::Show(args) => verb::show::show(args),
         Verb::Lineage(args) => verb::lineage::lineage(args),
+        Verb::Diff(args) => verb::diff::diff(args),
         Verb::Export(args) => verb::export::export(args),
         Verb::Doctor(args) => verb::doctor::doctor(args),
+        Verb::Completions(args) => verb::completions::completions(args),
+        Verb::Man(args) => verb::completions::man(args),
     }
 }

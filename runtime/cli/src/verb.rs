@@ -1,5 +1,7 @@
 //! One file for each verb.
 
+pub(crate) mod completions;
+pub(crate) mod diff;
 pub(crate) mod doctor;
 pub(crate) mod export;
 pub(crate) mod lineage;

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use pinion_runtime::diff::param_differences;
 use pinion_runtime::pipeline::StepName;
 use pinion_runtime::plan::{PlannedStep, Tools};
 use pinion_runtime::record::{InputRecord, StepOutcome, StepRecord, columns_read};
@@ -241,23 +242,17 @@ fn reason(
 
 /// The first param that differs.
 fn param_reason(old: &str, new: &str) -> Reason {
-    let parse = |text: &str| {
-        serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(text).unwrap_or_default()
+    let show = |value: &Option<serde_json::Value>| {
+        value
+            .as_ref()
+            .map_or_else(|| "none".to_owned(), ToString::to_string)
     };
-    let (before, after) = (parse(old), parse(new));
-    let names = before.keys().chain(after.keys());
-    let differs = names
-        .into_iter()
-        .find(|name| before.get(*name) != after.get(*name));
-    let show = |value: Option<&serde_json::Value>| {
-        value.map_or_else(|| "none".to_owned(), ToString::to_string)
-    };
-    match differs {
-        Some(name) => Reason {
+    match param_differences(old, new).first() {
+        Some(param) => Reason {
             part: "params",
-            name: Some(name.clone()),
-            old: Some(show(before.get(name))),
-            new: Some(show(after.get(name))),
+            name: Some(param.path.clone()),
+            old: Some(show(&param.old)),
+            new: Some(show(&param.new)),
         },
         None => Reason {
             part: "params",
