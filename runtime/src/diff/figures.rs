@@ -537,7 +537,7 @@ mod tests {
         ];
         assert_eq!(
             serde_json::to_string(&cells).unwrap(),
-            r#"[null,true,18446744073709551615,0.1,1e300,"-inf","a"]"#
+            r#"[null,true,18446744073709551615,0.1,1e+300,"-inf","a"]"#
         );
     }
 
