@@ -12,7 +12,7 @@
 //! A range is a run of rows. A record batch of more rows than asked for is cut, small neighbours are joined, so
 //! that batches appended to a file leave all ranges but the last as they are. Reading a range fetches the footer,
 //! the dictionaries and the buffers of the columns asked for; of buffers that are not compressed, only the
-//! bytes that its rows need. A stream has no footer: its messages are looked up one by one.
+//! bytes that its rows need. Small record batches are fetched whole and written several at a time. A stream has no footer: its messages are looked up one by one.
 //!
 //! Format: <https://arrow.apache.org/docs/format/Columnar.html#serialization-and-interprocess-communication-ipc>.
 //! Deterministic; asks for no capabilities.
