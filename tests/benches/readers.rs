@@ -2,9 +2,11 @@
 //!
 //! ```sh
 //! cargo bench --profile dev -p pinion-tests --bench readers
+//! cargo bench --profile dev -p pinion-tests --bench readers -- "Parquet, snappy"
 //! ```
 //!
-//! Both sides read the same bytes in memory with one thread and take turns, and the best of all rounds counts.
+//! Both sides read the same bytes in memory with one thread and the allocator of the command line, and take
+//! turns; the best of all rounds counts. A word on the command line picks the files whose names begin with it.
 //! Nothing is printed before the values are equal. The sandboxed side does more: it cuts the file into ranges,
 //! reads each in an instance of its own, and checks every value that comes out.
 
@@ -28,6 +30,7 @@ use arrow_ipc::writer::FileWriter;
 use arrow_schema::{ArrowError, SchemaRef};
 use arrow_select::concat::concat_batches;
 use bytes::Bytes;
+use mimalloc::MiMalloc;
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::basic::Compression;
@@ -38,34 +41,45 @@ use pinion_tests::fixtures;
 use pinion_tests::memory::Memory;
 use pinion_tests::step::{self, NEVER, Step, sandbox};
 
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
+
 /// Rows of a batch, a partition and the table, as pipelines have them.
 const BATCH_ROWS: usize = 16_384;
 const PARTITION_ROWS: usize = 8 * BATCH_ROWS;
 const ROWS: usize = 8 * PARTITION_ROWS;
 
-const ROUNDS: usize = 5;
+const ROUNDS: usize = 15;
 
 fn main() {
     let table = table();
+    let wanted = std::env::args().skip(1).find(|word| !word.starts_with("--"));
+    let wanted = |name: &str| wanted.as_ref().is_none_or(|word| name.starts_with(word));
     println!("| file | size | ranges | fetched | sandboxed | native | ratio |");
     println!("|---|---|---|---|---|---|---|");
-    let csv = csv(&table);
-    case("CSV", "read-csv", &csv, &|| read_csv(&csv, table.schema()));
+    if wanted("CSV") {
+        let file = csv(&table);
+        case("CSV", "read-csv", &file, &|| read_csv(&file, table.schema()));
+    }
     for (name, group, codec) in [
         ("Parquet", PARTITION_ROWS, Compression::UNCOMPRESSED),
         ("Parquet, snappy", PARTITION_ROWS, Compression::SNAPPY),
         ("Parquet, one row group", ROWS, Compression::UNCOMPRESSED),
     ] {
-        let file = parquet(&table, group, codec);
-        case(name, "read-parquet", &file, &|| read_parquet(&file));
+        if wanted(name) {
+            let file = parquet(&table, group, codec);
+            case(name, "read-parquet", &file, &|| read_parquet(&file));
+        }
     }
     for (name, rows) in [
         ("Arrow", PARTITION_ROWS),
         ("Arrow, one record batch", ROWS),
         ("Arrow, small record batches", 1000),
     ] {
-        let file = arrow(&table, rows);
-        case(name, "read-arrow", &file, &|| read_arrow(&file));
+        if wanted(name) {
+            let file = arrow(&table, rows);
+            case(name, "read-arrow", &file, &|| read_arrow(&file));
+        }
     }
 }
 

@@ -8,17 +8,17 @@ use std::ops::Range;
 
 use arrow_buffer::{BooleanBuffer, Buffer, NullBuffer};
 use arrow_data::ArrayData;
-use pinion_sdk::Blob;
 
 use crate::Damage;
 use crate::codec::{self, Codec};
 use crate::message::{Message, Parts, Stored};
 use crate::schema::{Column, Layout, Offsets};
 use crate::views;
+use crate::window::Window;
 
 /// Reads the arrays of one message in the order of its schema.
 pub(crate) struct Arrays<'a> {
-    bytes: &'a Blob,
+    bytes: &'a Window<'a>,
     codec: Option<Codec>,
     parts: Parts<'a>,
     /// Values of dictionaries, by id.
@@ -27,7 +27,7 @@ pub(crate) struct Arrays<'a> {
 
 impl<'a> Arrays<'a> {
     pub(crate) fn new(
-        bytes: &'a Blob,
+        bytes: &'a Window<'a>,
         message: &'a Message,
         dictionaries: &'a BTreeMap<i64, ArrayData>,
     ) -> Self {
@@ -105,14 +105,12 @@ impl<'a> Arrays<'a> {
                 let buffer = self.parts.buffer()?;
                 builder.add_buffer(self.bits(buffer, rows)?.sliced())
             }
-            Layout::Fixed(width) => builder.add_buffer(self.fixed(rows, *width)?.into()),
+            Layout::Fixed(width) => builder.add_buffer(self.fixed(rows, *width)?),
             Layout::Bytes(offsets) => {
                 let (offsets, values) = self.offsets(rows, *offsets)?;
                 let buffer = self.parts.buffer()?;
                 let values = self.fetch(buffer, values.start, values.end - values.start)?;
-                builder
-                    .add_buffer(offsets)
-                    .add_buffer(Buffer::from_vec(values))
+                builder.add_buffer(offsets).add_buffer(values)
             }
             Layout::View => {
                 let views = self.fixed(rows, views::WIDTH)?;
@@ -145,7 +143,7 @@ impl<'a> Arrays<'a> {
                     Some(values) => values.clone(),
                     None => ArrayData::new_empty(values.data_type()),
                 };
-                builder.add_buffer(keys.into()).add_child_data(values)
+                builder.add_buffer(keys).add_child_data(values)
             }
         };
         Ok(builder.build()?)
@@ -178,14 +176,10 @@ impl<'a> Arrays<'a> {
         let bits = self.fetch(buffer, first, rows.end.div_ceil(8) - first)?;
         let (skip, len) = (rows.start % 8, rows.end - rows.start);
         // As many bits as there are bytes for, in memory by now.
-        Ok(BooleanBuffer::new(
-            Buffer::from_vec(bits),
-            skip as usize,
-            len as usize,
-        ))
+        Ok(BooleanBuffer::new(bits, skip as usize, len as usize))
     }
 
-    fn fixed(&mut self, rows: &Range<u64>, width: u64) -> Result<Vec<u8>, Damage> {
+    fn fixed(&mut self, rows: &Range<u64>, width: u64) -> Result<Buffer, Damage> {
         let buffer = self.parts.buffer()?;
         let at = |row: u64| row.checked_mul(width).ok_or(Damage::TooMany);
         let (start, end) = (at(rows.start)?, at(rows.end)?);
@@ -199,24 +193,24 @@ impl<'a> Arrays<'a> {
         width: Offsets,
     ) -> Result<(Buffer, Range<u64>), Damage> {
         let rows = rows.start..rows.end.checked_add(1).ok_or(Damage::TooMany)?;
-        let mut offsets = self.fixed(&rows, width.bytes())?;
-        let (first, last) = match width {
+        let offsets = self.fixed(&rows, width.bytes())?;
+        let (offsets, first, last) = match width {
             Offsets::Four => from_zero(
-                &mut offsets,
+                offsets,
                 |bytes| i32::from_le_bytes(bytes).into(),
                 |offset| (offset as i32).to_le_bytes(),
             ),
-            Offsets::Eight => from_zero(&mut offsets, i64::from_le_bytes, i64::to_le_bytes),
+            Offsets::Eight => from_zero(offsets, i64::from_le_bytes, i64::to_le_bytes),
         };
         let first = u64::try_from(first).map_err(|_| Damage::Offsets)?;
         let last = u64::try_from(last).map_err(|_| Damage::Offsets)?;
         match first <= last {
-            true => Ok((Buffer::from_vec(offsets), first..last)),
+            true => Ok((offsets, first..last)),
             false => Err(Damage::Offsets),
         }
     }
 
-    fn fetch(&self, buffer: Stored, start: u64, len: u64) -> Result<Vec<u8>, Damage> {
+    fn fetch(&self, buffer: Stored, start: u64, len: u64) -> Result<Buffer, Damage> {
         codec::read(self.bytes, self.codec, buffer, start, len)
     }
 }
@@ -225,17 +219,17 @@ impl<'a> Arrays<'a> {
 ///
 /// Offsets between them may be anything, and are looked at when the array is built.
 fn from_zero<const N: usize>(
-    offsets: &mut [u8],
+    buffer: Buffer,
     number: impl Fn([u8; N]) -> i64,
     bytes: impl Fn(i64) -> [u8; N],
-) -> (i64, i64) {
-    let (offsets, _) = offsets.as_chunks_mut::<N>();
+) -> (Buffer, i64, i64) {
+    let (offsets, _) = buffer.as_chunks::<N>();
     let first = offsets.first().map_or(0, |first| number(*first));
     let last = offsets.last().map_or(0, |last| number(*last));
-    if first != 0 {
-        for offset in offsets {
-            *offset = bytes(number(*offset).wrapping_sub(first));
-        }
+    if first == 0 {
+        return (buffer, first, last);
     }
-    (first, last)
+    let from_zero = |offset: &[u8; N]| bytes(number(*offset).wrapping_sub(first));
+    let offsets: Vec<[u8; N]> = offsets.iter().map(from_zero).collect();
+    (Buffer::from_vec(offsets.into_flattened()), first, last)
 }

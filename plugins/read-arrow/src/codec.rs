@@ -5,12 +5,13 @@
 
 use std::io::{self, Read};
 
+use arrow_buffer::Buffer;
 use lz4_flex::frame::FrameDecoder;
-use pinion_sdk::Blob;
 use ruzstd::decoding::StreamingDecoder;
 
 use crate::Damage;
 use crate::message::Stored;
+use crate::window::Window;
 
 /// Bytes before what is compressed.
 const PREFIX_BYTES: u64 = 8;
@@ -31,12 +32,12 @@ pub(crate) enum Codec {
 /// # Errors
 /// [`Damage::Short`], [`Damage::Compressed`], [`Damage::TooMany`].
 pub(crate) fn read(
-    bytes: &Blob,
+    bytes: &Window<'_>,
     codec: Option<Codec>,
     buffer: Stored,
     start: u64,
     len: u64,
-) -> Result<Vec<u8>, Damage> {
+) -> Result<Buffer, Damage> {
     let end = start.checked_add(len).ok_or(Damage::TooMany)?;
     let within = |found: u64| match end <= found {
         true => Ok(()),
@@ -62,7 +63,7 @@ pub(crate) fn read(
     };
     // Empty buffers may go without the prefix.
     if len == 0 {
-        return Ok(Vec::new());
+        return Ok(Buffer::default());
     }
     let content = Stored {
         offset: buffer.offset.saturating_add(PREFIX_BYTES),
@@ -82,15 +83,17 @@ pub(crate) fn read(
     }
     within(length)?;
     let compressed = fetch(content, 0, content.len)?;
-    match codec {
-        Codec::Lz4 => part(FrameDecoder::new(&compressed[..]), &compressed, start, len),
+    let compressed = compressed.as_slice();
+    let bytes = match codec {
+        Codec::Lz4 => part(FrameDecoder::new(compressed), compressed, start, len),
         Codec::Zstd => part(
-            StreamingDecoder::new(&compressed[..]).map_err(io::Error::other)?,
-            &compressed,
+            StreamingDecoder::new(compressed).map_err(io::Error::other)?,
+            compressed,
             start,
             len,
         ),
-    }
+    };
+    bytes.map(Buffer::from_vec)
 }
 
 /// `len` bytes from byte `start` of what `decoder` makes of `compressed`. Memory grows with what there really is.

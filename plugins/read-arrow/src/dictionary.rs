@@ -3,18 +3,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use arrow_data::ArrayData;
-use arrow_data::transform::MutableArrayData;
-use pinion_sdk::Blob;
 
+use crate::Error;
 use crate::array::Arrays;
+use crate::gather::together;
 use crate::index::Index;
 use crate::message::DictionaryMessage;
 use crate::schema::{Column, Layout};
-use crate::{Damage, Error};
+use crate::window::Window;
 
 /// The dictionaries of some columns, read as far as record batches ask for.
 pub(crate) struct Dictionaries<'a> {
-    bytes: &'a Blob,
+    bytes: &'a Window<'a>,
     index: &'a Index,
     /// The values' column, and the name of the first column that uses them, by id.
     used: BTreeMap<i64, (&'a Column, &'a str)>,
@@ -25,7 +25,7 @@ pub(crate) struct Dictionaries<'a> {
 
 impl<'a> Dictionaries<'a> {
     /// Those of the columns at the positions `wanted`, none of them read yet.
-    pub(crate) fn new(bytes: &'a Blob, index: &'a Index, wanted: &BTreeSet<usize>) -> Self {
+    pub(crate) fn new(bytes: &'a Window<'a>, index: &'a Index, wanted: &BTreeSet<usize>) -> Self {
         let mut used = BTreeMap::new();
         for column in wanted.iter().filter_map(|at| index.columns.get(*at)) {
             column.walk(&mut |below| {
@@ -44,12 +44,22 @@ impl<'a> Dictionaries<'a> {
         }
     }
 
-    /// The values, by id, that hold for the record batch at `position`: in a stream what came before it, in a
+    /// How many messages with values were read so far. As long as that is the same, so are all values.
+    pub(crate) fn read(&self) -> usize {
+        self.read
+    }
+
+    /// The values that were read, by id.
+    pub(crate) fn values(&self) -> &BTreeMap<i64, ArrayData> {
+        &self.values
+    }
+
+    /// Reads the values that hold for the record batch at `position`: in a stream what came before it, in a
     /// file everything.
     ///
     /// # Errors
     /// If a message is damaged, or replaces a dictionary in a file.
-    pub(crate) fn before(&mut self, position: usize) -> Result<&BTreeMap<i64, ArrayData>, Error> {
+    pub(crate) fn before(&mut self, position: usize) -> Result<(), Error> {
         let end = match self.index.batches.get(position) {
             Some(batch) if self.index.stream => batch.offset,
             _ => u64::MAX,
@@ -90,26 +100,12 @@ impl<'a> Dictionaries<'a> {
             parts.push(values);
         }
         for (id, parts) in parts {
-            let values = concat(parts).map_err(|source| Error::Dictionary {
+            let values = together(parts).map_err(|source| Error::Dictionary {
                 column: self.used.get(&id).map_or("", |used| used.1).to_owned(),
-                source,
+                source: source.into(),
             })?;
             self.values.insert(id, values);
         }
-        Ok(&self.values)
+        Ok(())
     }
-}
-
-fn concat(mut parts: Vec<ArrayData>) -> Result<ArrayData, Damage> {
-    if parts.len() == 1
-        && let Some(only) = parts.pop()
-    {
-        return Ok(only);
-    }
-    let capacity = parts.iter().map(ArrayData::len).sum();
-    let mut all = MutableArrayData::new(parts.iter().collect(), false, capacity);
-    for (at, part) in parts.iter().enumerate() {
-        all.try_extend(at, 0, part.len())?;
-    }
-    Ok(all.freeze())
 }

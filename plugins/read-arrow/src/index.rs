@@ -31,6 +31,11 @@ pub(crate) struct Block {
 }
 
 impl Block {
+    /// Number of bytes.
+    pub(crate) fn len(&self) -> u64 {
+        self.metadata + self.body
+    }
+
     /// The byte behind the last one. The parts lie in the file, so this cannot overflow.
     pub(crate) fn end(&self) -> u64 {
         self.offset + self.metadata + self.body

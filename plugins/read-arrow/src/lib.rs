@@ -12,7 +12,7 @@
 //! A range is a run of rows. A record batch of more rows than asked for is cut, small neighbours are joined, so
 //! that batches appended to a file leave all ranges but the last as they are. Reading a range fetches the footer,
 //! the dictionaries and the buffers of the columns asked for; of buffers that are not compressed, only the
-//! bytes that its rows need. A stream has no footer: its messages are looked up one by one.
+//! bytes that its rows need. Small record batches are fetched whole and written several at a time. A stream has no footer: its messages are looked up one by one.
 //!
 //! Format: <https://arrow.apache.org/docs/format/Columnar.html#serialization-and-interprocess-communication-ipc>.
 //! Deterministic; asks for no capabilities.
@@ -21,26 +21,29 @@ mod array;
 mod codec;
 mod dictionary;
 mod error;
+mod gather;
 mod index;
 mod message;
 mod range;
 mod schema;
 mod views;
+mod window;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops;
 
-use arrow_array::{ArrayRef, make_array};
 use arrow_data::ArrayData;
 use arrow_schema::{Field, FieldRef};
-use pinion_sdk::{Batch, Blob, Descriptor, Range, Result, Source, TableWriter};
+use pinion_sdk::{Blob, Descriptor, Range, Result, Source, TableWriter};
 
 use array::Arrays;
 use dictionary::Dictionaries;
 pub use error::{Damage, Error};
-use index::Index;
+use gather::Gathered;
+use index::{Block, Index};
 use message::Message;
 use range::Rows;
+use window::Window;
 
 /// Rows that are read at once, unless buffers are compressed: those are decompressed once.
 const PIECE_ROWS: u64 = 65_536;
@@ -82,7 +85,7 @@ impl Source for ReadArrow {
     }
 
     fn partition(_params: &Params, bytes: &Blob, rows: u64) -> Result<Vec<Range>> {
-        Ok(range::cut(bytes, &Index::read(bytes)?, rows)?)
+        Ok(range::cut(&Window::new(bytes), &Index::read(bytes)?, rows)?)
     }
 
     fn read(
@@ -97,9 +100,12 @@ impl Source for ReadArrow {
             .iter()
             .map(|name| index.position(name))
             .collect::<Result<BTreeSet<_>, _>>()?;
-        let mut dictionaries = Dictionaries::new(bytes, &index, &wanted);
-        for (position, message, slice) in Rows::parse(range)?.find(bytes, &index)? {
-            let values = dictionaries.before(position)?;
+        let bytes = Window::new(bytes);
+        let mut dictionaries = Dictionaries::new(&bytes, &index, &wanted);
+        let mut gathered = Gathered::default();
+        Rows::parse(range)?.visit(&bytes, &index, |position, message, slice| {
+            dictionaries.before(position)?;
+            let size = index.batches.get(position).map_or(0, Block::len);
             let step = match message.codec {
                 Some(_) => slice.end - slice.start,
                 None => PIECE_ROWS,
@@ -107,30 +113,33 @@ impl Source for ReadArrow {
             let mut start = slice.start;
             while start < slice.end {
                 let end = slice.end.min(start + step);
-                let columns = batch(bytes, &index, &message, &wanted, values, start..end).map_err(
+                let values = dictionaries.values();
+                let columns = batch(&bytes, &index, message, &wanted, values, start..end).map_err(
                     |(column, source)| Error::Column {
                         column,
                         batch: position,
                         source,
                     },
                 )?;
-                rows.write(&Batch::new((end - start) as usize, columns)?)?;
+                let part = ((end - start) as usize, size);
+                gathered.add(columns, part, dictionaries.read(), rows)?;
                 start = end;
             }
-        }
-        Ok(())
+            Ok(())
+        })?;
+        gathered.flush(rows)
     }
 }
 
 /// The columns at the positions `wanted`, of some rows of one record batch. An error comes with its column.
 fn batch(
-    bytes: &Blob,
+    bytes: &Window<'_>,
     index: &Index,
     message: &Message,
     wanted: &BTreeSet<usize>,
     dictionaries: &BTreeMap<i64, ArrayData>,
     rows: ops::Range<u64>,
-) -> Result<Vec<(Field, ArrayRef)>, (String, Damage)> {
+) -> Result<Vec<(Field, ArrayData)>, (String, Damage)> {
     let mut arrays = Arrays::new(bytes, message, dictionaries);
     let mut columns = Vec::with_capacity(wanted.len());
     let end = wanted.last().map_or(0, |last| last + 1);
@@ -146,7 +155,7 @@ fn batch(
         if !column.field.is_nullable() && values.null_count() > 0 {
             return Err(failed(Damage::Nulls));
         }
-        columns.push((column.field.as_ref().clone(), make_array(values)));
+        columns.push((column.field.as_ref().clone(), values));
     }
     Ok(columns)
 }

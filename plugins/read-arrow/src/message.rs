@@ -1,10 +1,10 @@
 //! One record batch as its message describes it, every number checked.
 
 use arrow_ipc::{BodyCompressionMethod, CompressionType, FieldNode, root_as_message};
-use pinion_sdk::Blob;
 
 use crate::codec::Codec;
 use crate::index::{Block, CONTINUATION, supported};
+use crate::window::Window;
 use crate::{Damage, Error};
 
 /// Arrays and buffers, in the pre-order of the schema, not yet told apart by type.
@@ -40,7 +40,7 @@ impl Message {
     ///
     /// # Errors
     /// [`Error::Damaged`], [`Error::Version`] or [`Error::Codec`].
-    pub(crate) fn batch(bytes: &Blob, block: &Block) -> Result<Self, Error> {
+    pub(crate) fn batch(bytes: &Window<'_>, block: &Block) -> Result<Self, Error> {
         read(bytes, block, |message| {
             Some(Self::new(message.header_as_record_batch()?, block))
         })
@@ -103,7 +103,7 @@ impl DictionaryMessage {
     ///
     /// # Errors
     /// [`Error::Damaged`], [`Error::Version`] or [`Error::Codec`].
-    pub(crate) fn read(bytes: &Blob, block: &Block) -> Result<Self, Error> {
+    pub(crate) fn read(bytes: &Window<'_>, block: &Block) -> Result<Self, Error> {
         read(bytes, block, |message| {
             let dictionary = message.header_as_dictionary_batch()?;
             let values = Message::new(dictionary.data()?, block);
@@ -124,7 +124,7 @@ impl Block {
 }
 
 fn read<T>(
-    bytes: &Blob,
+    bytes: &Window<'_>,
     block: &Block,
     parse: impl FnOnce(arrow_ipc::Message<'_>) -> Option<Result<T, Error>>,
 ) -> Result<T, Error> {

@@ -3,11 +3,12 @@
 use std::fmt;
 use std::ops;
 
-use pinion_sdk::{Blob, Range};
+use pinion_sdk::{Range, Result};
 
 use crate::Error;
 use crate::index::Index;
 use crate::message::Message;
+use crate::window::Window;
 
 /// Most ranges of one file: only a damaged file has more, or one cut much too small.
 const MAX_RANGES: usize = 1 << 20;
@@ -20,6 +21,8 @@ pub(crate) struct Rows {
     skip: u64,
     /// Number of rows, some of them perhaps in the batches that follow.
     take: u64,
+    /// The byte behind the range.
+    end: u64,
 }
 
 impl Rows {
@@ -35,6 +38,7 @@ impl Rows {
                 batch: part("batch")?.parse().ok()?,
                 skip: part("skip")?.parse().ok()?,
                 take: part("take")?.parse().ok()?,
+                end: range.offset.saturating_add(range.len),
             })
         };
         parse().ok_or_else(|| Error::Range {
@@ -42,43 +46,45 @@ impl Rows {
         })
     }
 
-    /// The record batches that these rows are in: the position, the message, and which of its rows.
+    /// Visits the record batches that these rows are in: the position, the message, and which of its rows.
     ///
     /// # Errors
-    /// [`Error::Range`] if the file has no such rows, and what is wrong with a message.
-    pub(crate) fn find(
+    /// [`Error::Range`] if the file has no such rows, what is wrong with a message, and what `visit` gives.
+    pub(crate) fn visit(
         &self,
-        bytes: &Blob,
+        bytes: &Window<'_>,
         index: &Index,
-    ) -> Result<Vec<(usize, Message, ops::Range<u64>)>, Error> {
-        let mut found = Vec::new();
+        mut visit: impl FnMut(usize, &Message, ops::Range<u64>) -> Result<()>,
+    ) -> Result<()> {
         let (mut skip, mut left) = (self.skip, self.take);
         for (position, block) in index.batches.iter().enumerate().skip(self.batch) {
             if left == 0 {
                 break;
             }
+            bytes.ahead(block, self.end);
             let message = Message::batch(bytes, block)?;
             let taken = message.rows.saturating_sub(skip).min(left);
             if skip > 0 && taken == 0 {
                 break;
             }
             if taken > 0 {
-                found.push((position, message, skip..skip + taken));
+                visit(position, &message, skip..skip + taken)?;
             }
             (skip, left) = (0, left - taken);
         }
-        match left {
-            0 => Ok(found),
-            _ => Err(Error::Range {
-                hint: self.to_string(),
-            }),
+        if left > 0 {
+            let hint = self.to_string();
+            return Err(Error::Range { hint }.into());
         }
+        Ok(())
     }
 }
 
 impl fmt::Display for Rows {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { batch, skip, take } = self;
+        let Self {
+            batch, skip, take, ..
+        } = self;
         write!(f, "batch={batch} skip={skip} take={take}")
     }
 }
@@ -90,7 +96,7 @@ impl fmt::Display for Rows {
 ///
 /// # Errors
 /// What is wrong with a message, or has more rows than can be.
-pub(crate) fn cut(bytes: &Blob, index: &Index, rows: u64) -> Result<Vec<Range>, Error> {
+pub(crate) fn cut(bytes: &Window<'_>, index: &Index, rows: u64) -> Result<Vec<Range>, Error> {
     let rows = rows.max(1);
     let mut ranges: Vec<Range> = Vec::new();
     // The last range, as long as whole batches can be added to it.
@@ -123,6 +129,7 @@ pub(crate) fn cut(bytes: &Blob, index: &Index, rows: u64) -> Result<Vec<Range>, 
                 batch: position,
                 skip,
                 take,
+                end: 0,
             };
             ranges.push(Range {
                 offset: share(skip),

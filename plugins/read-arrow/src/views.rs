@@ -47,7 +47,7 @@ pub(crate) fn plain<T>(
     views: &[u8],
     nulls: Option<&NullBuffer>,
     data: &[T],
-    fetch: impl Fn(&T, u64, u64) -> Result<Vec<u8>, Damage>,
+    fetch: impl Fn(&T, u64, u64) -> Result<Buffer, Damage>,
 ) -> Result<Vec<Buffer>, Damage> {
     let (views, _) = views.as_chunks();
     let valid = |row: usize| nulls.is_none_or(|nulls| nulls.is_valid(row));
@@ -64,7 +64,7 @@ pub(crate) fn plain<T>(
     }
     let buffers = data.iter().zip(spans).map(|(data, span)| match span {
         Some((start, end)) => Ok((start, fetch(data, start, end - start)?)),
-        None => Ok((0, Vec::new())),
+        None => Ok((0, Buffer::default())),
     });
     let buffers = buffers.collect::<Result<Vec<_>, Damage>>()?;
 

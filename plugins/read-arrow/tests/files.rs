@@ -154,6 +154,13 @@ fn batches_are_cut_and_joined() {
     assert_eq!(lengths("rows-uneven.arrow", 210), [210, 190]);
     assert_eq!(lengths("rows-uneven.arrow", 200), [10, 200, 190]);
 
+    // Record batches of few rows are written together, those with other dictionaries apart.
+    let written = |name: &str| source::<ReadArrow>("{}", &blob(name), 1000).unwrap().1[0].len();
+    assert_eq!(written("rows-uneven.arrow"), 1);
+    assert_eq!(written("rows-zstd.arrows"), 1);
+    assert_eq!(written("deltas.arrow"), 1);
+    assert_eq!(written("deltas.arrows"), 3);
+
     for name in ["rows-uneven.arrow", "rows.arrows"] {
         let bytes = blob(name);
         let ranges = ReadArrow::partition(&Params::default(), &bytes, 100).unwrap();

@@ -9,6 +9,13 @@
 /// Structs in structs that are passed over: in headers there is one, the statistics of a page.
 const MAX_DEPTH: usize = 8;
 
+/// The field with the encoding, in either version of a page of data.
+const V1_ENCODING: i64 = 2;
+const V2_ENCODING: i64 = 4;
+
+/// The encodings whose values are indices into a dictionary: `PLAIN_DICTIONARY`, `RLE_DICTIONARY`.
+const INDICES: [u64; 2] = [2, 8];
+
 /// What a page is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct PageHeader {
@@ -28,6 +35,8 @@ pub(crate) enum Content {
         values: u64,
         /// Rows, which only pages of version 2 count.
         rows: Option<u64>,
+        /// Whether values are indices into the chunk's dictionary.
+        indices: bool,
     },
     /// Nothing that is read.
     Other,
@@ -43,22 +52,29 @@ impl PageHeader {
             match (field, wire) {
                 (1, Wire::Int) => kind = Some(reader.int()?),
                 (3, Wire::Int) => page_bytes = Some(reader.int()?),
-                (5, Wire::Struct) => v1 = Some(reader.counts()?),
-                (8, Wire::Struct) => v2 = Some(reader.counts()?),
+                (5, Wire::Struct) => v1 = Some(reader.data(V1_ENCODING)?),
+                (8, Wire::Struct) => v2 = Some(reader.data(V2_ENCODING)?),
                 _ => reader.skip(wire, 0)?,
             }
             Some(())
         })?;
         let content = match kind? {
-            0 => Content::Data {
-                values: v1?.0,
-                rows: None,
-            },
+            0 => {
+                let (values, _, indices) = v1?;
+                Content::Data {
+                    values,
+                    rows: None,
+                    indices,
+                }
+            }
             2 => Content::Dictionary,
             3 => {
-                let (values, rows) = v2?;
-                let rows = Some(rows?);
-                Content::Data { values, rows }
+                let (values, rows, indices) = v2?;
+                Content::Data {
+                    values,
+                    rows: Some(rows?),
+                    indices,
+                }
             }
             _ => Content::Other,
         };
@@ -119,18 +135,20 @@ impl Reader<'_> {
         }
     }
 
-    /// Values and, in version 2, rows of a page of data.
-    fn counts(&mut self) -> Option<(u64, Option<u64>)> {
-        let (mut values, mut rows) = (None, None);
+    /// Of a page of data: values, rows in version 2, and whether `encoding`, the field of this number, says that
+    /// they are indices.
+    fn data(&mut self, encoding: i64) -> Option<(u64, Option<u64>, bool)> {
+        let (mut values, mut rows, mut indices) = (None, None, false);
         self.fields(|reader, field, wire| {
             match (field, wire) {
                 (1, Wire::Int) => values = Some(reader.int()?),
+                (_, Wire::Int) if field == encoding => indices = INDICES.contains(&reader.int()?),
                 (3, Wire::Int) => rows = Some(reader.int()?),
                 _ => reader.skip(wire, 0)?,
             }
             Some(())
         })?;
-        Some((values?, rows))
+        Some((values?, rows, indices))
     }
 
     fn skip(&mut self, wire: Wire, depth: usize) -> Option<()> {
@@ -220,6 +238,7 @@ mod tests {
             content: Content::Data {
                 values: 5,
                 rows: None,
+                indices: false,
             },
         };
         assert_eq!(PageHeader::read(V1), Some(header));
@@ -233,6 +252,25 @@ mod tests {
                 content: Content::Dictionary,
             })
         );
+    }
+
+    #[test]
+    fn pages_say_whether_they_refer_to_the_dictionary() {
+        let indices = |bytes: &[u8]| match PageHeader::read(bytes).map(|header| header.content) {
+            Some(Content::Data { indices, .. }) => Some(indices),
+            _ => None,
+        };
+        assert_eq!(indices(V1), Some(false));
+        // The same page with encodings 2 and 8, and one of version 2: 5 values, 1 null, 3 rows, encoding 8.
+        for encoding in [4, 16] {
+            let mut page = V1.to_vec();
+            page[12] = encoding;
+            assert_eq!(indices(&page), Some(true));
+        }
+        let v2 = [
+            0x15, 6, 0x15, 8, 0x15, 8, 0x5c, 0x15, 10, 0x15, 2, 0x15, 6, 0x15, 16, 0, 0,
+        ];
+        assert_eq!(indices(&v2), Some(true));
     }
 
     #[test]

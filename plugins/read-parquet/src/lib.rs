@@ -23,6 +23,7 @@ mod header;
 mod maps;
 mod pages;
 mod range;
+mod window;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -34,7 +35,7 @@ use pinion_sdk::{Batch, Blob, Descriptor, Range, Result, Source, TableWriter};
 
 pub use error::Error;
 use footer::Footer;
-use pages::{LoadedGroup, Pages};
+use pages::{Chunk, Chunks};
 use range::Rows;
 
 /// Rows that are decoded at once.
@@ -100,8 +101,20 @@ impl Source for ReadParquet {
             group: wanted.group,
             source,
         };
+        let (mut decoder, mut chunks) = decode(bytes, &footer, &wanted, group, &roots)?;
         let mut found = 0;
-        for batch in decode(bytes, &footer, &wanted, group, &roots)? {
+        while found < wanted.take {
+            let end = wanted.skip + wanted.take.min(found + BATCH_ROWS as u64);
+            for (position, chunk) in &mut chunks {
+                chunk.load(end).map_err(|source| Error::Column {
+                    column: group.column(*position).column_path().string(),
+                    group: wanted.group,
+                    source,
+                })?;
+            }
+            let Some(batch) = decoder.next() else {
+                break;
+            };
             let batch = batch.map_err(|error| failed(error.into()))?;
             found += batch.num_rows() as u64;
             let fields = roots.iter().filter_map(|root| names.get(*root));
@@ -129,14 +142,15 @@ impl Source for ReadParquet {
 
 pinion_sdk::export!(ReadParquet: Source);
 
-/// Decodes the rows `wanted` of `group`: the columns at the positions `roots` of the schema.
-fn decode(
-    bytes: &Blob,
-    footer: &Footer,
+/// What decodes the rows `wanted` of `group`, the columns at the positions `roots` of the schema, and where it
+/// gets their pages from, by position in the group.
+fn decode<'a>(
+    bytes: &'a Blob,
+    footer: &'a Footer,
     wanted: &Rows,
-    group: &RowGroupMetaData,
+    group: &'a RowGroupMetaData,
     roots: &[usize],
-) -> Result<ParquetRecordBatchReader, Error> {
+) -> Result<(ParquetRecordBatchReader, BTreeMap<usize, Chunk<'a>>), Error> {
     let metadata = footer.metadata.as_ref();
     let descriptor = metadata.file_metadata().schema_descr();
     let mut chunks = BTreeMap::new();
@@ -151,14 +165,13 @@ fn decode(
                 codec: chunk.compression().to_string(),
             });
         }
-        let pages = Pages::load(bytes, chunk, &(wanted.skip..wanted.skip + wanted.take)).map_err(
-            |source| Error::Column {
-                column: column(),
-                group: wanted.group,
-                source,
-            },
-        )?;
-        chunks.insert(position, pages);
+        let rows = wanted.skip..wanted.skip + wanted.take;
+        let chunk = Chunk::new(bytes, chunk, rows).map_err(|source| Error::Column {
+            column: column(),
+            group: wanted.group,
+            source,
+        })?;
+        chunks.insert(position, chunk);
     }
     let failed = |source| Error::Group {
         group: wanted.group,
@@ -168,15 +181,13 @@ fn decode(
     let mask = ProjectionMask::roots(&schema, roots.iter().copied());
     let hint = maps::fields_without_maps(&footer.decoded);
     let levels = parquet_to_arrow_field_levels(&schema, mask, Some(&hint)).map_err(failed)?;
-    ParquetRecordBatchReader::try_new_with_row_groups(
-        &levels,
-        &LoadedGroup {
-            metadata,
-            group,
-            chunks,
-        },
-        BATCH_ROWS,
-        Some(wanted.selection()),
-    )
-    .map_err(failed)
+    let chunks = Chunks {
+        metadata,
+        group,
+        chunks,
+    };
+    let selection = Some(wanted.selection());
+    let decoder =
+        ParquetRecordBatchReader::try_new_with_row_groups(&levels, &chunks, BATCH_ROWS, selection);
+    Ok((decoder.map_err(failed)?, chunks.chunks))
 }

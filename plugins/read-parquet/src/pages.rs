@@ -1,14 +1,14 @@
 //! The pages of column chunks: fetched, checked and decompressed.
 //!
 //! The `parquet` crate is told that every chunk is uncompressed and so hands out pages as they are stored.
-//! Those that hold the rows asked for are kept, the others forgotten as soon as they are counted, so memory
-//! holds the compressed pages of one range. They are decompressed one by one, when the decoder wants them. Of pages
-//! before the range, where rows can be counted without decoding, nothing is fetched but their headers.
+//! They are decompressed one by one, when the decoder wants them. Of flat columns, pages are fetched batch by
+//! batch, so that memory holds the few that a batch is in; of lists, all pages of a range are fetched at once.
+//! Of pages before the range, where rows can be counted without decoding, nothing is fetched but their headers,
+//! and nothing of a dictionary that no page of the range refers to.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::io::{self, Read};
 use std::ops::Range;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use parquet::arrow::arrow_reader::RowGroups;
@@ -17,42 +17,35 @@ use parquet::column::page::{Page, PageIterator, PageMetadata, PageReader};
 use parquet::errors::{ParquetError, Result};
 use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData, RowGroupMetaData};
 use parquet::file::properties::ReaderProperties;
-use parquet::file::reader::{ChunkReader, Length};
 use parquet::file::serialized_reader::SerializedPageReader;
 use pinion_sdk::Blob;
 
 use crate::codec::Decompressor;
-use crate::footer::byte_range;
 use crate::guard::PageGuard;
-use crate::header::{Content, PageHeader};
-
-/// Bytes to fetch at least of pages, so that small ones do not cost a call each.
-const READ_AHEAD_BYTES: u64 = 32 * 1024;
-
-/// Bytes to fetch for a page header: most are much shorter, some have statistics of long strings.
-const HEADER_BYTES: u64 = 1024;
+use crate::header::Content;
+use crate::window::Window;
 
 /// Least bytes that a page may have, whatever the footer says of its chunk: some writers count wrongly.
 const LEAST_PAGE_LIMIT: usize = 16 * 1024 * 1024;
 
 /// The column chunks of one row group that a read needs, by position in the row group.
-pub(crate) struct LoadedGroup<'a> {
+pub(crate) struct Chunks<'a> {
     pub(crate) metadata: &'a ParquetMetaData,
     pub(crate) group: &'a RowGroupMetaData,
-    pub(crate) chunks: BTreeMap<usize, Pages>,
+    pub(crate) chunks: BTreeMap<usize, Chunk<'a>>,
 }
 
-impl RowGroups for LoadedGroup<'_> {
+impl RowGroups for Chunks<'_> {
     fn num_rows(&self) -> usize {
         self.group.num_rows().max(0) as usize
     }
 
     fn column_chunks(&self, position: usize) -> Result<Box<dyn PageIterator>> {
-        let pages = self
+        let chunk = self
             .chunks
             .get(&position)
             .ok_or_else(|| general("a column was not loaded"))?;
-        Ok(Box::new(OneChunk(Some(pages.clone()))))
+        Ok(Box::new(OneChunk(Some(chunk.pages()))))
     }
 
     fn row_groups(&self) -> Box<dyn Iterator<Item = &RowGroupMetaData> + '_> {
@@ -64,26 +57,39 @@ impl RowGroups for LoadedGroup<'_> {
     }
 }
 
-/// The pages of one column chunk that hold a range of its rows.
-#[derive(Clone)]
-pub(crate) struct Pages {
-    entries: VecDeque<Entry>,
+/// One column chunk, whose pages are put into a queue before the decoder wants them.
+pub(crate) struct Chunk<'a> {
+    window: Arc<Window<'a>>,
+    /// The chunk, as if it were not compressed.
+    stored: ColumnChunkMetaData,
+    reader: SerializedPageReader<Window<'a>>,
+    /// Where the next page is.
+    offset: u64,
+    /// Rows of the group that are read.
+    rows: Range<u64>,
+    /// Values on the pages so far.
+    values: u64,
+    /// Rows on the pages so far; none once that cannot be told.
+    seen: Option<u64>,
+    /// Whether every row is one value.
+    flat: bool,
+    /// Whether the chunk begins with a dictionary that was not fetched.
+    dictionary: bool,
+    queue: Queue,
     codec: Compression,
     limit: usize,
     guard: PageGuard,
 }
 
-impl Pages {
-    /// Loads the pages of `chunk` that hold `rows`, and its dictionary.
-    ///
-    /// Where rows cannot be counted without decoding, in lists written in version 1 pages, that is every page.
+impl<'a> Chunk<'a> {
+    /// Finds the page of `chunk` that the first of `rows` is on.
     ///
     /// # Errors
-    /// If a page header is damaged, the chunk ends early, or holds more values than the footer says.
-    pub(crate) fn load(
-        bytes: &Blob,
+    /// If a page header is damaged.
+    pub(crate) fn new(
+        bytes: &'a Blob,
         chunk: &ColumnChunkMetaData,
-        rows: &Range<u64>,
+        rows: Range<u64>,
     ) -> Result<Self> {
         let descriptor = chunk.column_descr();
         let stored = chunk
@@ -91,87 +97,167 @@ impl Pages {
             .into_builder()
             .set_compression(Compression::UNCOMPRESSED)
             .build()?;
-        let properties = ReaderProperties::builder()
-            .set_read_page_statistics(false)
-            .build();
         let window = Arc::new(Window::new(bytes, chunk));
-        let mut reader = SerializedPageReader::new_with_properties(
-            Arc::clone(&window),
-            &stored,
-            0,
-            None,
-            Arc::new(properties),
-        )?;
-        let flat = descriptor.max_rep_level() == 0;
-        let mut entries = VecDeque::new();
-        let (mut values, mut seen) = (0, Some(0_u64));
-
-        // Where rows can be counted without decoding, nothing is fetched of pages before the range but headers.
-        let (mut offset, end) = (window.start, window.end);
-        while offset < end {
-            let header = window.header(offset)?;
-            offset = offset.saturating_add(header.header_bytes + header.page_bytes);
-            match header.content {
-                Content::Dictionary => entries.extend(reader.get_next_page()?.map(Entry::Stored)),
-                Content::Other => reader.skip_next_page()?,
-                Content::Data {
-                    values: count,
-                    rows: counted,
-                } => {
-                    let page_rows = counted.or(flat.then_some(count));
-                    let next = seen
-                        .zip(page_rows)
-                        .map(|(seen, rows)| seen.saturating_add(rows));
-                    if next.is_none_or(|next| next > rows.start) {
-                        break;
-                    }
-                    reader.skip_next_page()?;
-                    (values, seen) = (values + count, next);
-                    // An empty page is nothing to skip.
-                    let skipped = page_rows.filter(|rows| *rows > 0);
-                    entries.extend(skipped.map(|rows| Entry::Skipped {
-                        rows: rows as usize,
-                    }));
-                }
-            }
-        }
-
-        while seen.is_none_or(|seen| seen < rows.end) {
-            let Some(page) = reader.get_next_page()? else {
-                break;
-            };
-            let page_rows = match &page {
-                Page::DictionaryPage { .. } => Some(0),
-                Page::DataPage { num_values, .. } => flat.then_some(u64::from(*num_values)),
-                Page::DataPageV2 { num_rows, .. } => Some(u64::from(*num_rows)),
-            };
-            if page.is_data_page() {
-                values += u64::from(page.num_values());
-            }
-            if values > chunk.num_values().max(0) as u64 {
-                return Err(general("pages hold more values than the footer says"));
-            }
-            seen = seen.zip(page_rows).map(|(seen, rows)| seen + rows);
-            entries.push_back(Entry::Stored(page));
-        }
-        if let Some(seen) = seen.filter(|seen| *seen < rows.end) {
-            return Err(general(&format!(
-                "pages end after {seen} rows, before row {}",
-                rows.end
-            )));
-        }
-        Ok(Self {
-            entries,
+        let mut this = Self {
+            reader: reader(&window, &stored)?,
+            offset: window.start,
+            window,
+            stored,
+            rows,
+            values: 0,
+            seen: Some(0),
+            flat: descriptor.max_rep_level() == 0,
+            dictionary: false,
+            queue: Queue::default(),
             codec: chunk.compression(),
             limit: usize::try_from(chunk.uncompressed_size())
                 .unwrap_or(0)
                 .max(LEAST_PAGE_LIMIT),
             guard: PageGuard::new(descriptor),
-        })
+        };
+        this.pass_over()?;
+        Ok(this)
+    }
+
+    /// Passes over the pages before the range, as far as rows can be counted without decoding. Nothing is
+    /// fetched of them but headers.
+    fn pass_over(&mut self) -> Result<()> {
+        while self.offset < self.window.end {
+            let header = self.window.header(self.offset)?;
+            let end = self
+                .offset
+                .saturating_add(header.header_bytes + header.page_bytes);
+            match header.content {
+                Content::Dictionary if self.offset == self.window.start => {
+                    self.dictionary = true;
+                    self.reader.skip_next_page()?;
+                }
+                Content::Dictionary => {
+                    let page = self.reader.get_next_page()?;
+                    page.into_iter().for_each(|page| self.push(page));
+                }
+                Content::Other => self.reader.skip_next_page()?,
+                Content::Data { values, rows, .. } => {
+                    let rows = rows.or(self.flat.then_some(values));
+                    let next = self
+                        .seen
+                        .zip(rows)
+                        .map(|(seen, rows)| seen.saturating_add(rows));
+                    if next.is_none_or(|next| next > self.rows.start) {
+                        break;
+                    }
+                    self.reader.skip_next_page()?;
+                    (self.values, self.seen) = (self.values + values, next);
+                    // An empty page is nothing to skip.
+                    if let Some(rows) = rows.filter(|rows| *rows > 0) {
+                        let rows = rows as usize;
+                        lock(&self.queue).push_back(Entry::Skipped { rows });
+                    }
+                }
+            }
+            self.offset = end;
+        }
+        Ok(())
+    }
+
+    /// Fetches pages up to the one that holds the row before `row`, and the dictionary they refer to.
+    ///
+    /// Of lists, those are all pages of the range, and where rows cannot be counted without decoding, in lists
+    /// written in version 1 pages, all pages.
+    ///
+    /// # Errors
+    /// If a page header is damaged, the chunk ends early, or holds more values than the footer says.
+    pub(crate) fn load(&mut self, row: u64) -> Result<()> {
+        let end = match self.flat {
+            true => row.min(self.rows.end),
+            false => self.rows.end,
+        };
+        while self.seen.is_none_or(|seen| seen < end) {
+            if self.dictionary && self.offset < self.window.end {
+                let header = self.window.header(self.offset)?;
+                self.offset = self
+                    .offset
+                    .saturating_add(header.header_bytes + header.page_bytes);
+                match header.content {
+                    Content::Other => {
+                        self.reader.skip_next_page()?;
+                        continue;
+                    }
+                    Content::Data { indices: true, .. } => {
+                        self.dictionary = false;
+                        let mut first = reader(&self.window, &self.stored)?;
+                        first
+                            .get_next_page()?
+                            .into_iter()
+                            .for_each(|page| self.push(page));
+                    }
+                    _ => {}
+                }
+            }
+            let Some(page) = self.reader.get_next_page()? else {
+                break;
+            };
+            let rows = match &page {
+                Page::DictionaryPage { .. } => Some(0),
+                Page::DataPage { num_values, .. } => self.flat.then_some(u64::from(*num_values)),
+                Page::DataPageV2 { num_rows, .. } => Some(u64::from(*num_rows)),
+            };
+            if page.is_data_page() {
+                self.values += u64::from(page.num_values());
+            }
+            if self.values > self.stored.num_values().max(0) as u64 {
+                return Err(general("pages hold more values than the footer says"));
+            }
+            self.seen = self.seen.zip(rows).map(|(seen, rows)| seen + rows);
+            self.push(page);
+        }
+        match self.seen.filter(|seen| *seen < end) {
+            Some(seen) => Err(general(&format!(
+                "pages end after {seen} rows, before row {}",
+                self.rows.end
+            ))),
+            None => Ok(()),
+        }
+    }
+
+    fn push(&self, page: Page) {
+        lock(&self.queue).push_back(Entry::Stored(page));
+    }
+
+    /// What hands the pages to the decoder.
+    fn pages(&self) -> Pages {
+        Pages {
+            queue: Arc::clone(&self.queue),
+            decompressor: Decompressor::new(self.codec, self.limit),
+            guard: self.guard,
+        }
     }
 }
 
-#[derive(Clone)]
+/// Reads pages as they are stored, from the first one on.
+fn reader<'a>(
+    window: &Arc<Window<'a>>,
+    stored: &ColumnChunkMetaData,
+) -> Result<SerializedPageReader<Window<'a>>> {
+    let properties = ReaderProperties::builder()
+        .set_read_page_statistics(false)
+        .build();
+    SerializedPageReader::new_with_properties(
+        Arc::clone(window),
+        stored,
+        0,
+        None,
+        Arc::new(properties),
+    )
+}
+
+/// Pages that are fetched and not yet decoded: all that are wanted of a batch before it is decoded.
+type Queue = Arc<Mutex<VecDeque<Entry>>>;
+
+fn lock(queue: &Mutex<VecDeque<Entry>>) -> MutexGuard<'_, VecDeque<Entry>> {
+    queue.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 enum Entry {
     /// A page as it is stored.
     Stored(Page),
@@ -187,23 +273,20 @@ impl Iterator for OneChunk {
 
     fn next(&mut self) -> Option<Self::Item> {
         let pages = self.0.take()?;
-        let decompressor = Decompressor::new(pages.codec, pages.limit);
-        Some(Ok(Box::new(Decompressed {
-            pages,
-            decompressor,
-        })))
+        Some(Ok(Box::new(pages)))
     }
 }
 
 impl PageIterator for OneChunk {}
 
 /// Gives pages out, decompressed.
-struct Decompressed {
-    pages: Pages,
+struct Pages {
+    queue: Queue,
     decompressor: Decompressor,
+    guard: PageGuard,
 }
 
-impl Decompressed {
+impl Pages {
     fn decompress(&mut self, page: &mut Page) -> Result<()> {
         if self.decompressor.is_identity() {
             return Ok(());
@@ -238,9 +321,9 @@ impl Decompressed {
     }
 }
 
-impl PageReader for Decompressed {
+impl PageReader for Pages {
     fn get_next_page(&mut self) -> Result<Option<Page>> {
-        let mut page = match self.pages.entries.pop_front() {
+        let mut page = match lock(&self.queue).pop_front() {
             None => return Ok(None),
             Some(Entry::Skipped { .. }) => {
                 return Err(general("a page was passed over and is wanted"));
@@ -248,12 +331,12 @@ impl PageReader for Decompressed {
             Some(Entry::Stored(page)) => page,
         };
         self.decompress(&mut page)?;
-        self.pages.guard.check(&mut page)?;
+        self.guard.check(&mut page)?;
         Ok(Some(page))
     }
 
     fn peek_next_page(&mut self) -> Result<Option<PageMetadata>> {
-        Ok(self.pages.entries.front().map(|entry| {
+        Ok(lock(&self.queue).front().map(|entry| {
             let (num_rows, num_levels, is_dict) = match entry {
                 Entry::Skipped { rows } => (Some(*rows), None, false),
                 Entry::Stored(Page::DictionaryPage { .. }) => (None, None, true),
@@ -275,12 +358,12 @@ impl PageReader for Decompressed {
     }
 
     fn skip_next_page(&mut self) -> Result<()> {
-        self.pages.entries.pop_front();
+        lock(&self.queue).pop_front();
         Ok(())
     }
 }
 
-impl Iterator for Decompressed {
+impl Iterator for Pages {
     type Item = Result<Page>;
 
     fn next(&mut self) -> Option<Self::Item> {
@@ -290,107 +373,4 @@ impl Iterator for Decompressed {
 
 fn general(message: &str) -> ParquetError {
     ParquetError::General(message.to_owned())
-}
-
-/// The bytes of one column chunk, fetched as they are wanted, a little ahead.
-struct Window<'a> {
-    bytes: &'a Blob,
-    start: u64,
-    end: u64,
-    fetched: Mutex<(u64, Bytes)>,
-}
-
-impl<'a> Window<'a> {
-    fn new(bytes: &'a Blob, chunk: &ColumnChunkMetaData) -> Self {
-        let (start, length) = byte_range(chunk);
-        Self {
-            bytes,
-            start,
-            end: start + length,
-            fetched: Mutex::new((start, Bytes::new())),
-        }
-    }
-
-    /// What there is from `start`: at least `length` bytes, unless the chunk ends before. If nothing of it is
-    /// here yet, `ahead` bytes are fetched.
-    fn fetch(&self, start: u64, length: u64, ahead: u64) -> Bytes {
-        let mut fetched = self.fetched.lock().unwrap_or_else(PoisonError::into_inner);
-        let skipped = start
-            .checked_sub(fetched.0)
-            .and_then(|skipped| usize::try_from(skipped).ok());
-        if let Some(rest) = skipped.filter(|skipped| *skipped <= fetched.1.len()) {
-            let rest = fetched.1.slice(rest..);
-            if rest.len() as u64 >= length {
-                return rest;
-            }
-        }
-        let wanted = length.max(ahead).min(self.end.saturating_sub(start));
-        *fetched = (start, Bytes::from(self.bytes.read(start, wanted)));
-        fetched.1.clone()
-    }
-
-    /// The header of the page at `start`.
-    fn header(&self, start: u64) -> Result<PageHeader> {
-        let read = |length| PageHeader::read(&self.fetch(start, length, HEADER_BYTES));
-        // The window may end in the middle of a header, and a header may be long.
-        read(1)
-            .or_else(|| read(HEADER_BYTES))
-            .or_else(|| read(READ_AHEAD_BYTES))
-            .ok_or_else(|| general(&format!("the page header at byte {start} is damaged")))
-    }
-}
-
-impl Length for Window<'_> {
-    fn len(&self) -> u64 {
-        self.end
-    }
-}
-
-impl<'a> ChunkReader for Window<'a> {
-    type T = Rest<'a>;
-
-    fn get_read(&self, start: u64) -> Result<Rest<'a>> {
-        let ahead = self.fetch(start, 1, HEADER_BYTES);
-        Ok(Rest {
-            bytes: self.bytes,
-            next: start + ahead.len() as u64,
-            end: self.end,
-            ahead,
-        })
-    }
-
-    fn get_bytes(&self, start: u64, length: usize) -> Result<Bytes> {
-        // The next header comes along.
-        let ahead = READ_AHEAD_BYTES.max(length as u64 + HEADER_BYTES);
-        let mut bytes = self.fetch(start, length as u64, ahead);
-        if bytes.len() < length {
-            return Err(ParquetError::EOF(format!(
-                "a page at byte {start} is cut short"
-            )));
-        }
-        bytes.truncate(length);
-        Ok(bytes)
-    }
-}
-
-/// The rest of a column chunk, for a page header, whose length shows only when it is read.
-struct Rest<'a> {
-    bytes: &'a Blob,
-    /// Where to fetch once `ahead` is used up.
-    next: u64,
-    end: u64,
-    ahead: Bytes,
-}
-
-impl Read for Rest<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if self.ahead.is_empty() {
-            let wanted = READ_AHEAD_BYTES.min(self.end.saturating_sub(self.next));
-            self.ahead = Bytes::from(self.bytes.read(self.next, wanted));
-            self.next += self.ahead.len() as u64;
-        }
-        let length = self.ahead.len().min(buffer.len());
-        buffer[..length].copy_from_slice(&self.ahead.split_to(length));
-        Ok(length)
-    }
 }

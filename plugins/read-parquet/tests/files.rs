@@ -9,12 +9,16 @@ use std::sync::Arc;
 
 use arrow_array::builder::{Int32Builder, Int64Builder, ListBuilder, MapBuilder, StringBuilder};
 use arrow_array::cast::AsArray;
-use arrow_array::{Array, ArrayRef, RecordBatch, StructArray};
+use arrow_array::{Array, ArrayRef, RecordBatch, StringArray, StructArray};
 use arrow_ipc::reader::FileReader;
 use arrow_schema::{Field, FieldRef};
 use arrow_select::concat::concat_batches;
+use bytes::Bytes;
 use parquet::arrow::ArrowWriter;
+use parquet::basic::Encoding;
 use parquet::data_type::{ByteArray, ByteArrayType, Int64Type};
+use parquet::file::properties::{WriterProperties, WriterVersion};
+use parquet::file::reader::{FileReader as _, SerializedFileReader};
 use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::parser::parse_message_type;
 use pinion_sdk::testing::source;
@@ -199,6 +203,50 @@ fn what_is_refused_and_how() {
         let mut writer = TableWriter::local();
         let found = ReadParquet::read(&Params::default(), &bytes, &range, &[], &mut writer);
         assert_eq!(found.unwrap_err().code, "bad-range", "{hint}");
+    }
+}
+
+#[test]
+fn a_dictionary_that_was_given_up_is_for_the_pages_that_refer_to_it() {
+    let words = (0..400).map(|row| (row % 9 > 0).then(|| format!("word {}", row * row % 97)));
+    let words: ArrayRef = Arc::new(StringArray::from_iter(words));
+    let rows = RecordBatch::try_from_iter([("word", words)]).unwrap();
+    let properties = WriterProperties::builder()
+        .set_dictionary_page_size_limit(200)
+        .set_data_page_row_count_limit(10)
+        .set_write_batch_size(5);
+    for version in [WriterVersion::PARQUET_1_0, WriterVersion::PARQUET_2_0] {
+        let properties = properties.clone().set_writer_version(version).build();
+        let mut writer = ArrowWriter::try_new(Vec::new(), rows.schema(), Some(properties)).unwrap();
+        writer.write(&rows).unwrap();
+        let file = writer.into_inner().unwrap();
+        let chunk = SerializedFileReader::new(Bytes::from(file.clone())).unwrap();
+        let chunk = chunk.metadata().row_group(0).column(0).clone();
+        let encodings: Vec<_> = chunk.encodings().collect();
+        assert!(
+            encodings.contains(&Encoding::RLE_DICTIONARY),
+            "{encodings:?}"
+        );
+        assert!(encodings.len() > 2, "{encodings:?}");
+
+        let bytes = Blob::local(MEDIA_TYPE, file.clone());
+        for length in [1, 7, 100, 400] {
+            let (_, found, _) = table("{}", &bytes, length).unwrap();
+            assert_eq!(found.columns(), rows.columns());
+        }
+        // Without its dictionary the end can still be read, and the beginning cannot.
+        let mut damaged = file;
+        let start = chunk.dictionary_page_offset().unwrap() as usize + 20;
+        damaged[start..start + 100].fill(0xff);
+        let bytes = Blob::local(MEDIA_TYPE, damaged);
+        let ranges = ReadParquet::partition(&Params::default(), &bytes, 100).unwrap();
+        let read = |range| {
+            let mut writer = TableWriter::local();
+            let columns = ["word".to_owned()];
+            ReadParquet::read(&Params::default(), &bytes, range, &columns, &mut writer)
+        };
+        assert_eq!(read(&ranges[0]).unwrap_err().code, "bad-file");
+        read(&ranges[3]).unwrap();
     }
 }
 
