@@ -12,6 +12,7 @@ mod console;
 mod held;
 mod imports;
 mod outcome;
+mod random;
 mod spill;
 mod state;
 mod wasi;

@@ -13,17 +13,20 @@ use wasmtime::component::{
 };
 use wasmtime::{Store, Trap};
 use wasmtime_wasi::I32Exit;
+use wasmtime_wasi::cli::WasiCliCtx;
+use wasmtime_wasi::filesystem::WasiFilesystemCtx;
 
 use super::batch::Batch;
 use super::console::Console;
 use super::outcome::{self, Done, Made, Returned};
+use super::random::Random;
 use super::state::{
     Blob, BlobWriter, Deadline, LimitReached, Memory, Misuse, OutOfTime, Rowset, Session, State,
     Table, TableWriter, Unavailable, Unkept, Written, cuts,
 };
 use super::{
     Cancel, Data, DataError, Descriptor, Kind, Port, Program, Sandbox, StepError, imports,
-    pure_limits, wasi, wire,
+    pure_limits, wire,
 };
 use crate::arrow::chunk::canonical_field;
 use crate::arrow::format::to_wire;
@@ -228,7 +231,9 @@ impl Sandbox {
         let mut resources = ResourceTable::new();
         resources.set_max_capacity(MAX_HANDLES);
         let state = State {
-            wasi: wasi::context(&program.digest, params),
+            cli: WasiCliCtx::default(),
+            filesystem: WasiFilesystemCtx::default(),
+            random: Random::new(&program.digest, params),
             resources,
             memory: Memory {
                 limit: limits.memory_bytes,

@@ -7,12 +7,14 @@ use arrow_array::ArrayRef;
 use bytes::Bytes;
 use wasmtime::ResourceLimiter;
 use wasmtime::component::ResourceTable;
-use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+use wasmtime_wasi::cli::{WasiCliCtx, WasiCliCtxView, WasiCliView};
+use wasmtime_wasi::filesystem::{WasiFilesystemCtx, WasiFilesystemCtxView, WasiFilesystemView};
 
 use super::batch::{BadBatch, Batch};
 use super::console::Console;
 use super::held::{AllHeld, Held};
 use super::outcome::{self, MadePartition};
+use super::random::Random;
 use super::spill::{Keeper, Kept, Spillable as _};
 use super::{Clock, Data, DataError, Line};
 use crate::arrow::chunk::canonical;
@@ -24,7 +26,11 @@ use crate::unit::{InputContent, Limits, Observation, Question, ShapeContent, Uni
 
 /// Everything behind one instance.
 pub(super) struct State {
-    pub(super) wasi: WasiCtx,
+    /// No arguments, no environment, nothing to read.
+    pub(super) cli: WasiCliCtx,
+    /// No directories.
+    pub(super) filesystem: WasiFilesystemCtx,
+    pub(super) random: Random,
     pub(super) resources: ResourceTable,
     pub(super) memory: Memory,
     pub(super) stdout: Console,
@@ -548,10 +554,25 @@ impl ResourceLimiter for Memory {
     }
 }
 
-impl WasiView for State {
-    fn ctx(&mut self) -> WasiCtxView<'_> {
-        WasiCtxView {
-            ctx: &mut self.wasi,
+impl State {
+    pub(super) fn random(&mut self) -> &mut Random {
+        &mut self.random
+    }
+}
+
+impl WasiCliView for State {
+    fn cli(&mut self) -> WasiCliCtxView<'_> {
+        WasiCliCtxView {
+            ctx: &mut self.cli,
+            table: &mut self.resources,
+        }
+    }
+}
+
+impl WasiFilesystemView for State {
+    fn filesystem(&mut self) -> WasiFilesystemCtxView<'_> {
+        WasiFilesystemCtxView {
+            ctx: &mut self.filesystem,
             table: &mut self.resources,
         }
     }

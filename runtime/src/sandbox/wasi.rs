@@ -11,12 +11,10 @@ use wasmtime_wasi::filesystem::{WasiFilesystem, WasiFilesystemView};
 use wasmtime_wasi::p2::bindings::clocks::{monotonic_clock, wall_clock};
 use wasmtime_wasi::p2::bindings::{cli, filesystem, random, sync};
 use wasmtime_wasi::p2::{DynOutputStream, DynPollable, Pollable, subscribe};
-use wasmtime_wasi::random::{WasiRandom, WasiRandomView};
-use wasmtime_wasi::{Deterministic, WasiCtx, WasiCtxBuilder};
 
 use super::console::Console;
+use super::random::Random;
 use super::state::State;
-use crate::digest::{ComponentDigest, StructuredHasher};
 
 /// The interfaces that are defined here, without their version, 0.2.
 pub(super) const INTERFACES: [&str; 20] = [
@@ -49,9 +47,9 @@ pub(super) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> 
     sync::io::streams::add_to_linker::<State, Io>(linker, resources)?;
     monotonic_clock::add_to_linker::<State, FrozenClock>(linker, frozen)?;
     wall_clock::add_to_linker::<State, FrozenClock>(linker, frozen)?;
-    random::random::add_to_linker::<State, WasiRandom>(linker, State::random)?;
-    random::insecure::add_to_linker::<State, WasiRandom>(linker, State::random)?;
-    random::insecure_seed::add_to_linker::<State, WasiRandom>(linker, State::random)?;
+    random::random::add_to_linker::<State, Random>(linker, State::random)?;
+    random::insecure::add_to_linker::<State, Random>(linker, State::random)?;
+    random::insecure_seed::add_to_linker::<State, Random>(linker, State::random)?;
     cli::exit::add_to_linker::<State, WasiCli>(linker, State::cli)?;
     cli::environment::add_to_linker::<State, WasiCli>(linker, State::cli)?;
     cli::stdin::add_to_linker::<State, WasiCli>(linker, State::cli)?;
@@ -76,28 +74,6 @@ fn resources(state: &mut State) -> &mut ResourceTable {
 
 fn frozen(state: &mut State) -> Frozen<'_> {
     Frozen(&mut state.resources)
-}
-
-/// Bytes of randomness before they repeat; hash maps need sixteen.
-const RANDOM_BYTES: usize = 4096;
-
-/// An empty world whose random bytes follow from `component` and `params`.
-pub(super) fn context(component: &ComponentDigest, params: &str) -> WasiCtx {
-    let mut hasher = StructuredHasher::new("pinion random v1");
-    let seed = hasher.component(component).text(params).finish();
-    let mut bytes = vec![0; RANDOM_BYTES];
-    blake3::Hasher::new_keyed(seed.as_bytes())
-        .finalize_xof()
-        .fill(&mut bytes);
-    let hash_seed = bytes
-        .iter()
-        .take(16)
-        .fold(0, |seed: u128, byte| seed << 8 | u128::from(*byte));
-    WasiCtxBuilder::new()
-        .secure_random(Deterministic::new(bytes.clone()))
-        .insecure_random(Deterministic::new(bytes))
-        .insecure_random_seed(hash_seed)
-        .build()
 }
 
 struct Io;
