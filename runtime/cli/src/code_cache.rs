@@ -30,9 +30,17 @@ impl UserCodeCache {
             ),
             (None, None) => return None,
         };
-        std::fs::create_dir_all(&directory).ok()?;
-        let key = key(&secrets).ok()?;
-        Some(Self { directory, key })
+        Self::at(directory, &secrets).ok()
+    }
+
+    /// The cache in one directory, with the key that is kept in another or made there.
+    ///
+    /// # Errors
+    /// A directory cannot be made, or the key cannot be read or written.
+    pub(crate) fn at(directory: PathBuf, secrets: &Path) -> std::io::Result<Self> {
+        std::fs::create_dir_all(&directory)?;
+        let key = key(secrets)?;
+        Ok(Self { directory, key })
     }
 
     fn path(&self, key: &Digest) -> PathBuf {
