@@ -48,3 +48,7 @@ pub mod source;
 pub mod plan;
 
 pub mod run;
+
+pub mod reach;
+
+pub mod pack;

@@ -64,6 +64,13 @@ pub struct Layout {
     pub partition_batches: u32,
 }
 
+impl Layout {
+    /// Most rows in a partition.
+    pub fn partition_rows(self) -> u64 {
+        u64::from(self.batch_rows) * u64::from(self.partition_batches)
+    }
+}
+
 impl Default for Layout {
     fn default() -> Self {
         Self {

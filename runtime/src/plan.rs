@@ -6,7 +6,7 @@
 mod error;
 mod shapes;
 
-pub(crate) use shapes::remembered;
+pub(crate) use shapes::{check_key, describe_key, probe_key, remembered};
 pub use shapes::{introduce, strangers};
 
 use std::collections::BTreeMap;

@@ -2,8 +2,9 @@
 
 mod bind;
 mod drive;
-mod known;
+pub(crate) mod known;
 mod obtain;
+pub(crate) mod parts;
 mod schedule;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,7 +12,9 @@ use std::ops::Bound;
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
+pub(crate) use bind::MEMO as BINDING;
 pub use obtain::Mode;
+pub(crate) use schedule::{RANGES, ranges_key};
 
 use drive::{Driver, Finished, Next, Value};
 use schedule::{Order, Queue, Report};
@@ -463,6 +466,9 @@ impl<'a> Run<'a> {
         } else {
             StepOutcome::Succeeded
         };
+        let step = &self.plan.steps[at];
+        let mut record = self.step_record(at, outcome, Some(&finished), None);
+        record.outputs = output_records(step, &finished.outputs);
         // Looking up writes nothing: the next run puts down what is missing. A step that came out of its
         // own memo has no driver.
         if self.options.mode != Mode::Lookup && self.drivers[at].is_some() {
@@ -473,12 +479,10 @@ impl<'a> Run<'a> {
                     self.tools.store.put_table(table)?;
                 }
             }
-            if let Some(key) = known::key(self.plan, &self.plan.steps[at], &self.made) {
-                known::keep(&key, &finished, self.tools.store);
+            if let Some(key) = known::key(self.plan, step, &self.made) {
+                known::keep(&key, &record, &finished, self.tools.store);
             }
         }
-        let mut record = self.step_record(at, outcome, Some(&finished), None);
-        record.outputs = output_records(&self.plan.steps[at], &finished.outputs);
         self.made[at] = Some(finished.outputs);
         for reader in std::mem::take(&mut self.readers[at]) {
             self.missing[reader] -= 1;

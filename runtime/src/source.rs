@@ -224,7 +224,7 @@ impl Scan<'_> {
 }
 
 /// Under which name the store remembers digests of files.
-const MEMO: &str = "source";
+pub(crate) const MEMO: &str = "source";
 
 /// How old the last change of a file must be: the coarsest time stamp of a file system, FAT's.
 const SETTLED: Duration = Duration::from_secs(2);

@@ -11,6 +11,7 @@
 //!   questions/<number>-<digest>.json  question lists, numbered as they came
 //! memo/<name>/ab/<key>              small facts that follow from their key
 //! runs/<id>.jsonl                   run records
+//! lock                              shared by whoever uses the store
 //! tmp/                              what is being written
 //! quarantine/                       what was found damaged
 //! ```
@@ -30,6 +31,12 @@
 //! and made again. Waited for are only facts that nothing could make again: a component, and the last
 //! line of a run record.
 //!
+//! # Removing
+//!
+//! Nothing is removed while anybody else uses the store: every open store shares a lock, which
+//! [`Store::alone`] takes for itself. Objects are removed in the order of [`ObjectId`], what names others
+//! before what it names, so that a kill leaves nothing that names what is gone.
+//!
 //! # Existing objects
 //!
 //! An object by digest is never written twice, and no file is ever changed in place, so mapped files
@@ -43,7 +50,9 @@ mod check;
 mod chunks;
 mod error;
 mod files;
+mod lock;
 mod memo;
+mod objects;
 mod runs;
 mod seal;
 mod tables;
@@ -62,7 +71,11 @@ pub use self::check::Damage;
 pub use self::chunks::StoredFile;
 pub use self::error::{Fault, Kind, StoreError};
 use self::files::Files;
+pub use self::lock::Alone;
+use self::lock::{LOCK, Share};
+pub use self::objects::{Listed, ObjectId};
 pub use self::runs::RunWriter;
+pub(crate) use self::units::needs;
 
 /// The version of the layout that this library writes, and the only one it reads.
 pub const STORE_VERSION: u32 = 1;
@@ -94,19 +107,30 @@ pub struct Store {
     cache: Mutex<Cache>,
     /// Held while something damaged is moved away, so that nobody moves its replacement.
     quarantine: Mutex<()>,
+    /// None where nothing can be locked.
+    share: Option<Share>,
 }
 
 impl Store {
-    /// Opens a store, or makes one of an empty directory.
+    /// Opens a store, or makes one of an empty directory. Waits while somebody [removes](Self::alone)
+    /// things from it.
     ///
     /// Entries whose names begin with a dot do not keep a directory from being empty.
+    ///
+    /// # Errors
+    /// As [`Store::open_telling`].
+    pub fn open(dir: Dir) -> Result<Self, StoreError> {
+        Self::open_telling(dir, &|| {})
+    }
+
+    /// The same, where `waiting` is called if it has to wait.
     ///
     /// # Errors
     /// - [`StoreError::Foreign`]: the directory has other files in it.
     /// - [`StoreError::UnsupportedVersion`]: another version of this library made it.
     /// - [`StoreError::Unwritable`]: nothing can be written there.
     /// - [`StoreError::Io`]: something else failed.
-    pub fn open(dir: Dir) -> Result<Self, StoreError> {
+    pub fn open_telling(dir: Dir, waiting: &dyn Fn()) -> Result<Self, StoreError> {
         let files = Files::new(dir);
         let version = files.read(VERSION)?;
         match &version {
@@ -118,6 +142,7 @@ impl Store {
                 .make_directory(directory)
                 .map_err(StoreError::Unwritable)?;
         }
+        let share = Share::take(&files, waiting)?;
         files.sweep()?;
         if version.is_none() {
             let text = format!("{VERSION_PREFIX}{STORE_VERSION}\n");
@@ -128,6 +153,7 @@ impl Store {
             checked: Mutex::default(),
             cache: Mutex::default(),
             quarantine: Mutex::default(),
+            share,
         })
     }
 
@@ -175,7 +201,8 @@ fn check_version(text: &[u8]) -> Result<(), StoreError> {
 /// Refuses a directory that is in use for something else.
 fn check_empty(files: &Files) -> Result<(), StoreError> {
     // A kill may have left the layout without a version.
-    let foreign = |name: &String| !name.starts_with('.') && !DIRECTORIES.contains(&name.as_str());
+    let ours = |name: &str| DIRECTORIES.contains(&name) || name == LOCK;
+    let foreign = |name: &String| !name.starts_with('.') && !ours(name);
     match files.list(".")?.into_iter().find(foreign) {
         Some(entry) => Err(StoreError::Foreign { entry }),
         None => Ok(()),

@@ -15,7 +15,7 @@ use crate::days;
 
 /// Four steps of 120 units each, of one row each.
 #[cfg(unix)]
-fn many_units() -> Project {
+pub(crate) fn many_units() -> Project {
     let pipeline = r#"
 [pipeline]
 name = "many-units"
@@ -56,7 +56,7 @@ const UNITS: u64 = 4 * 120;
 
 /// How many units the store knows.
 #[cfg(unix)]
-fn known(project: &Project) -> u64 {
+pub(crate) fn known(project: &Project) -> u64 {
     days::recipes(project).len() as u64
 }
 

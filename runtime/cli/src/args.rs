@@ -66,6 +66,15 @@ pub(crate) enum Verb {
         after_help = "Examples:\n  pinion export predict -o predictions.parquet\n  pinion export split.after -o after.csv\n  pinion export fit.model -o model.json"
     )]
     Export(Export),
+    /// Remove what no run that is kept needs from the store
+    #[command(after_help = GC_HELP)]
+    Gc(Gc),
+    /// Write a whole run to one file, for a machine that has nothing else
+    #[command(after_help = PACK_HELP)]
+    Pack(Pack),
+    /// Make a project directory of a file that `pinion pack` wrote, every byte checked
+    #[command(after_help = UNPACK_HELP)]
+    Unpack(Unpack),
     /// Check the toolchain, the lock and every byte in the store
     #[command(
         after_help = "Examples:\n  pinion doctor\n  pinion doctor --repair   # move damaged objects aside, so that they are made anew"
@@ -345,4 +354,74 @@ pub(crate) struct Man {
     /// The directory to write them to, made if it is not there
     #[arg(short, long, value_name = "DIR")]
     pub(crate) output: PathBuf,
+}
+
+const GC_HELP: &str = "\
+Kept are, of each pipeline, the last 10 runs that succeeded, every run that ended in the last 14 days, and \
+everything that these need to be shown, verified or found cached. Whatever was written in the last 14 days \
+is kept too, so a run that was interrupted can go on. Waits until no other `pinion` uses the store. \
+What was moved to quarantine/, and compiled code in the user's cache, is left alone.
+
+Examples:
+  pinion gc --dry-run
+  pinion gc --keep 3 --older-than 30d
+  pinion gc --keep 1 --older-than 0s --keep-run 20261123-061530-4f2a";
+
+/// What is kept of a store.
+#[derive(Args, Debug)]
+pub(crate) struct Gc {
+    /// Keep so many of the last runs of each pipeline that succeeded
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    pub(crate) keep: usize,
+    /// Keep whatever is younger than this, such as 12h, 30d or 6weeks
+    #[arg(long, value_name = "AGE", default_value = "14d", value_parser = humantime::parse_duration)]
+    pub(crate) older_than: std::time::Duration,
+    /// Keep this run too; may be given again
+    #[arg(long, value_name = "RUN")]
+    pub(crate) keep_run: Vec<String>,
+    /// Say what would be removed, and remove nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    #[command(flatten)]
+    pub(crate) place: Place,
+}
+
+const PACK_HELP: &str = "\
+The file is a tar file with the pipeline, its lockfile, every component, the sources' bytes and the run \
+record. The same run gives the same bytes on every machine.
+
+Examples:
+  pinion pack -o trips.tar                 # the last run that succeeded
+  pinion pack 20261123-061530-4f2a -o trips.tar --results";
+
+#[derive(Args, Debug)]
+pub(crate) struct Pack {
+    /// The run to pack [default: the last that succeeded]
+    pub(crate) run: Option<String>,
+    /// The file to write
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: PathBuf,
+    /// Pack what the run made too, so that it can be shown, exported and found cached
+    #[arg(long)]
+    pub(crate) results: bool,
+    #[command(flatten)]
+    pub(crate) place: Place,
+}
+
+const UNPACK_HELP: &str = "\
+Examples:
+  pinion unpack trips.tar && pinion verify -C trips
+  pinion unpack trips.tar elsewhere && pinion run -C elsewhere --frozen
+
+Exit codes: 0 unpacked, 2 it is not a whole pack, 3 it is not as it was packed";
+
+#[derive(Args, Debug)]
+pub(crate) struct Unpack {
+    /// The file that `pinion pack` wrote
+    pub(crate) file: PathBuf,
+    /// The directory to make [default: the file's name without its extension, here]
+    pub(crate) directory: Option<PathBuf>,
+    /// Print one JSON object and nothing else to standard output
+    #[arg(long)]
+    pub(crate) json: bool,
 }

@@ -7,6 +7,7 @@ use pinion_runtime::diff::DiffError;
 use pinion_runtime::error::Hint;
 use pinion_runtime::lineage::LineageError;
 use pinion_runtime::lock::LockError;
+use pinion_runtime::pack::PackError;
 use pinion_runtime::pipeline::PipelineError;
 use pinion_runtime::plan::PlanError;
 use pinion_runtime::sandbox::{BadComponent, StepError};
@@ -107,6 +108,17 @@ impl From<PipelineError> for Failure {
 impl From<LockError> for Failure {
     fn from(error: LockError) -> Self {
         from(WRONG, error)
+    }
+}
+
+impl From<PackError> for Failure {
+    fn from(error: PackError) -> Self {
+        let code = match &error {
+            PackError::Cancelled => INTERRUPTED,
+            error if error.is_distrust() => REFUSED,
+            _ => WRONG,
+        };
+        from(code, error)
     }
 }
 

@@ -6,8 +6,10 @@ mod clock;
 mod code_cache;
 mod drift;
 mod failure;
+mod file;
 mod lookup;
 mod project;
+mod recorded;
 mod rows;
 mod scaffold;
 mod std_components;
@@ -57,6 +59,9 @@ fn dispatch(verb: &Verb) -> Result<u8, Failure> {
         Verb::Lineage(args) => verb::lineage::lineage(args),
         Verb::Diff(args) => verb::diff::diff(args),
         Verb::Export(args) => verb::export::export(args),
+        Verb::Gc(args) => verb::gc::gc(args),
+        Verb::Pack(args) => verb::pack::pack(args),
+        Verb::Unpack(args) => verb::pack::unpack(args),
         Verb::Doctor(args) => verb::doctor::doctor(args),
         Verb::Completions(args) => verb::completions::completions(args),
         Verb::Man(args) => verb::completions::man(args),

@@ -378,7 +378,9 @@ pub(crate) fn open_store(path: &Path) -> Result<Store, Failure> {
         Failure::on_path("open the store", path.display(), error)
             .hint("to keep results elsewhere, give `--store DIR`")
     })?;
-    Store::open(dir).map_err(|error| {
+    let waiting =
+        || ui::note("  waiting for another `pinion`, which is removing things from the store");
+    Store::open_telling(dir, &waiting).map_err(|error| {
         let failure = Failure::from(error);
         match failure.hint {
             Some(_) => failure,

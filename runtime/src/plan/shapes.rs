@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::{Plan, PlannedStep, Tools, WireFields, file_input};
 use crate::arrow::format;
 use crate::component::Component;
-use crate::digest::{Digest, StructuredHasher};
+use crate::digest::{ComponentDigest, Digest, StructuredHasher};
 use crate::parallel;
 use crate::record::SourceFile;
 use crate::sandbox::{Descriptor, StepError};
@@ -27,7 +27,7 @@ struct StoredShape {
 
 /// What a component tells of itself.
 pub(super) fn describe(component: &Component, tools: Tools<'_>) -> Result<Descriptor, StepError> {
-    let key = describe_key(component);
+    let key = describe_key(&component.digest);
     remembered(tools, "describe", &key, || {
         let program = tools
             .sandbox
@@ -36,9 +36,10 @@ pub(super) fn describe(component: &Component, tools: Tools<'_>) -> Result<Descri
     })
 }
 
-fn describe_key(component: &Component) -> Digest {
+/// What a description is remembered under.
+pub(crate) fn describe_key(component: &ComponentDigest) -> Digest {
     let mut hasher = StructuredHasher::new("pinion describe v1");
-    hasher.text(SEMANTICS).component(&component.digest).finish()
+    hasher.text(SEMANTICS).component(component).finish()
 }
 
 /// The components, each once, that have not told of themselves in this store yet.
@@ -49,7 +50,9 @@ pub fn strangers<'a>(
     let mut seen = BTreeSet::new();
     let known = |component: &Component| {
         matches!(
-            tools.store.memo("describe", &describe_key(component)),
+            tools
+                .store
+                .memo("describe", &describe_key(&component.digest)),
             Ok(Some(_))
         )
     };
@@ -78,20 +81,8 @@ pub(super) fn check(
     given: &[Shape],
     tools: Tools<'_>,
 ) -> Result<Vec<Shape>, StepError> {
-    let mut hasher = StructuredHasher::new("pinion check v1");
-    hasher
-        .text(SEMANTICS)
-        .component(&step.component.digest)
-        .text(&step.params)
-        .list(given.len());
-    for shape in given {
-        hasher.text(&shape.port);
-        match &shape.content {
-            ShapeContent::Table(fields) => hasher.text("table").digest(&schema_digest(fields)),
-            ShapeContent::Blob(media_type) => hasher.text("blob").text(media_type),
-        };
-    }
-    let stored: Vec<StoredShape> = remembered(tools, "check", &hasher.finish(), || {
+    let key = check_key(&step.component.digest, &step.params, given);
+    let stored: Vec<StoredShape> = remembered(tools, "check", &key, || {
         let program = step.program(tools.sandbox)?;
         let shapes = tools.sandbox.check(
             &program,
@@ -105,6 +96,35 @@ pub(super) fn check(
     stored.into_iter().map(load).collect()
 }
 
+/// What the shapes of outputs are remembered under.
+pub(crate) fn check_key(component: &ComponentDigest, params: &str, given: &[Shape]) -> Digest {
+    let mut hasher = StructuredHasher::new("pinion check v1");
+    hasher
+        .text(SEMANTICS)
+        .component(component)
+        .text(params)
+        .list(given.len());
+    for shape in given {
+        hasher.text(&shape.port);
+        match &shape.content {
+            ShapeContent::Table(fields) => hasher.text("table").digest(&schema_digest(fields)),
+            ShapeContent::Blob(media_type) => hasher.text("blob").text(media_type),
+        };
+    }
+    hasher.finish()
+}
+
+/// What the fields of a file are remembered under.
+pub(crate) fn probe_key(component: &ComponentDigest, params: &str, file: &Digest) -> Digest {
+    let mut hasher = StructuredHasher::new("pinion probe v1");
+    hasher
+        .text(SEMANTICS)
+        .component(component)
+        .text(params)
+        .digest(file)
+        .finish()
+}
+
 /// The fields of one file.
 pub(super) fn probe(
     plan: &Plan,
@@ -112,13 +132,7 @@ pub(super) fn probe(
     file: &SourceFile,
     tools: Tools<'_>,
 ) -> Result<Vec<FieldRef>, StepError> {
-    let mut hasher = StructuredHasher::new("pinion probe v1");
-    let key = hasher
-        .text(SEMANTICS)
-        .component(&step.component.digest)
-        .text(&step.params)
-        .digest(&file.digest)
-        .finish();
+    let key = probe_key(&step.component.digest, &step.params, &file.digest);
     let wire: WireFields = remembered(tools, "probe", &key, || {
         let program = step.program(tools.sandbox)?;
         let port = step.inputs.first().map_or("source", |input| &input.port);

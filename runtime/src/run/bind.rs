@@ -24,6 +24,9 @@ use crate::store::StoreError;
 use crate::table::{Chunk, Partition, Place, Selection, Table};
 use crate::unit::{OutputRecipe, PartitionRecipe, Recipe, ShapeContent, Unit};
 
+/// Under which name the store remembers what became of passed columns.
+pub(crate) const MEMO: &str = "binding";
+
 /// Why a recipe does not fit today's inputs.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Unfit {
@@ -129,7 +132,7 @@ impl<'a> Binder<'a> {
             OutputRecipe::Blob(_) => false,
         });
         let remembered = match selects {
-            true => tools.store.memo("binding", key).ok().flatten(),
+            true => tools.store.memo(MEMO, key).ok().flatten(),
             false => None,
         };
         let remembered: Option<Vec<Bound>> =
@@ -154,7 +157,7 @@ impl<'a> Binder<'a> {
         let used: Vec<&Bound> = self.used.values().collect();
         if let Ok(memo) = serde_json::to_vec(&used) {
             // A memo that cannot be kept costs time at the next run and nothing else.
-            drop(self.tools.store.put_memo("binding", &self.key, &memo));
+            drop(self.tools.store.put_memo(MEMO, &self.key, &memo));
         }
     }
 

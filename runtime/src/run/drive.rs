@@ -10,7 +10,9 @@ use bytes::Bytes;
 
 use super::obtain::{Obtained, Output, all_questions, store_failed};
 use crate::plan::{Origin, Plan, PlannedStep, file_input};
-use crate::record::{Artifact, SourceFile, TableSummary, Totals, UnitOutcome, UnitRecord};
+use crate::record::{
+    Artifact, RecipeKey, SourceFile, TableSummary, Totals, UnitOutcome, UnitRecord,
+};
 use crate::sandbox::{Kind, StepError};
 use crate::store::Store;
 use crate::table::{Partition, Table};
@@ -36,6 +38,8 @@ pub(super) enum Work {
         whole: Arc<Unit>,
         observations: Vec<Observation>,
         usage: Usage,
+        /// The units of `init` and of round 0, which are kept one by one.
+        parts: Vec<RecipeKey>,
     },
 }
 
@@ -158,6 +162,8 @@ struct Reduce {
     values: Vec<Option<Arc<[u8]>>>,
     /// Every observation, by when it would have been made if all ran one after the other.
     observations: BTreeMap<u64, Vec<Observation>>,
+    /// What names the units that are kept one by one, by their numbers.
+    parts: BTreeMap<u64, RecipeKey>,
     usage: Usage,
     totals: Totals,
     log: BTreeMap<u64, Vec<crate::sandbox::Line>>,
@@ -245,6 +251,7 @@ impl Driver {
                     state: Arc::default(),
                     carries: vec![Arc::default(); partitions],
                     observations: BTreeMap::new(),
+                    parts: BTreeMap::new(),
                     usage: Usage::default(),
                     totals: Totals::default(),
                     log: BTreeMap::new(),
@@ -389,6 +396,12 @@ impl Driver {
         let State::Reduce(reduce) = &mut self.state else {
             return Ok(Next::Unknown);
         };
+        // Of later rounds nothing is kept.
+        if let (Stage::Init | Stage::Round, Some(obtained)) = (reduce.stage, &obtained) {
+            reduce
+                .parts
+                .extend(obtained.recipe.map(|recipe| (order, recipe)));
+        }
         let whole_units = reduce.nodes.len() as u64 + 1;
         match (reduce.stage, obtained) {
             (Stage::LookUp, Some(obtained)) => {
@@ -557,6 +570,7 @@ impl Driver {
             finish: Arc::new(finish),
             whole: Arc::new(whole),
             usage: reduce.usage,
+            parts: std::mem::take(&mut reduce.parts).into_values().collect(),
         };
         vec![(u64::MAX, work)]
     }

@@ -12,16 +12,21 @@ use super::drive::{Finished, Value};
 use super::obtain::within_limits;
 use crate::digest::{Digest, StructuredHasher};
 use crate::plan::{Origin, Plan, PlannedStep};
-use crate::record::{Artifact, BytesMoved, Totals, UnitOutcome, UnitRecord};
+use crate::record::{Artifact, BytesMoved, StepRecord, Totals, UnitOutcome, UnitRecord};
 use crate::source::media_type;
 use crate::store::Store;
 use crate::table::schema_digest;
 use crate::unit::{KEY_VERSION, SEMANTICS, ShapeContent};
 
+/// Under which name the store remembers steps.
+pub(crate) const MEMO: &str = "step";
+
 /// What a step did.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Known {
+    /// See [`deed`].
+    deed: Digest,
     outputs: Vec<Artifact>,
     units: Vec<UnitRecord>,
     totals: Totals,
@@ -92,7 +97,7 @@ pub(super) fn find(
     store: &Store,
     present: &mut BTreeSet<Digest>,
 ) -> Option<Finished> {
-    let memo = store.memo("step", key).ok()??;
+    let memo = store.memo(MEMO, key).ok()??;
     let mut known: Known = serde_json::from_slice(&memo).ok()?;
     if known.outputs.len() != step.outputs.len() {
         return None;
@@ -131,8 +136,8 @@ pub(super) fn find(
     })
 }
 
-/// Remembers what a step of this key did.
-pub(super) fn keep(key: &Digest, finished: &Finished, store: &Store) {
+/// Remembers what a step of this key did, as its record says.
+pub(super) fn keep(key: &Digest, record: &StepRecord, finished: &Finished, store: &Store) {
     let mut files = BTreeSet::new();
     for output in &finished.outputs {
         if let Value::Table(table) = output
@@ -141,7 +146,9 @@ pub(super) fn keep(key: &Digest, finished: &Finished, store: &Store) {
             files.extend(table.files());
         }
     }
+    let Some(deed) = deed(record) else { return };
     let known = Known {
+        deed,
         outputs: finished.outputs.iter().map(Artifact::from).collect(),
         units: finished.units.clone(),
         totals: finished.totals,
@@ -149,6 +156,30 @@ pub(super) fn keep(key: &Digest, finished: &Finished, store: &Store) {
     };
     if let Ok(memo) = serde_json::to_vec(&known) {
         // A memo that cannot be kept costs time at the next run and nothing else.
-        drop(store.put_memo("step", key, &memo));
+        drop(store.put_memo(MEMO, key, &memo));
     }
+}
+
+/// What a memo of a whole step is about: the [`deed`], and the chunk files that the outputs lie in. None if it
+/// cannot be read.
+pub(crate) fn about(memo: &[u8]) -> Option<(Digest, Vec<Digest>)> {
+    let known: Known = serde_json::from_slice(memo).ok()?;
+    Some((known.deed, known.files))
+}
+
+/// What a step was given, what it made and what its units observed, as one digest: by it, the memo of the step
+/// is found from a run record, which does not have the memo's key. None if it cannot be written down.
+pub(crate) fn deed(step: &StepRecord) -> Option<Digest> {
+    let inputs: Vec<_> = step
+        .inputs
+        .iter()
+        .map(|input| (&input.port, input.digest, &input.withheld))
+        .collect();
+    let units: Vec<_> = step
+        .units
+        .iter()
+        .map(|unit| (&unit.call, unit.position, &unit.observations))
+        .collect();
+    let facts = (step.digest, &step.params, inputs, &step.outputs, units);
+    Some(Digest::of(&serde_json::to_vec(&facts).ok()?))
 }

@@ -7,9 +7,11 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
 use super::drive::{Answer, Work};
 use super::obtain::{self, Mode};
+use super::parts;
+use crate::digest::{ComponentDigest, Digest, StructuredHasher};
 use crate::plan::{Plan, PlannedStep, Tools};
 use crate::sandbox::StepError;
-use crate::unit::{Call, Unit};
+use crate::unit::{Call, InputContent, SEMANTICS, Unit};
 
 /// Position of a piece of work: its step, then its number there.
 pub(super) type Order = (usize, u64);
@@ -140,7 +142,10 @@ fn answer(
             whole,
             observations,
             usage,
+            parts,
         } => {
+            let key = Unit::key(&whole.first_key(), &observations);
+            parts::keep(&key, &parts, tools.store);
             let program = step.program(tools.sandbox)?;
             let mut done =
                 tools
@@ -161,23 +166,17 @@ fn ranges(
     unit: &Arc<Unit>,
     tools: Tools<'_>,
 ) -> Result<Vec<crate::unit::Range>, StepError> {
-    use crate::digest::StructuredHasher;
-    use crate::unit::InputContent;
-    let rows = u64::from(plan.layout.batch_rows) * u64::from(plan.layout.partition_batches);
-    let mut hasher = StructuredHasher::new("pinion ranges v1");
-    hasher
-        .text(crate::unit::SEMANTICS)
-        .component(&unit.component)
-        .text(&unit.params)
-        .u64(rows);
-    if let Some(InputContent::Blob(blob)) = unit.inputs.first().map(|input| &input.content) {
-        hasher.digest(&blob.digest);
-    }
+    let rows = plan.layout.partition_rows();
+    let file = unit.inputs.first().and_then(|input| match &input.content {
+        InputContent::Blob(blob) => Some(&blob.digest),
+        InputContent::Table(_) => None,
+    });
+    let key = ranges_key(&unit.component, &unit.params, rows, file);
     debug_assert!(
         matches!(unit.call, Call::Run),
         "ranges are asked for of the whole file"
     );
-    crate::plan::remembered(tools, "ranges", &hasher.finish(), || {
+    crate::plan::remembered(tools, RANGES, &key, || {
         let program = step.program(tools.sandbox)?;
         tools.sandbox.partition(
             &program,
@@ -187,4 +186,26 @@ fn ranges(
             tools.cancel,
         )
     })
+}
+
+/// Under which name the store remembers ranges.
+pub(crate) const RANGES: &str = "ranges";
+
+/// What the ranges of a file, of at most so many rows, are remembered under.
+pub(crate) fn ranges_key(
+    component: &ComponentDigest,
+    params: &str,
+    rows: u64,
+    file: Option<&Digest>,
+) -> Digest {
+    let mut hasher = StructuredHasher::new("pinion ranges v1");
+    hasher
+        .text(SEMANTICS)
+        .component(component)
+        .text(params)
+        .u64(rows);
+    if let Some(file) = file {
+        hasher.digest(file);
+    }
+    hasher.finish()
 }

@@ -96,6 +96,12 @@ impl Store {
         if self.examine(kind, path)?.is_some() {
             self.files.quarantine(path)?;
         }
+        self.forget(path);
+        Ok(())
+    }
+
+    /// Forgets what this process knows of a file.
+    pub(super) fn forget(&self, path: &str) {
         if let Some(digest) = digest_in(path) {
             let mut checked = self.checked();
             checked.chunks.remove(&digest);
@@ -103,11 +109,10 @@ impl Store {
             drop(checked);
             self.cache().remove(&digest);
         }
-        Ok(())
     }
 
     /// What is wrong with a file, if something is. A file that is gone is not damaged.
-    fn examine(&self, kind: Kind, path: &str) -> Result<Option<Fault>, StoreError> {
+    pub(super) fn examine(&self, kind: Kind, path: &str) -> Result<Option<Fault>, StoreError> {
         let Some(bytes) = self.files.map(path)? else {
             return Ok(None);
         };
@@ -149,7 +154,7 @@ impl Store {
     }
 
     /// Every file that is an object by its place, in the order of their paths.
-    fn objects(&self) -> Result<Vec<Object>, StoreError> {
+    pub(super) fn objects(&self) -> Result<Vec<Object>, StoreError> {
         let mut objects = Vec::new();
         for (kind, root, depth) in [
             (Kind::Blob, "blobs", 1),

@@ -3,7 +3,7 @@
 use std::io::{self, Read as _, Write};
 use std::process;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use arrow_buffer::Buffer;
 use bytes::Bytes;
@@ -71,6 +71,40 @@ impl Files {
         Ok(metadata.map(|metadata| metadata.len()))
     }
 
+    /// The length of a file in bytes and when it was put there, if it is there.
+    pub(super) fn stat(&self, path: &str) -> Result<Option<(u64, SystemTime)>, StoreError> {
+        let stat = || {
+            let metadata = self.dir.metadata(path)?;
+            Ok((metadata.len(), metadata.modified()?.into_std()))
+        };
+        found(stat()).map_err(StoreError::io("read", path))
+    }
+
+    /// Opens a file.
+    pub(super) fn open(
+        &self,
+        path: &str,
+        options: &OpenOptions,
+    ) -> Result<std::fs::File, StoreError> {
+        let opened = self.dir.open_with(path, options).map(File::into_std);
+        opened.map_err(StoreError::io("open", path))
+    }
+
+    /// Removes a file, and the directories it lies in if they are empty now, but for those that every
+    /// store has two levels of. One that is gone already is no error.
+    pub(super) fn remove(&self, path: &str) -> Result<(), StoreError> {
+        found(self.dir.remove_file(path)).map_err(StoreError::io("remove", path))?;
+        let mut directory = path;
+        while let Some((parent, _)) = directory.rsplit_once('/')
+            && parent.split('/').count() > 2
+            // Refused as long as something is in it.
+            && self.dir.remove_dir(parent).is_ok()
+        {
+            directory = parent;
+        }
+        Ok(())
+    }
+
     /// The names in a directory, sorted; none if it does not exist.
     pub(super) fn list(&self, path: &str) -> Result<Vec<String>, StoreError> {
         let list = || {
@@ -108,7 +142,7 @@ impl Files {
     }
 
     /// The time that the file system gives a file that is made now.
-    pub(super) fn now(&self) -> Result<std::time::SystemTime, StoreError> {
+    pub(super) fn now(&self) -> Result<SystemTime, StoreError> {
         let temporary = self.temporary()?;
         let metadata = self.dir.metadata(&temporary.path);
         let modified = metadata.and_then(|metadata| metadata.modified());

@@ -27,7 +27,7 @@ impl Store {
     }
 }
 
-fn memo_path(name: &str, key: &Digest) -> String {
+pub(super) fn memo_path(name: &str, key: &Digest) -> String {
     let hex = key.hex();
     format!("memo/{name}/{hex:.2}/{hex}")
 }

@@ -103,7 +103,7 @@ impl Store {
     }
 }
 
-fn run_path(id: &RunId) -> String {
+pub(super) fn run_path(id: &RunId) -> String {
     format!("runs/{id}.jsonl")
 }
 

@@ -54,6 +54,15 @@ impl Store {
         self.table(digest)?.ok_or_else(|| object(digest).missing())
     }
 
+    /// The table of a digest, if its manifest is there and sound. Nothing is moved away.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`]: the file system refused.
+    pub fn sound_table(&self, digest: &Digest) -> Result<Option<Table>, StoreError> {
+        let sealed = self.files.read(&table_path(digest))?;
+        Ok(sealed.and_then(|sealed| parse(&sealed, digest).ok()))
+    }
+
     /// Whether every chunk file that a table lies in is there.
     fn has_values(&self, table: &Table) -> bool {
         table.files().iter().all(|file| self.has_chunks(file))

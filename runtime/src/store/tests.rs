@@ -1,6 +1,7 @@
 //! Tests of the store as a whole.
 
 mod damage;
+mod removing;
 mod units;
 
 use std::path::Path;
@@ -32,7 +33,7 @@ fn store() -> (TempDir, Store) {
     (directory, store)
 }
 
-/// All files of a store, sorted.
+/// All files of a store but for its lock, sorted.
 fn files(directory: &Path) -> Vec<String> {
     fn walk(directory: &Path, root: &Path, files: &mut Vec<String>) {
         for entry in std::fs::read_dir(directory).unwrap() {
@@ -51,6 +52,7 @@ fn files(directory: &Path) -> Vec<String> {
     }
     let mut files_found = Vec::new();
     walk(directory, directory, &mut files_found);
+    files_found.retain(|name| name != LOCK);
     files_found.sort();
     files_found
 }

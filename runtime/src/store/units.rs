@@ -7,10 +7,10 @@ use std::collections::BTreeSet;
 
 use super::blobs::blob_path;
 use super::seal::Seal;
-use super::{Fault, Kind, Store, StoreError};
+use super::{Fault, Kind, ObjectId, Store, StoreError};
 use crate::digest::Digest;
 use crate::table::Selection;
-use crate::unit::{OutputRecipe, Question, Recipe};
+use crate::unit::{Blob, OutputRecipe, Question, Recipe};
 
 impl Store {
     /// The lists of questions that units of a first key have asked, each once, the newest first.
@@ -80,42 +80,15 @@ impl Store {
 
     /// Whether everything that a recipe names is there: a hit on what is gone is a miss.
     pub fn has_objects(&self, recipe: &Recipe) -> bool {
-        let mut chunk_files = BTreeSet::new();
-        let mut blobs: BTreeSet<_> = recipe
-            .bytes
-            .iter()
-            .map(|blob| (blob.digest, blob.len))
-            .collect();
-        for output in &recipe.outputs {
-            match output {
-                OutputRecipe::Blob(blob) => {
-                    blobs.insert((blob.digest, blob.len));
-                }
-                OutputRecipe::Table(partitions) => {
-                    for partition in partitions {
-                        chunk_files
-                            .extend(partition.made.iter().flatten().filter_map(|made| made.file));
-                        chunk_files.extend(partition.selections.iter().filter_map(|selection| {
-                            match selection {
-                                Selection::Indices { file, .. } => Some(*file),
-                                Selection::All | Selection::Range { .. } => None,
-                            }
-                        }));
-                    }
-                }
-            }
-        }
         // Without an `fsync`, a power cut can leave files torn. That is found when they are read.
         let len = |path: String| self.files.len(&path).ok().flatten();
-        chunk_files.iter().all(|file| self.has_chunks(file))
-            && blobs
-                .iter()
-                .all(|(digest, expected)| len(blob_path(digest)) == Some(*expected))
+        let mut blobs = blobs(recipe);
+        chunk_files(recipe).iter().all(|file| self.has_chunks(file))
+            && blobs.all(|blob| len(blob_path(&blob.digest)) == Some(blob.len))
     }
 
     fn put_questions(&self, first: &Digest, questions: &[&Question]) -> Result<(), StoreError> {
-        let mut body = serde_json::to_vec(questions).map_err(StoreError::json(Kind::Questions))?;
-        body.push(b'\n');
+        let body = questions_body(questions).map_err(StoreError::json(Kind::Questions))?;
         let digest = Digest::of(&body);
         let sealed = questions_seal(first, &digest).close(&body);
         let directory = questions_directory(first);
@@ -139,17 +112,76 @@ impl Store {
     }
 }
 
+/// What names the objects that a recipe and its unit need: the chunk files and blobs it names, and the list
+/// of questions by which it is found.
+pub(crate) fn needs(first: &Digest, recipe: &Recipe) -> Vec<ObjectId> {
+    let mut needs: Vec<ObjectId> = chunk_files(recipe)
+        .into_iter()
+        .map(ObjectId::ChunkFile)
+        .collect();
+    needs.extend(blobs(recipe).map(|blob| ObjectId::Blob(blob.digest)));
+    let questions: Vec<&Question> = recipe
+        .observations
+        .iter()
+        .map(|observation| &observation.question)
+        .collect();
+    let list = questions_body(&questions).map(|body| Digest::of(&body));
+    needs.extend(list.ok().map(|list| ObjectId::Questions {
+        first: *first,
+        list,
+    }));
+    needs
+}
+
+/// The chunk files that a recipe names: of columns that were made, and of row numbers.
+fn chunk_files(recipe: &Recipe) -> BTreeSet<Digest> {
+    let mut files = BTreeSet::new();
+    for output in &recipe.outputs {
+        let OutputRecipe::Table(partitions) = output else {
+            continue;
+        };
+        for partition in partitions {
+            files.extend(partition.made.iter().flatten().filter_map(|made| made.file));
+            files.extend(
+                partition
+                    .selections
+                    .iter()
+                    .filter_map(|selection| match selection {
+                        Selection::Indices { file, .. } => Some(*file),
+                        Selection::All | Selection::Range { .. } => None,
+                    }),
+            );
+        }
+    }
+    files
+}
+
+/// The blobs that a recipe names.
+fn blobs(recipe: &Recipe) -> impl Iterator<Item = &Blob> {
+    let outputs = recipe.outputs.iter().filter_map(|output| match output {
+        OutputRecipe::Blob(blob) => Some(blob),
+        OutputRecipe::Table(_) => None,
+    });
+    recipe.bytes.iter().chain(outputs)
+}
+
+fn questions_body(questions: &[&Question]) -> Result<Vec<u8>, serde_json::Error> {
+    let mut body = serde_json::to_vec(questions)?;
+    body.push(b'\n');
+    Ok(body)
+}
+
 /// Where everything about units of this first key is.
 fn unit_directory(first: &Digest) -> String {
     let hex = first.hex();
     format!("units/{hex:.2}/{hex}")
 }
 
-fn questions_directory(first: &Digest) -> String {
+pub(super) fn questions_directory(first: &Digest) -> String {
     format!("{}/questions", unit_directory(first))
 }
 
-fn recipe_path(first: &Digest, key: &Digest) -> String {
+pub(super) fn recipe_path(first: &Digest, key: &Digest) -> String {
     format!("{}/{}.json", unit_directory(first), key.hex())
 }
 

@@ -1,6 +1,5 @@
 //! `pinion export`.
 
-mod file;
 mod table;
 
 use std::io::Write as _;
@@ -14,6 +13,7 @@ use serde::Serialize;
 use self::table::Format;
 use crate::args::Export;
 use crate::failure::{DONE, Failure};
+use crate::file;
 use crate::lookup;
 use crate::project::{Project, end_in_good_order};
 use crate::rows::StoredTable;

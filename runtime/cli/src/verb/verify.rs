@@ -3,28 +3,22 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use pinion_runtime::component::{Component, Places, Resolved, resolve};
-use pinion_runtime::digest::ComponentDigest;
-use pinion_runtime::lock::Lockfile;
-use pinion_runtime::pipeline::{Pipeline, StepName};
+use pinion_runtime::digest::Digest;
 use pinion_runtime::plan::{self, Tools};
 use pinion_runtime::record::{Artifact, RunOutcome, RunRecord};
 use pinion_runtime::run::{Mode, StoreData};
 use pinion_runtime::sandbox::Data;
 use pinion_runtime::source::Trust;
-use pinion_runtime::store::Store;
+use pinion_runtime::store::{Store, StoreError};
 use serde::Serialize;
-use serde_json::Value;
 
 use super::run::{self, StepSummary, Summary};
 use crate::args::{Planning, Verify};
 use crate::failure::{DONE, FAILED, Failure, INTERRUPTED};
-use crate::lookup;
 use crate::project::{
-    LOCK, PIPELINE, Planned, Project, Unlock, cancelled, end_in_good_order, open_store, sandbox,
-    threads,
+    Planned, Project, Unlock, cancelled, end_in_good_order, open_store, sandbox, threads,
 };
-use crate::std_components::standard;
+use crate::recorded::{self, Recorded};
 use crate::ui;
 
 #[derive(Serialize)]
@@ -81,7 +75,7 @@ pub(crate) fn verify(args: &Verify) -> Result<u8, Failure> {
             (file.display().to_string(), expected, planned, Vec::new())
         }
         None => {
-            let record = chosen(&project.store, args.run.as_deref())?;
+            let record = recorded::succeeded(&project.store, args.run.as_deref(), "compare with")?;
             let planned = again(&project, &fresh, &record, threads)?;
             let damages = damages(&project.store, &record);
             (
@@ -152,35 +146,6 @@ fn names(expected: &Summary) -> Vec<String> {
         .collect()
 }
 
-/// The run to compare with: the one named, or the last that succeeded.
-fn chosen(store: &Store, run: Option<&str>) -> Result<RunRecord, Failure> {
-    let record = match run {
-        Some(_) => lookup::run(store, run)?,
-        None => {
-            let mut last = None;
-            for id in store.runs()?.iter().rev() {
-                let record = store.run(id)?;
-                if record.outcome() == RunOutcome::Succeeded {
-                    last = Some(record);
-                    break;
-                }
-            }
-            last.ok_or_else(|| {
-                Failure::wrong("there is no succeeded run to compare with")
-                    .hint("to make one, run `pinion run`")
-            })?
-        }
-    };
-    if record.outcome() != RunOutcome::Succeeded {
-        return Err(Failure::wrong(format!(
-            "run {} {}, so there is nothing to compare with",
-            record.start.id,
-            run::outcome_name(record.outcome())
-        )));
-    }
-    Ok(record)
-}
-
 fn expected(record: &RunRecord) -> Summary {
     let end = record
         .end
@@ -202,24 +167,12 @@ fn again(
     record: &RunRecord,
     threads: usize,
 ) -> Result<Planned, Failure> {
-    let text = |digest| -> Result<String, Failure> {
-        let bytes = project.store.blob(digest)?;
-        String::from_utf8(bytes.to_vec())
-            .map_err(|_| Failure::wrong("the recorded pipeline is not UTF-8"))
-    };
-    let pipeline_text = text(&record.start.pipeline_text)?;
-    let lock_text = text(&record.start.lock_text)?;
-    let defaults = Pipeline::parse(&pipeline_text, PIPELINE, &[])?.params;
-    let set: Vec<(String, String)> = record
-        .start
-        .params
-        .iter()
-        .filter(|(name, value)| defaults.get(*name) != Some(*value))
-        .map(|(name, value)| (name.clone(), toml(value, true)))
-        .collect();
-    let pipeline = Pipeline::parse(&pipeline_text, PIPELINE, &set)?;
-    let lock = Lockfile::parse(&lock_text, LOCK)?;
-    let components = components(project, &pipeline, &lock)?;
+    let Recorded {
+        pipeline_text,
+        lock_text,
+        pipeline,
+        components,
+    } = Recorded::open(project, record)?;
     sources(project, fresh, record, threads)?;
     let sandbox = sandbox(threads)?;
     let data: Arc<dyn Data> = Arc::new(StoreData::new(
@@ -244,52 +197,6 @@ fn again(
         sandbox,
         data,
     })
-}
-
-fn components(
-    project: &Project,
-    pipeline: &Pipeline,
-    lock: &Lockfile,
-) -> Result<BTreeMap<StepName, Component>, Failure> {
-    let standard = standard();
-    let kept = |digest: &ComponentDigest| {
-        project
-            .store
-            .component(digest)
-            .map(|bytes| bytes.map(bytes::Bytes::from))
-            .map_err(std::io::Error::other)
-    };
-    let places = Places {
-        project: &project.dir,
-        standard,
-        kept: &kept,
-    };
-    let mut components = BTreeMap::new();
-    for step in &pipeline.steps {
-        let locked = lock.component(&step.component);
-        let component = match locked
-            .and_then(|(key, locked)| Some((key, locked, kept(&locked.digest).ok()??)))
-        {
-            Some((key, locked, bytes)) => Component {
-                key: key.clone(),
-                origin: locked.origin.clone(),
-                digest: locked.digest,
-                bytes,
-            },
-            None => match resolve(&step.component, locked, places, true)
-                .map_err(|error| error.used_by(step))?
-            {
-                Resolved::Component(component) => component,
-                Resolved::Unbuilt { path, .. } => {
-                    return Err(Failure::wrong(format!(
-                        "the component built from `{path}` is gone"
-                    )));
-                }
-            },
-        };
-        components.insert(step.name.clone(), component);
-    }
-    Ok(components)
 }
 
 /// Brings the recorded bytes of every source into the fresh store.
@@ -324,7 +231,7 @@ fn damages(store: &Store, record: &RunRecord) -> Vec<Difference> {
     for step in &record.steps {
         for output in &step.outputs {
             let (digest, problem) = match &output.artifact {
-                Artifact::Blob(blob) => (blob.digest, store.blob(&blob.digest).err()),
+                Artifact::Blob(blob) => (blob.digest, damaged_blob(store, &blob.digest)),
                 Artifact::Table(summary) => (summary.digest, damaged_table(store, &summary.digest)),
             };
             if let (Some(error), true) = (problem, seen.insert(digest)) {
@@ -344,10 +251,13 @@ fn damages(store: &Store, record: &RunRecord) -> Vec<Difference> {
     differences
 }
 
-fn damaged_table(
-    store: &Store,
-    digest: &pinion_runtime::digest::Digest,
-) -> Option<pinion_runtime::store::StoreError> {
+/// What is wrong with a blob. One that is gone, as after a pack without results, is not damaged.
+fn damaged_blob(store: &Store, digest: &Digest) -> Option<StoreError> {
+    let error = store.blob(digest).err()?;
+    (!matches!(error, StoreError::Missing { .. })).then_some(error)
+}
+
+fn damaged_table(store: &Store, digest: &Digest) -> Option<StoreError> {
     let table = match store.table(digest) {
         Ok(table) => table?,
         Err(error) => return Some(error),
@@ -419,32 +329,5 @@ fn difference(step: &StepSummary, what: &str, expected: &str, found: &str) -> Di
         what: what.to_owned(),
         expected: expected.to_owned(),
         found: found.to_owned(),
-    }
-}
-
-/// A param as `--set` takes it: TOML, but for text at the top, which stands as it is.
-fn toml(value: &Value, top: bool) -> String {
-    match value {
-        Value::String(text) if top => text.clone(),
-        Value::Array(values) => {
-            format!(
-                "[{}]",
-                values
-                    .iter()
-                    .map(|value| toml(value, false))
-                    .collect::<Vec<_>>()
-                    .join(", ")
-            )
-        }
-        Value::Object(members) => {
-            let member = |(name, value): (&String, &Value)| {
-                format!("{} = {}", Value::String(name.clone()), toml(value, false))
-            };
-            format!(
-                "{{ {} }}",
-                members.iter().map(member).collect::<Vec<_>>().join(", ")
-            )
-        }
-        other => other.to_string(),
     }
 }

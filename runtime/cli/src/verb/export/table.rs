@@ -12,8 +12,8 @@ use parquet::basic::Compression;
 use parquet::file::properties::WriterProperties;
 use pinion_runtime::arrow::type_name;
 
-use super::file::{Out, unwritable};
 use crate::failure::{Failure, INTERRUPTED};
+use crate::file::{Out, unwritable};
 use crate::project::cancelled;
 use crate::rows::{StoredTable, in_utc};
 use crate::ui;
@@ -220,7 +220,7 @@ mod tests {
         let store = Store::open(open(&directory.path().join("store"))).unwrap();
         let stored = stored(&store, partitions);
         let path = directory.path().join("out");
-        let bytes = super::super::file::replace(&path, |out| {
+        let bytes = crate::file::replace(&path, |out| {
             write(&stored, format, (&path, out), "a.rows", true)
         });
         let written = std::fs::read(&path).unwrap();

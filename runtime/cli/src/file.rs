@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use crate::failure::Failure;
 
 /// Where bytes of a file go, counted.
-pub(super) struct Out<'a> {
+pub(crate) struct Out<'a> {
     to: BufWriter<&'a File>,
     bytes: u64,
 }
@@ -16,7 +16,7 @@ pub(super) struct Out<'a> {
 ///
 /// The bytes go to a temporary file in the same directory, which is renamed at the end: a failure leaves
 /// what was there. A link is followed, and what is no file, as a pipe, is written to as it is.
-pub(super) fn replace(
+pub(crate) fn replace(
     path: &Path,
     write: impl FnOnce(&mut Out<'_>) -> Result<(), Failure>,
 ) -> Result<u64, Failure> {
@@ -53,7 +53,7 @@ pub(super) fn replace(
 }
 
 /// The failure for a file that cannot be written.
-pub(super) fn unwritable(path: &Path, error: io::Error) -> Failure {
+pub(crate) fn unwritable(path: &Path, error: io::Error) -> Failure {
     Failure::on_path("write", path.display(), error)
 }
 
@@ -74,7 +74,7 @@ fn fill(
 /// A temporary file beside `target`. Errors do not show its random name.
 fn temporary(target: &Path) -> io::Result<tempfile::NamedTempFile> {
     let mut builder = tempfile::Builder::new();
-    builder.prefix(".pinion-export-");
+    builder.prefix(".pinion-");
     // As any new file: whatever the umask leaves.
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
@@ -143,7 +143,7 @@ mod tests {
         assert!(replace(dir.path(), text("one")).is_err());
         let failure = replace(&dir.path().join("none/a.csv"), text("one")).unwrap_err();
         let cause = failure.error.source().unwrap().to_string();
-        assert!(!cause.contains(".pinion-export"), "{cause}");
+        assert!(!cause.contains(".pinion-"), "{cause}");
     }
 
     #[cfg(unix)]

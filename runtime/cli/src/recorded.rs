@@ -1,0 +1,166 @@
+//! A run of the past, as far as it takes to run it again: its texts, its params and its components.
+
+use std::collections::BTreeMap;
+
+use pinion_runtime::component::{Component, Places, Resolved, resolve};
+use pinion_runtime::digest::{ComponentDigest, Digest};
+use pinion_runtime::lock::Lockfile;
+use pinion_runtime::pipeline::{Pipeline, StepName};
+use pinion_runtime::record::{RunOutcome, RunRecord};
+use pinion_runtime::store::Store;
+use serde_json::Value;
+
+use crate::failure::Failure;
+use crate::lookup;
+use crate::project::{LOCK, PIPELINE, Project};
+use crate::std_components::standard;
+use crate::verb::run::outcome_name;
+
+/// What a recorded run was given, but for its sources.
+pub(crate) struct Recorded {
+    /// The pipeline file's text.
+    pub(crate) pipeline_text: String,
+    /// The lockfile's text.
+    pub(crate) lock_text: String,
+    /// The pipeline, with the params of then.
+    pub(crate) pipeline: Pipeline,
+    /// The locked component of every step.
+    pub(crate) components: BTreeMap<StepName, Component>,
+}
+
+impl Recorded {
+    /// Finds what a run was given. Components come from the store by their digests, else from the project or
+    /// the binary, if they are the locked ones there.
+    pub(crate) fn open(project: &Project, record: &RunRecord) -> Result<Self, Failure> {
+        let text = |digest: &Digest| -> Result<String, Failure> {
+            let bytes = project.store.blob(digest)?;
+            String::from_utf8(bytes.to_vec())
+                .map_err(|_| Failure::wrong("the recorded pipeline is not UTF-8"))
+        };
+        let pipeline_text = text(&record.start.pipeline_text)?;
+        let lock_text = text(&record.start.lock_text)?;
+        let defaults = Pipeline::parse(&pipeline_text, PIPELINE, &[])?.params;
+        let set: Vec<(String, String)> = record
+            .start
+            .params
+            .iter()
+            .filter(|(name, value)| defaults.get(*name) != Some(*value))
+            .map(|(name, value)| (name.clone(), toml(value, true)))
+            .collect();
+        let pipeline = Pipeline::parse(&pipeline_text, PIPELINE, &set)?;
+        let lock = Lockfile::parse(&lock_text, LOCK)?;
+        let components = components(project, &pipeline, &lock)?;
+        Ok(Self {
+            pipeline_text,
+            lock_text,
+            pipeline,
+            components,
+        })
+    }
+}
+
+/// The run of this name, or the last that succeeded; a run that did not is of no use to `purpose`.
+pub(crate) fn succeeded(
+    store: &Store,
+    run: Option<&str>,
+    purpose: &str,
+) -> Result<RunRecord, Failure> {
+    let record = match run {
+        Some(_) => lookup::run(store, run)?,
+        None => {
+            let mut last = None;
+            for id in store.runs()?.iter().rev() {
+                let record = store.run(id)?;
+                if record.outcome() == RunOutcome::Succeeded {
+                    last = Some(record);
+                    break;
+                }
+            }
+            last.ok_or_else(|| {
+                Failure::wrong(format!("there is no succeeded run to {purpose}"))
+                    .hint("to make one, run `pinion run`")
+            })?
+        }
+    };
+    if record.outcome() != RunOutcome::Succeeded {
+        return Err(Failure::wrong(format!(
+            "run {} {}, so there is nothing to {purpose}",
+            record.start.id,
+            outcome_name(record.outcome())
+        )));
+    }
+    Ok(record)
+}
+
+fn components(
+    project: &Project,
+    pipeline: &Pipeline,
+    lock: &Lockfile,
+) -> Result<BTreeMap<StepName, Component>, Failure> {
+    let standard = standard();
+    let kept = |digest: &ComponentDigest| {
+        project
+            .store
+            .component(digest)
+            .map(|bytes| bytes.map(bytes::Bytes::from))
+            .map_err(std::io::Error::other)
+    };
+    let places = Places {
+        project: &project.dir,
+        standard,
+        kept: &kept,
+    };
+    let mut components = BTreeMap::new();
+    for step in &pipeline.steps {
+        let locked = lock.component(&step.component);
+        let component = match locked
+            .and_then(|(key, locked)| Some((key, locked, kept(&locked.digest).ok()??)))
+        {
+            Some((key, locked, bytes)) => Component {
+                key: key.clone(),
+                origin: locked.origin.clone(),
+                digest: locked.digest,
+                bytes,
+            },
+            None => match resolve(&step.component, locked, places, true)
+                .map_err(|error| error.used_by(step))?
+            {
+                Resolved::Component(component) => component,
+                Resolved::Unbuilt { path, .. } => {
+                    return Err(Failure::wrong(format!(
+                        "the component built from `{path}` is gone"
+                    )));
+                }
+            },
+        };
+        components.insert(step.name.clone(), component);
+    }
+    Ok(components)
+}
+
+/// A param as `--set` takes it: TOML, but for text at the top, which stands as it is.
+fn toml(value: &Value, top: bool) -> String {
+    match value {
+        Value::String(text) if top => text.clone(),
+        Value::Array(values) => {
+            format!(
+                "[{}]",
+                values
+                    .iter()
+                    .map(|value| toml(value, false))
+                    .collect::<Vec<_>>()
+                    .join(", ")
+            )
+        }
+        Value::Object(members) => {
+            let member = |(name, value): (&String, &Value)| {
+                format!("{} = {}", Value::String(name.clone()), toml(value, false))
+            };
+            format!(
+                "{{ {} }}",
+                members.iter().map(member).collect::<Vec<_>>().join(", ")
+            )
+        }
+        other => other.to_string(),
+    }
+}

@@ -1,0 +1,213 @@
+//! `pinion pack` and `pinion unpack`: a whole run as one file, and back.
+
+use std::fs::{self, File};
+use std::io::{self, BufReader};
+use std::path::{Path, PathBuf};
+
+use cap_std::ambient_authority;
+use cap_std::fs::Dir;
+use pinion_runtime::component::Component;
+use pinion_runtime::pack::{self, Contents};
+use serde::Serialize;
+
+use crate::args::{Pack, Unpack};
+use crate::failure::{DONE, Failure};
+use crate::file;
+use crate::project::{Project, cancelled, end_in_good_order};
+use crate::recorded::{Recorded, succeeded};
+use crate::ui;
+
+/// What `pinion pack --json` prints.
+#[derive(Serialize)]
+struct PackSummary {
+    run: String,
+    run_digest: Option<String>,
+    file: String,
+    results: bool,
+    files: u64,
+    /// Of the file.
+    bytes: u64,
+}
+
+/// What `pinion unpack --json` prints.
+#[derive(Serialize)]
+struct UnpackSummary {
+    run: String,
+    directory: String,
+    results: bool,
+    files: u64,
+    /// Of the files together.
+    bytes: u64,
+}
+
+/// Writes a run to a file.
+pub(crate) fn pack(args: &Pack) -> Result<u8, Failure> {
+    let project = Project::open(&args.place)?;
+    let run = succeeded(&project.store, args.run.as_deref(), "pack")?;
+    let recorded = Recorded::open(&project, &run)?;
+    let components: Vec<Component> = recorded.components.into_values().collect();
+    let contents = Contents {
+        store: &project.store,
+        project: &project.dir,
+        run: &run,
+        components: &components,
+        results: args.results,
+    };
+    // A file that is half written is taken away again.
+    end_in_good_order();
+    let bar = ui::bar("packing", None, args.place.json);
+    let mut packed = None;
+    let written = file::replace(&args.output, |out| {
+        packed = Some(pack::pack(contents, out, cancelled())?);
+        Ok(())
+    });
+    bar.finish_and_clear();
+    let bytes = written?;
+    let summary = PackSummary {
+        run: run.start.id.to_string(),
+        run_digest: run
+            .end
+            .as_ref()
+            .and_then(|end| end.run_digest)
+            .map(|digest| digest.to_string()),
+        file: args.output.display().to_string(),
+        results: args.results,
+        files: packed.map_or(0, |packed| packed.files),
+        bytes,
+    };
+    if args.place.json {
+        ui::json(&summary)?;
+    } else {
+        ui::note(&format!(
+            "packed run {}: {}, {} to {}",
+            summary.run,
+            ui::counted(summary.files, "file"),
+            ui::bytes(bytes),
+            summary.file
+        ));
+    }
+    Ok(DONE)
+}
+
+/// Makes a project directory of a file.
+///
+/// All is put into a directory beside the one that is asked for and gets its name when every byte was
+/// checked, so that a failure or a kill leaves no half project.
+pub(crate) fn unpack(args: &Unpack) -> Result<u8, Failure> {
+    let target = match &args.directory {
+        Some(directory) => directory.clone(),
+        None => named_as(&args.file)?,
+    };
+    let unreadable = |error| Failure::on_path("read", args.file.display(), error);
+    let pack = File::open(&args.file).map_err(unreadable)?;
+    let metadata = pack.metadata().map_err(unreadable)?;
+    if !metadata.is_file() {
+        return Err(Failure::wrong(format!(
+            "`{}` is not a file",
+            args.file.display()
+        )));
+    }
+    refuse_present(&target)?;
+    end_in_good_order();
+    let unwritable = |error: io::Error| Failure::on_path("make", target.display(), error);
+    let scratch = scratch(&target).map_err(unwritable)?;
+    let dir = Dir::open_ambient_dir(scratch.path(), ambient_authority()).map_err(unwritable)?;
+    let bar = ui::bar("unpacking", None, args.json);
+    let mut reader = BufReader::with_capacity(1 << 20, pack);
+    let unpacked = pack::unpack(&mut reader, metadata.len(), &dir, cancelled());
+    bar.finish_and_clear();
+    let unpacked = unpacked?;
+    // Closed first: Windows does not rename what is open.
+    drop(dir);
+    fs::rename(scratch.path(), &target).map_err(unwritable)?;
+    // It is there no longer, under that name.
+    drop(scratch.keep());
+    let summary = UnpackSummary {
+        run: unpacked.run.to_string(),
+        directory: target.display().to_string(),
+        results: unpacked.results,
+        files: unpacked.files,
+        bytes: unpacked.bytes,
+    };
+    if args.json {
+        ui::json(&summary)?;
+    } else {
+        ui::note(&format!(
+            "unpacked run {}: {}, {} to {}",
+            summary.run,
+            ui::counted(summary.files, "file"),
+            ui::bytes(summary.bytes),
+            summary.directory
+        ));
+    }
+    Ok(DONE)
+}
+
+/// The name of a file without its extension, here.
+fn named_as(file: &Path) -> Result<PathBuf, Failure> {
+    match (file.file_stem(), file.extension()) {
+        (Some(stem), Some(_)) => Ok(PathBuf::from(stem)),
+        _ => Err(Failure::wrong(format!(
+            "the name of `{}` has no extension, so it does not say which directory to make",
+            file.display()
+        ))
+        .hint("name the directory: `pinion unpack FILE DIR`")),
+    }
+}
+
+/// Makes sure that nothing is in the way.
+fn refuse_present(target: &Path) -> Result<(), Failure> {
+    match fs::symlink_metadata(target) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(Failure::on_path("make", target.display(), error)),
+        Ok(_) => Err(Failure::wrong(format!(
+            "there is something at `{}` already",
+            target.display()
+        ))
+        .hint("name a directory that does not exist yet: `pinion unpack FILE DIR`")),
+    }
+}
+
+/// A directory beside `target`, which is removed unless it is kept. Errors do not show its random name.
+fn scratch(target: &Path) -> io::Result<tempfile::TempDir> {
+    let parent = target
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty());
+    let parent = parent.unwrap_or(Path::new("."));
+    fs::create_dir_all(parent)?;
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".pinion-unpack-");
+    // As any new directory: whatever the umask leaves.
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o777));
+    builder
+        .tempdir_in(parent)
+        .map_err(|error| error.kind().into())
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_directory_is_called_as_its_file() {
+        assert_eq!(
+            named_as(Path::new("packs/trips.tar")).unwrap(),
+            Path::new("trips")
+        );
+        for name in ["trips", ".tar", "packs/.."] {
+            assert!(named_as(Path::new(name)).is_err(), "{name}");
+        }
+    }
+
+    #[test]
+    fn nothing_that_is_there_is_unpacked_over() {
+        let dir = tempfile::tempdir().unwrap();
+        assert!(refuse_present(&dir.path().join("new")).is_ok());
+        assert!(refuse_present(dir.path()).is_err());
+        fs::write(dir.path().join("a"), "a").unwrap();
+        assert!(refuse_present(&dir.path().join("a")).is_err());
+        assert!(refuse_present(&dir.path().join("a/b")).is_err());
+    }
+}
