@@ -33,6 +33,8 @@ pub(crate) struct Failure {
     pub(crate) code: u8,
     pub(crate) error: Box<dyn Error>,
     pub(crate) hint: Option<String>,
+    /// Where in its code a step was.
+    pub(crate) trace: Vec<String>,
 }
 
 /// An error that is nothing but its text.
@@ -56,6 +58,7 @@ impl Failure {
             code: WRONG,
             error: Box::new(Plain(message.into())),
             hint: None,
+            trace: Vec::new(),
         }
     }
 
@@ -81,6 +84,7 @@ impl Failure {
                 source,
             }),
             hint: None,
+            trace: Vec::new(),
         }
     }
 
@@ -94,6 +98,7 @@ fn from<E: Error + Hint + 'static>(code: u8, error: E) -> Failure {
     Failure {
         code,
         hint: error.hint(),
+        trace: Vec::new(),
         error: Box::new(error),
     }
 }
@@ -164,6 +169,7 @@ impl From<StepError> for Failure {
             code: FAILED,
             error: Box::new(error),
             hint: None,
+            trace: Vec::new(),
         }
     }
 }
@@ -173,6 +179,7 @@ impl From<CargoError> for Failure {
         Self {
             code: WRONG,
             hint: error.advice(),
+            trace: Vec::new(),
             error: Box::new(error),
         }
     }
@@ -190,6 +197,7 @@ impl From<serde_json::Error> for Failure {
             code: WRONG,
             error: Box::new(error),
             hint: None,
+            trace: Vec::new(),
         }
     }
 }

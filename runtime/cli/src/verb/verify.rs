@@ -14,15 +14,13 @@ use pinion_runtime::sandbox::Data;
 use pinion_runtime::source::Trust;
 use pinion_runtime::store::Store;
 use serde::Serialize;
-use serde_json::Value;
 
 use super::run::{self, StepSummary, Summary};
 use crate::args::{Planning, Verify};
 use crate::failure::{DONE, FAILED, Failure, INTERRUPTED};
 use crate::lookup;
 use crate::project::{
-    LOCK, PIPELINE, Planned, Project, Unlock, cancelled, end_in_good_order, open_store, sandbox,
-    threads,
+    LOCK, Planned, Project, Unlock, cancelled, end_in_good_order, open_store, sandbox, threads,
 };
 use crate::std_components::standard;
 use crate::ui;
@@ -103,11 +101,11 @@ pub(crate) fn verify(args: &Verify) -> Result<u8, Failure> {
     match ended.outcome {
         RunOutcome::Cancelled => return Ok(INTERRUPTED),
         RunOutcome::Failed | RunOutcome::Interrupted => {
-            return Err(run::failed_step(&planned, &ended));
+            return Err(run::failed(&planned, &ended, &project.root, || None));
         }
         RunOutcome::Succeeded => {}
     }
-    let found = run::summary(&id, &ended, &planned);
+    let found = run::summary(&id, &ended, &planned, &project.root);
     differences.extend(compare(&expected, &found));
     let verdict = Verdict {
         against,
@@ -209,15 +207,7 @@ fn again(
     };
     let pipeline_text = text(&record.start.pipeline_text)?;
     let lock_text = text(&record.start.lock_text)?;
-    let defaults = Pipeline::parse(&pipeline_text, PIPELINE, &[])?.params;
-    let set: Vec<(String, String)> = record
-        .start
-        .params
-        .iter()
-        .filter(|(name, value)| defaults.get(*name) != Some(*value))
-        .map(|(name, value)| (name.clone(), toml(value, true)))
-        .collect();
-    let pipeline = Pipeline::parse(&pipeline_text, PIPELINE, &set)?;
+    let pipeline = lookup::pipeline(&pipeline_text, record)?;
     let lock = Lockfile::parse(&lock_text, LOCK)?;
     let components = components(project, &pipeline, &lock)?;
     sources(project, fresh, record, threads)?;
@@ -419,32 +409,5 @@ fn difference(step: &StepSummary, what: &str, expected: &str, found: &str) -> Di
         what: what.to_owned(),
         expected: expected.to_owned(),
         found: found.to_owned(),
-    }
-}
-
-/// A param as `--set` takes it: TOML, but for text at the top, which stands as it is.
-fn toml(value: &Value, top: bool) -> String {
-    match value {
-        Value::String(text) if top => text.clone(),
-        Value::Array(values) => {
-            format!(
-                "[{}]",
-                values
-                    .iter()
-                    .map(|value| toml(value, false))
-                    .collect::<Vec<_>>()
-                    .join(", ")
-            )
-        }
-        Value::Object(members) => {
-            let member = |(name, value): (&String, &Value)| {
-                format!("{} = {}", Value::String(name.clone()), toml(value, false))
-            };
-            format!(
-                "{{ {} }}",
-                members.iter().map(member).collect::<Vec<_>>().join(", ")
-            )
-        }
-        other => other.to_string(),
     }
 }
