@@ -92,6 +92,7 @@ fn standard_components(workspace: &Path, out: &Path) -> Result<String, Box<dyn E
         target_dir: &wasm_dir(out),
         locked: true,
         root: workspace,
+        symbols: false,
     };
     let mut artifacts = build.run().map_err(|error| match error.advice() {
         Some(advice) => format!("{error}\n{advice}"),

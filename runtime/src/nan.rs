@@ -54,6 +54,7 @@
 
 mod function;
 mod instruction;
+mod origins;
 mod rewrite;
 mod values;
 
@@ -63,7 +64,8 @@ use wasmparser::{
 };
 
 use function::Walk;
-use rewrite::Splice;
+pub use origins::{Origins, origins};
+use rewrite::{Runs, Splice};
 
 /// Why a component was not rewritten.
 #[derive(Debug, thiserror::Error)]
@@ -113,6 +115,11 @@ const JOINS: (u64, u64) = (64, 1 << 22);
 /// # Errors
 /// See [`Refused`].
 pub fn canonicalise(bytes: &[u8]) -> Result<Canonicalised, Refused> {
+    rewrite_all(bytes, None)
+}
+
+/// Rewrites; what was kept of each function goes to `runs`, if somebody asks.
+fn rewrite_all(bytes: &[u8], mut runs: Option<&mut Vec<Runs>>) -> Result<Canonicalised, Refused> {
     let mut joins_left = JOINS.0 * bytes.len() as u64 + JOINS.1;
     let mut validator = Validator::new_with_features(features());
     let mut allocations = FuncValidatorAllocations::default();
@@ -131,7 +138,17 @@ pub fn canonicalise(bytes: &[u8]) -> Result<Canonicalised, Refused> {
             (insertions, allocations) = walk.finish();
             places += insertions.len();
             changed |= !insertions.is_empty();
-            code.raw(&rewrite::body(bytes, &body, &insertions, locals)?);
+            let mut kept = runs.is_some().then(Runs::new);
+            code.raw(&rewrite::body(
+                bytes,
+                &body,
+                &insertions,
+                locals,
+                kept.as_mut(),
+            )?);
+            if let (Some(runs), Some(kept)) = (runs.as_deref_mut(), kept) {
+                runs.push(kept);
+            }
             to_come -= 1;
             match (to_come, changed) {
                 (0, true) => splice.replace(&code, body.range().end),

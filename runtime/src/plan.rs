@@ -62,6 +62,8 @@ pub struct Plan {
     pub steps: Vec<PlannedStep>,
     /// Where each of them is.
     positions: BTreeMap<StepName, usize>,
+    /// What steps that are not among them have put out.
+    given: BTreeMap<StepName, Vec<Given>>,
 }
 
 /// A step that is ready to run.
@@ -116,6 +118,22 @@ pub enum Origin {
         /// Position among its output ports.
         output: usize,
     },
+    /// What is there already, of a step that is not in the plan.
+    Given {
+        /// What the pipeline calls it: `split.after`.
+        name: String,
+        /// The table or blob.
+        content: InputContent,
+    },
+}
+
+/// What a step that is not in a plan has put out at one of its ports.
+#[derive(Clone, Debug)]
+pub struct Given {
+    /// The output port.
+    pub port: String,
+    /// The table or blob.
+    pub content: InputContent,
 }
 
 impl Plan {
@@ -158,6 +176,23 @@ impl Plan {
         self.positions.get(name).copied()
     }
 
+    fn empty(
+        pipeline: &Pipeline,
+        sources: BTreeMap<SourceName, Vec<SourceFile>>,
+        given: BTreeMap<StepName, Vec<Given>>,
+    ) -> Self {
+        Self {
+            name: pipeline.name.clone(),
+            seed: pipeline.seed,
+            layout: pipeline.layout,
+            params: pipeline.params.clone(),
+            sources,
+            steps: Vec::with_capacity(pipeline.steps.len()),
+            positions: BTreeMap::new(),
+            given,
+        }
+    }
+
     fn push(&mut self, step: PlannedStep) {
         self.positions.insert(step.name.clone(), self.steps.len());
         self.steps.push(step);
@@ -171,6 +206,7 @@ impl Plan {
                 let step = &self.steps[*step];
                 format!("{}.{}", step.name, step.outputs[*output].port)
             }
+            Origin::Given { name, .. } => name.clone(),
         }
     }
 
@@ -295,15 +331,7 @@ pub fn resolve(
     sources: BTreeMap<SourceName, Vec<SourceFile>>,
     tools: Tools<'_>,
 ) -> Result<Plan, PlanError> {
-    let mut plan = Plan {
-        name: pipeline.name.clone(),
-        seed: pipeline.seed,
-        layout: pipeline.layout,
-        params: pipeline.params.clone(),
-        sources,
-        steps: Vec::with_capacity(pipeline.steps.len()),
-        positions: BTreeMap::new(),
-    };
+    let mut plan = Plan::empty(pipeline, sources, BTreeMap::new());
     // Many steps of one component are the rule, and it says the same of itself each time.
     let mut described = BTreeMap::new();
     for declared in &pipeline.steps {
@@ -316,6 +344,25 @@ pub fn resolve(
         let step = resolve_step(&plan, declared, component, &mut described, tools)?;
         plan.push(step);
     }
+    Ok(plan)
+}
+
+/// Binds and checks one step of a pipeline, which reads what `given` says that the steps before it have put
+/// out. It is the only step of the plan.
+///
+/// # Errors
+/// [`PlanError`]; a step that reads what is not given reads what is unknown.
+pub fn resolve_alone(
+    pipeline: &Pipeline,
+    declared: &StepDecl,
+    component: Component,
+    sources: BTreeMap<SourceName, Vec<SourceFile>>,
+    given: BTreeMap<StepName, Vec<Given>>,
+    tools: Tools<'_>,
+) -> Result<Plan, PlanError> {
+    let mut plan = Plan::empty(pipeline, sources, given);
+    let step = resolve_step(&plan, declared, component, &mut BTreeMap::new(), tools)?;
+    plan.push(step);
     Ok(plan)
 }
 
@@ -466,7 +513,11 @@ fn withheld(
             ShapeContent::Table(fields) => Some(fields),
             ShapeContent::Blob(_) => None,
         },
-        Origin::Source(_) => None,
+        Origin::Given {
+            content: InputContent::Table(table),
+            ..
+        } => Some(&table.fields),
+        Origin::Given { .. } | Origin::Source(_) => None,
     };
     let fields = fields.ok_or_else(|| PlanError::NoColumns {
         step: step.to_owned(),
@@ -536,6 +587,9 @@ fn origin(plan: &Plan, step: &str, input: &InputRef) -> Result<Origin, PlanError
     match &input.from {
         From::Source(name) => Ok(Origin::Source(name.clone())),
         From::Step { name, port } => {
+            if let Some(outputs) = plan.given.get(name) {
+                return given(step, name, port.as_deref(), outputs, input);
+            }
             let upstream = plan
                 .position(name.as_str())
                 .ok_or_else(|| PlanError::UnknownStep {
@@ -564,6 +618,32 @@ fn origin(plan: &Plan, step: &str, input: &InputRef) -> Result<Origin, PlanError
             })
         }
     }
+}
+
+/// What a step that is not in the plan has put out.
+fn given(
+    step: &str,
+    name: &StepName,
+    port: Option<&str>,
+    outputs: &[Given],
+    input: &crate::pipeline::InputRef,
+) -> Result<Origin, PlanError> {
+    let output = match (port, outputs) {
+        (None, [only]) => Some(only),
+        (None, _) => None,
+        (Some(port), _) => outputs.iter().find(|output| output.port == port),
+    };
+    let output = output.ok_or_else(|| PlanError::UnknownOutput {
+        step: step.to_owned(),
+        upstream: name.to_string(),
+        port: port.map(str::to_owned),
+        known: outputs.iter().map(|output| output.port.clone()).collect(),
+        place: input.place.clone(),
+    })?;
+    Ok(Origin::Given {
+        name: format!("{name}.{}", output.port),
+        content: output.content.clone(),
+    })
 }
 
 /// Tables go to table ports, blobs to blob ports that accept them, and files to sources and blob ports.
@@ -597,6 +677,13 @@ fn check_kind(
             ShapeContent::Table(_) => return Ok(()),
             ShapeContent::Blob(media_type) => media_type.clone(),
         },
+        Origin::Given { content, .. } => match content {
+            InputContent::Table(_) if port.blob || descriptor.kind == Kind::Source => {
+                "a table".to_owned()
+            }
+            InputContent::Table(_) => return Ok(()),
+            InputContent::Blob(blob) => blob.media_type.clone(),
+        },
     };
     let is_blob = found.contains('/');
     if port.blob && is_blob && (port.accepts.is_empty() || port.accepts.contains(&found)) {
@@ -623,6 +710,12 @@ fn shape_of(plan: &Plan, input: &PlannedInput) -> Shape {
         Origin::Step { step, output } => match &plan.steps[*step].outputs[*output].content {
             ShapeContent::Table(fields) => ShapeContent::Table(handed(fields, &input.withheld)),
             blob @ ShapeContent::Blob(_) => blob.clone(),
+        },
+        Origin::Given { content, .. } => match content {
+            InputContent::Table(table) => {
+                ShapeContent::Table(handed(&table.fields, &input.withheld))
+            }
+            InputContent::Blob(blob) => ShapeContent::Blob(blob.media_type.clone()),
         },
     };
     Shape {

@@ -27,6 +27,7 @@ use crate::record::{
 };
 use crate::sandbox::{Kind, StepError};
 use crate::store::{RunWriter, StoreError};
+use crate::unit::InputContent;
 
 /// How to run.
 #[derive(Clone, Copy)]
@@ -143,11 +144,7 @@ pub fn execute(
     }
     run.close(&mut write)?;
     let steps: Vec<StepRecord> = std::mem::take(&mut run.records).into_values().collect();
-    let outcome = match (&run.failure, tools.cancel.is_cancelled()) {
-        (None, false) => RunOutcome::Succeeded,
-        (Some(_), false) => RunOutcome::Failed,
-        (_, true) => RunOutcome::Cancelled,
-    };
+    let outcome = run.outcome();
     let end = RunEnd {
         outcome,
         run_digest: (outcome == RunOutcome::Succeeded).then(|| run_digest(&start, &steps)),
@@ -163,6 +160,33 @@ pub fn execute(
     };
     record.append(&Line::Outcome(end))?;
     Ok(ended)
+}
+
+/// Runs the only step of a plan, or of its units the one at `position` alone, and records nothing.
+///
+/// What it makes is kept in the store, as in a run. A step that fails is part of what is returned.
+///
+/// # Errors
+/// [`StoreError`] if what it makes cannot be kept.
+pub fn alone(
+    plan: &Plan,
+    position: Option<u64>,
+    tools: Tools<'_>,
+    options: Options<'_>,
+) -> Result<Ended, StoreError> {
+    let started = (options.clock)();
+    let mut run = Run::new(plan, tools, options);
+    run.only = position;
+    let mut write = |_: &StepRecord| Ok(());
+    run.go(&mut write)?;
+    run.close(&mut write)?;
+    Ok(Ended {
+        outcome: run.outcome(),
+        run_digest: None,
+        steps: std::mem::take(&mut run.records).into_values().collect(),
+        failure: run.failure.take().map(|(_, failure)| failure),
+        duration_ms: (options.clock)().saturating_sub(started),
+    })
 }
 
 /// What would run, step by step.
@@ -220,6 +244,8 @@ struct Run<'a> {
     failed: BTreeMap<usize, Order>,
     /// Chunk files of known steps that were seen in the store.
     present: BTreeSet<Digest>,
+    /// The position of the only unit that is wanted.
+    only: Option<u64>,
     out: usize,
 }
 
@@ -255,7 +281,24 @@ impl<'a> Run<'a> {
             failure: None,
             failed: BTreeMap::new(),
             present: BTreeSet::new(),
+            only: None,
             out: 0,
+        }
+    }
+
+    fn outcome(&self) -> RunOutcome {
+        match (&self.failure, self.tools.cancel.is_cancelled()) {
+            (None, false) => RunOutcome::Succeeded,
+            (Some(_), false) => RunOutcome::Failed,
+            (_, true) => RunOutcome::Cancelled,
+        }
+    }
+
+    /// What decides all that a step does; none if not all of it is done.
+    fn key(&self, step: &PlannedStep) -> Option<Digest> {
+        match self.only {
+            Some(_) => None,
+            None => known::key(self.plan, step, &self.made),
         }
     }
 
@@ -319,13 +362,13 @@ impl<'a> Run<'a> {
             let step = &self.plan.steps[at];
             self.started_ms[at] = (self.options.clock)();
             if self.options.mode != Mode::Fresh
-                && let Some(key) = known::key(self.plan, step, &self.made)
+                && let Some(key) = self.key(step)
                 && let Some(known) = known::find(&key, step, self.tools.store, &mut self.present)
             {
                 self.finish(at, known, write)?;
                 continue;
             }
-            match Driver::new(self.plan, step, &self.made, self.tools.store) {
+            match Driver::new(self.plan, step, &self.made, self.tools.store, self.only) {
                 Ok(mut driver) => {
                     let next = driver.start(self.plan, step);
                     self.drivers[at] = Some(driver);
@@ -479,7 +522,7 @@ impl<'a> Run<'a> {
                     self.tools.store.put_table(table)?;
                 }
             }
-            if let Some(key) = known::key(self.plan, step, &self.made) {
+            if let Some(key) = self.key(step) {
                 known::keep(&key, &record, &finished, self.tools.store);
             }
         }
@@ -678,6 +721,10 @@ fn input_records(plan: &Plan, at: usize, made: &[Option<Vec<Value>>]) -> Vec<Inp
             Origin::Step { step, output } => match made.get(*step)?.as_ref()?.get(*output)? {
                 Value::Table(table) => (table.summary.digest, Size::Rows(table.summary.rows)),
                 Value::Blob(blob) => (blob.digest, Size::Bytes(blob.len)),
+            },
+            Origin::Given { content, .. } => match content {
+                InputContent::Table(table) => (table.digest(), Size::Rows(table.rows())),
+                InputContent::Blob(blob) => (blob.digest, Size::Bytes(blob.len)),
             },
         };
         Some(InputRecord {

@@ -187,6 +187,9 @@ pub enum StepError {
         message: String,
         /// What it wrote to standard error, the last lines.
         stderr: Vec<String>,
+        /// Where it was, innermost call first: bytes of the component as it was compiled, which
+        /// [`nan::origins`](crate::nan::origins) leads back. For messages: it is in no record.
+        frames: Vec<usize>,
     },
     /// A limit was reached.
     #[error(transparent)]

@@ -133,7 +133,7 @@ pub struct Input {
 }
 
 /// A table or a blob.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum InputContent {
     /// A table: the whole, or one partition of it.
     Table(Arc<Table>),

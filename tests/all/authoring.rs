@@ -18,7 +18,7 @@ fn the_help_of_every_verb_has_examples() {
         .filter(|verb| !["help", "step"].contains(verb))
         .map(|verb| vec![verb])
         .collect();
-    requests.extend([vec!["step", "new"], vec!["step", "build"]]);
+    requests.extend(["new", "build", "test", "run"].map(|verb| vec!["step", verb]));
     for request in requests {
         let said = place
             .pinion(&[&request[..], &["--help"]].concat())

@@ -93,7 +93,7 @@ fn edited() -> Project {
     project.write("loans/2023.csv", LOANS.replace("0.75", "0.5").as_bytes());
     project.write(
         "loans/2024.csv",
-        b"city,years,amount,late,chance\nLyon,5,50,1,0.875\n",
+        b"city,years,amount,late,chance\nLyon,5,50.5,1,0.875\n",
     );
     project.write("add-one.wasm", &other_bytes(component("add-one")));
     project.pinion(&["update"]).succeeded();

@@ -4,8 +4,9 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use insta::assert_snapshot;
 use pinion_runtime::digest::ComponentDigest;
-use pinion_tests::fixtures::{target_dir, workspace};
+use pinion_tests::fixtures::{stripped_by_linker, target_dir, workspace};
 use pinion_tests::project::Project;
 
 #[test]
@@ -92,6 +93,31 @@ fn an_installed_pinion_makes_a_project_and_a_step_and_builds_it_when_it_is_edite
     let built = place.read("churn/components/mark-fast.wasm");
     assert_eq!(run()["run_digest"], first["run_digest"]);
 
+    // Names and line tables are taken out without a trace.
+    let root = place.path().join("churn");
+    let target = place.path().join("linked");
+    let linked = stripped_by_linker(&root.join("steps/mark-fast"), &root, &target);
+    assert!(
+        linked == built,
+        "{} and {} bytes",
+        linked.len(),
+        built.len()
+    );
+    fs::remove_dir_all(target).unwrap();
+
+    // Each kind of step comes with a case that holds, and breaks when the step does.
+    for kind in ["source", "reduce", "whole-table"] {
+        let name = format!("a-{kind}");
+        pinion(&["step", "new", &name, "--kind", kind, "-C", "churn"]).succeeded();
+        let step = format!("churn/steps/{name}");
+        pinion(&["step", "test", &step]).succeeded();
+    }
+    let test = ["step", "test", "-C", "churn"];
+    assert_snapshot!(pinion(&test).succeeded().stdout, @"
+    ./steps/mark-fast: 1 case, 1 passed, 0 failed
+      marks-above  ok
+    ");
+
     // Elsewhere, where cargo finds nothing of this project built, it is the same bytes.
     copy(
         &place.path().join("churn"),
@@ -124,6 +150,14 @@ fn an_installed_pinion_makes_a_project_and_a_step_and_builds_it_when_it_is_edite
 
     let edited = text.replace("value > self", "value >= self");
     place.write(source, edited.as_bytes());
+    let differs = pinion(&[&test[..], &["fast"]].concat());
+    assert_eq!(differs.code, Some(1));
+    assert_snapshot!(differs.stdout, @"
+    ./steps/mark-fast: 1 case, 0 passed, 1 failed
+      marks-above  differs
+        port  row  column  expected  found
+        rows  3    above   false     true
+    ");
     let locked = pinion(&["run", "-C", "churn", "--locked", "--json"]).succeeded();
     assert_eq!(locked.json()["run_digest"], first["run_digest"]);
     assert!(!locked.stderr.contains("building"), "{}", locked.stderr);
@@ -131,6 +165,40 @@ fn an_installed_pinion_makes_a_project_and_a_step_and_builds_it_when_it_is_edite
     assert!(second.stderr.contains(told), "{}", second.stderr);
     assert_ne!(place.read("churn/components/mark-fast.wasm"), built);
     assert_ne!(second.json()["run_digest"], first["run_digest"]);
+
+    // The step as it was, on what the last run gave it; neither lockfile nor component is written.
+    place.write(source, text.as_bytes());
+    let (lock, component) = (
+        place.read("churn/pinion.lock"),
+        place.read("churn/components/mark-fast.wasm"),
+    );
+    let replayed = pinion(&["step", "run", "fast", "-C", "churn", "--json"])
+        .succeeded()
+        .json();
+    assert_eq!(replayed["same_step"], false, "{replayed:#}");
+    assert!(replayed["equal"].is_boolean(), "{replayed:#}");
+    assert!(place.read("churn/pinion.lock") == lock);
+    assert!(place.read("churn/components/mark-fast.wasm") == component);
+
+    // A panic tells function and line.
+    let panics = text.replace(
+        "        let above: BooleanArray",
+        "        assert!(values.len() != 6, \"too few rows\");\n        let above: BooleanArray",
+    );
+    assert_ne!(panics, text);
+    place.write(source, panics.as_bytes());
+    let trapped = pinion(&["run", "-C", "churn"]);
+    let message = trapped.snapshot();
+    let message = &message[message.find("error: ").unwrap_or(0)..];
+    assert_snapshot!(message, @"
+    error: step `fast` failed: it trapped: wasm `unreachable` instruction executed
+      stderr    panicked at steps/mark-fast/src/lib.rs:43: too few rows
+      at        steps/mark-fast/src/lib.rs:43 in <mark_fast::MarkAbove as pinion_sdk::step::RowMap>::apply
+      partition 0
+      in        pinion.toml, line 28, component ./steps/mark-fast
+
+    hint: to run exactly this again, run `pinion step run fast --run [RUN] --partition 0 -C churn`
+    ");
 
     place.write(source, b"fn broken( {}\n");
     let broken = pinion(&["run", "-C", "churn"]);

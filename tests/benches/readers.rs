@@ -53,13 +53,17 @@ const ROUNDS: usize = 15;
 
 fn main() {
     let table = table();
-    let wanted = std::env::args().skip(1).find(|word| !word.starts_with("--"));
+    let wanted = std::env::args()
+        .skip(1)
+        .find(|word| !word.starts_with("--"));
     let wanted = |name: &str| wanted.as_ref().is_none_or(|word| name.starts_with(word));
     println!("| file | size | ranges | fetched | sandboxed | native | ratio |");
     println!("|---|---|---|---|---|---|---|");
     if wanted("CSV") {
         let file = csv(&table);
-        case("CSV", "read-csv", &file, &|| read_csv(&file, table.schema()));
+        case("CSV", "read-csv", &file, &|| {
+            read_csv(&file, table.schema())
+        });
     }
     for (name, group, codec) in [
         ("Parquet", PARTITION_ROWS, Compression::UNCOMPRESSED),

@@ -107,9 +107,31 @@ fn build(workspace: &Path, packages: &[String]) -> Result<Built, Failed> {
         target_dir: &target_dir(workspace).join("wasm"),
         locked: false,
         root: workspace,
+        symbols: false,
     };
     let read = |artifact: Artifact| Ok((artifact.name, fs::read(artifact.file)?));
     build.run()?.into_iter().map(read).collect()
+}
+
+/// The component of the crate in `directory`, in a project at `root`, stripped by the linker alone.
+///
+/// # Panics
+/// If it cannot be built.
+pub fn stripped_by_linker(directory: &Path, root: &Path, target_dir: &Path) -> Vec<u8> {
+    let build = Build {
+        cargo: OsStr::new("cargo"),
+        directory,
+        packages: &[],
+        profile: "release",
+        target_dir,
+        locked: false,
+        root,
+        symbols: false,
+    };
+    let artifacts = build.run().unwrap_or_else(|error| panic!("{error}"));
+    let file = artifacts.first().map(|artifact| artifact.file.clone());
+    let bytes = file.and_then(|file| fs::read(file).ok());
+    bytes.unwrap_or_else(|| panic!("no component in {}", directory.display()))
 }
 
 /// The target directory that this process was built in: `<target>/[<triple>/]<profile>/deps/<test>`.

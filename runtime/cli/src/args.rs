@@ -17,7 +17,7 @@ pub(crate) enum Verb {
     /// Make a new project that runs at once
     #[command(after_help = "Examples:\n  pinion new churn\n  pinion run -C churn")]
     New(New),
-    /// Write and build steps of your own
+    /// Write, test, build and debug steps of your own
     #[command(subcommand)]
     Step(Step),
     /// Pin every component and every source in pinion.lock
@@ -35,7 +35,7 @@ pub(crate) enum Verb {
     Plan(Plan),
     /// Run the pipeline, or some of its steps and what they need
     #[command(
-        after_help = "Examples:\n  pinion run\n  pinion run fit evaluate --set late_minutes=30\n  pinion run --frozen --json"
+        after_help = "Examples:\n  pinion run\n  pinion run fit evaluate --set late_minutes=30\n  pinion run --frozen --json\n  pinion run --watch               # until Ctrl-C"
     )]
     Run(Run),
     /// Run again in a fresh store and compare every digest
@@ -148,6 +148,81 @@ pub(crate) enum Step {
     /// Build a crate to a component and describe it
     #[command(after_help = "Examples:\n  pinion step build steps/label-late")]
     Build(StepBuild),
+    /// Run a step on the cases in its tests/ and compare with what is expected
+    #[command(after_help = STEP_TEST_HELP)]
+    Test(StepTest),
+    /// Run one step again on what it was given in a run
+    #[command(after_help = STEP_RUN_HELP)]
+    Run(StepRun),
+}
+
+const STEP_TEST_HELP: &str = "\
+A case is a directory tests/NAME in the crate of the step:
+  params.json           the params; none if it is not there
+  inputs/PORT.csv       a table, or .parquet or .arrow; of a blob or a source, any file
+  inputs/PORT.types.json  types of columns of the CSV file that are not to be inferred,
+                        as std:read-csv takes them: {\"id\": \"int32\"}
+  expected/PORT.csv     what has to come out: a table, or the bytes of a blob
+  expected/error.txt    or, instead, what the step says when it refuses, or its first lines
+The rows of a row-map are also cut at other places, which must make no difference.
+
+Examples:
+  pinion step test steps/label-late
+  pinion step test label            # by the name that pinion.toml gives the step
+  pinion step test --bless          # write what is found to expected/, as BLESS=1 does
+
+Exit codes: 0 all is as expected, 1 something differs, 2 a case cannot be run";
+
+const STEP_RUN_HELP: &str = "\
+What the step reads comes out of the store, as the run left it. Its component, its inputs and its
+params are those of today's pinion.toml, with the run's --set. Nothing is recorded.
+
+Examples:
+  pinion step run label                  # today's component on the last run's inputs
+  pinion step run label --run 20261123-061530-4f2a --partition 3
+  pinion step run label --recorded       # the component of the run: is every digest equal?
+
+Exit codes: 0 it ran, 1 it failed, or the same component made something else than in the run";
+
+#[derive(Args, Debug)]
+pub(crate) struct StepTest {
+    /// A crate's directory, a step of pinion.toml or a component [default: the crate here, or all
+    /// crates of the pipeline's steps]
+    #[arg(value_name = "STEP")]
+    pub(crate) step: Option<String>,
+    /// The directory with the cases [default: tests in the crate]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) cases: Option<PathBuf>,
+    /// Write what is found to expected/
+    #[arg(long)]
+    pub(crate) bless: bool,
+    /// Look for pinion.toml in this directory instead of here and upward
+    #[arg(short = 'C', value_name = "DIR")]
+    pub(crate) directory: Option<PathBuf>,
+    /// Print one JSON object and nothing else to standard output
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct StepRun {
+    /// The step
+    #[arg(value_name = "STEP")]
+    pub(crate) step: String,
+    /// The run whose inputs it is given [default: the last]
+    #[arg(long, value_name = "RUN")]
+    pub(crate) run: Option<String>,
+    /// Run the unit of this partition alone
+    #[arg(long, value_name = "N")]
+    pub(crate) partition: Option<u64>,
+    /// Use the component, the inputs and the params of that run
+    #[arg(long)]
+    pub(crate) recorded: bool,
+    /// Rows to show of a table
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    pub(crate) rows: usize,
+    #[command(flatten)]
+    pub(crate) place: Place,
 }
 
 #[derive(Args, Debug)]
@@ -225,6 +300,9 @@ pub(crate) struct Run {
     /// Go on with steps that do not depend on one that failed
     #[arg(long)]
     pub(crate) keep_going: bool,
+    /// Stay, and run again whenever the pipeline, its sources or its crates change
+    #[arg(long, conflicts_with_all = ["json", "no_cache"])]
+    pub(crate) watch: bool,
     #[command(flatten)]
     pub(crate) place: Place,
     #[command(flatten)]

@@ -47,6 +47,8 @@ pub(crate) struct Build<'a> {
     pub(crate) locked: bool,
     /// A directory whose path is kept out of the bytes, besides those of the toolchain.
     pub(crate) root: &'a Path,
+    /// Whether names and line tables are left in the bytes, whatever the profile says. The code is the same.
+    pub(crate) symbols: bool,
 }
 
 /// A component that was built.
@@ -121,7 +123,7 @@ impl CargoError {
     }
 }
 
-/// Builds the package in `directory` for release and gives its bytes.
+/// Builds the package in `directory` for release and gives its bytes, with names and line tables.
 ///
 /// `project` is the directory of the pipeline, whose path is kept out of the bytes. Cargo's progress
 /// and diagnostics go to standard error.
@@ -141,6 +143,7 @@ pub(crate) fn build_crate(
         target_dir,
         locked: false,
         root: project,
+        symbols: true,
     };
     let directory = canonical(directory)?;
     let artifact = build
@@ -196,7 +199,10 @@ impl Build<'_> {
         }
     }
 
-    /// The flags of rustc that keep paths of this machine out of the bytes.
+    /// The flags of rustc that keep paths of this machine out of the bytes, and symbols in them.
+    ///
+    /// A profile with debug information would give every crate another identity, and so other code. Flags
+    /// do not, and the last of several counts.
     fn flags(&self) -> Result<String, CargoError> {
         let rustc = OsStr::new("rustc");
         let output = self
@@ -226,9 +232,12 @@ impl Build<'_> {
             (cargo_home(), "/cargo"),
             (Some(PathBuf::from(sysroot)), "/rust"),
         ];
-        let flags = places
+        let remapped = places
             .into_iter()
             .filter_map(|(from, to)| Some(format!("--remap-path-prefix={}={to}", from?.to_str()?)));
+        let symbols = ["-Cdebuginfo=line-tables-only", "-Cstrip=none"];
+        let symbols = symbols.into_iter().filter(|_| self.symbols);
+        let flags = remapped.chain(symbols.map(str::to_owned));
         Ok(flags.collect::<Vec<_>>().join("\u{1f}"))
     }
 

@@ -34,6 +34,8 @@ pub(crate) struct Failure {
     pub(crate) code: u8,
     pub(crate) error: Box<dyn Error>,
     pub(crate) hint: Option<String>,
+    /// Where in its code a step was.
+    pub(crate) trace: Vec<String>,
 }
 
 /// An error that is nothing but its text.
@@ -57,6 +59,7 @@ impl Failure {
             code: WRONG,
             error: Box::new(Plain(message.into())),
             hint: None,
+            trace: Vec::new(),
         }
     }
 
@@ -82,6 +85,7 @@ impl Failure {
                 source,
             }),
             hint: None,
+            trace: Vec::new(),
         }
     }
 
@@ -95,6 +99,7 @@ fn from<E: Error + Hint + 'static>(code: u8, error: E) -> Failure {
     Failure {
         code,
         hint: error.hint(),
+        trace: Vec::new(),
         error: Box::new(error),
     }
 }
@@ -176,6 +181,7 @@ impl From<StepError> for Failure {
             code: FAILED,
             error: Box::new(error),
             hint: None,
+            trace: Vec::new(),
         }
     }
 }
@@ -185,6 +191,7 @@ impl From<CargoError> for Failure {
         Self {
             code: WRONG,
             hint: error.advice(),
+            trace: Vec::new(),
             error: Box::new(error),
         }
     }
@@ -202,6 +209,7 @@ impl From<serde_json::Error> for Failure {
             code: WRONG,
             error: Box::new(error),
             hint: None,
+            trace: Vec::new(),
         }
     }
 }

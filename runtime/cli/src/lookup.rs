@@ -1,10 +1,14 @@
 //! Finds the run, the step and the port that arguments name.
 
 use pinion_runtime::error::closest;
+use pinion_runtime::pipeline::Pipeline;
 use pinion_runtime::record::{OutputRecord, RunId, RunRecord, StepOutcome, StepRecord};
 use pinion_runtime::store::{Store, StoreError};
 
+use serde_json::Value;
+
 use crate::failure::Failure;
+use crate::project::PIPELINE;
 
 /// Most run ids that a message lists.
 const LISTED_RUNS: usize = 5;
@@ -80,8 +84,48 @@ fn two<'a>(ids: &'a [RunId], named: &[String]) -> Result<(&'a RunId, &'a RunId),
     }
 }
 
+/// The text of a pipeline file with the params that a run had, as far as the file has them.
+pub(crate) fn pipeline(text: &str, of: &RunRecord) -> Result<Pipeline, Failure> {
+    let defaults = Pipeline::parse(text, PIPELINE, &[])?.params;
+    let differs = |(name, value): &(&String, &Value)| {
+        defaults.get(*name).is_some_and(|default| default != *value)
+    };
+    let set = of.start.params.iter().filter(differs);
+    let set: Vec<(String, String)> = set
+        .map(|(name, value)| (name.clone(), toml(value, true)))
+        .collect();
+    Ok(Pipeline::parse(text, PIPELINE, &set)?)
+}
+
+/// A param as `--set` takes it: TOML, but for text at the top, which stands as it is.
+fn toml(value: &Value, top: bool) -> String {
+    match value {
+        Value::String(text) if top => text.clone(),
+        Value::Array(values) => {
+            format!(
+                "[{}]",
+                values
+                    .iter()
+                    .map(|value| toml(value, false))
+                    .collect::<Vec<_>>()
+                    .join(", ")
+            )
+        }
+        Value::Object(members) => {
+            let member = |(name, value): (&String, &Value)| {
+                format!("{} = {}", Value::String(name.clone()), toml(value, false))
+            };
+            format!(
+                "{{ {} }}",
+                members.iter().map(member).collect::<Vec<_>>().join(", ")
+            )
+        }
+        other => other.to_string(),
+    }
+}
+
 impl<'a> StepName<'a> {
-    fn parse(text: &'a str) -> Self {
+    pub(crate) fn parse(text: &'a str) -> Self {
         // As pipelines write it, too: `steps.fit.model`.
         let text = text.strip_prefix("steps.").unwrap_or(text);
         match text.split_once('.') {

@@ -1,6 +1,8 @@
 //! The `pinion` command line: the only place that knows the terminal, the environment and the toolchain.
 
+mod alone;
 mod args;
+mod build;
 mod cargo;
 mod clock;
 mod code_cache;
@@ -13,6 +15,7 @@ mod recorded;
 mod rows;
 mod scaffold;
 mod std_components;
+mod symbols;
 mod ui;
 mod verb;
 

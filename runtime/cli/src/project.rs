@@ -9,25 +9,27 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use cap_std::ambient_authority;
 use cap_std::fs::Dir;
 use pinion_runtime::component::{self, BuildReason, Component, ComponentError, Places, Resolved};
+use pinion_runtime::digest::ComponentDigest;
 use pinion_runtime::error::closest;
 use pinion_runtime::lock::{Change, Lockfile, diff};
 use pinion_runtime::pipeline::{
     ComponentRef, Pipeline, SourceDecl, SourceName, StepDecl, StepName,
 };
-use pinion_runtime::plan::{self, Plan, Tools};
+use pinion_runtime::plan::{self, Plan, PlanError, Tools};
 use pinion_runtime::record::SourceFile;
 use pinion_runtime::run::StoreData;
-use pinion_runtime::sandbox::{CodeCache, Data, Sandbox};
+use pinion_runtime::sandbox::{CodeCache, Data, Sandbox, StepError};
 use pinion_runtime::source::{self, Trust};
 use pinion_runtime::store::Store;
 
 use crate::args::{Place, Planning};
-use crate::cargo;
+use crate::build;
 use crate::clock;
 use crate::code_cache::UserCodeCache;
 use crate::drift;
 use crate::failure::Failure;
 use crate::std_components::standard;
+use crate::symbols;
 use crate::ui;
 
 /// The pipeline file.
@@ -192,7 +194,9 @@ impl Project {
             ui::note(&format!("  preparing {} components", strangers.len()));
             plan::introduce(&strangers, threads(planning.threads), tools);
         }
-        let plan = plan::resolve(&pipeline, components, sources, tools)?;
+        let known = components.clone();
+        let plan = plan::resolve(&pipeline, components, sources, tools)
+            .map_err(|error| with_trace(error, |step| known.get(step), &self.root))?;
         let new = plan.lockfile();
         let changes = diff(old.as_ref(), &new);
         drift::refuse_changes(planning, &changes)?;
@@ -252,12 +256,7 @@ impl Project {
             }
         }
         let standard = standard();
-        let kept = |digest: &pinion_runtime::digest::ComponentDigest| {
-            self.store
-                .component(digest)
-                .map(|bytes| bytes.map(bytes::Bytes::from))
-                .map_err(std::io::Error::other)
-        };
+        let kept = |digest: &ComponentDigest| self.kept(digest);
         let places = Places {
             project: &self.dir,
             standard,
@@ -304,10 +303,44 @@ impl Project {
         Ok(components)
     }
 
+    /// The component of one step as it is today. A crate whose sources changed is built, and neither its
+    /// bytes nor the lockfile are written: that is for whoever runs the pipeline.
+    pub(crate) fn component(&self, step: &StepDecl) -> Result<Component, Failure> {
+        let lock = self.text(LOCK)?;
+        let lock = lock.map(|text| Lockfile::parse(&text, LOCK)).transpose()?;
+        let locked = lock
+            .as_ref()
+            .and_then(|lock| lock.component(&step.component));
+        let kept = |digest: &ComponentDigest| self.kept(digest);
+        let places = Places {
+            project: &self.dir,
+            standard: standard(),
+            kept: &kept,
+        };
+        let found = component::resolve(&step.component, locked, places, false);
+        match found.map_err(|error| error.used_by(step))? {
+            Resolved::Component(component) => Ok(component),
+            Resolved::Unbuilt { path, .. } => {
+                let bytes = build::component(&self.root.join(&path), &self.root)?;
+                let sources = component::crate_sources(&self.dir, &path)
+                    .map_err(|error| ComponentError::from(error).used_by(step))?;
+                Ok(Component::built(&path, sources, bytes.into()))
+            }
+        }
+    }
+
+    /// The bytes that the store keeps under a digest.
+    fn kept(&self, digest: &ComponentDigest) -> std::io::Result<Option<bytes::Bytes>> {
+        let bytes = self.store.component(digest);
+        bytes
+            .map(|bytes| bytes.map(bytes::Bytes::from))
+            .map_err(std::io::Error::other)
+    }
+
     /// Builds the crate at `path` and keeps the component beside the lockfile.
     fn build(&self, step: &StepDecl, path: &str) -> Result<Component, Failure> {
         let directory = self.root.join(path);
-        let bytes = cargo::build_crate(&directory, &self.root, &self.root.join(cargo::TARGET_DIR))?;
+        let bytes = build::component(&directory, &self.root)?;
         let sources = component::crate_sources(&self.dir, path)
             .map_err(|error| ComponentError::from(error).used_by(step))?;
         let file = component::component_file(path);
@@ -354,6 +387,29 @@ impl Project {
             Some(project),
             files,
         )))
+    }
+}
+
+/// The failure, with where a step was if it trapped before it was given data.
+pub(crate) fn with_trace<'a>(
+    error: PlanError,
+    component: impl FnOnce(&str) -> Option<&'a Component>,
+    root: &Path,
+) -> Failure {
+    let trace = match &error {
+        PlanError::Component { step, error, .. }
+        | PlanError::Probe { step, error, .. }
+        | PlanError::Check { step, error, .. } => match (error, component(step)) {
+            (StepError::Trapped { frames, .. }, Some(component)) => {
+                symbols::frames(component.digest, &component.bytes, root, frames)
+            }
+            _ => Vec::new(),
+        },
+        _ => Vec::new(),
+    };
+    Failure {
+        trace: trace.iter().map(ToString::to_string).collect(),
+        ..Failure::from(error)
     }
 }
 

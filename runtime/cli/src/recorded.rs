@@ -8,11 +8,10 @@ use pinion_runtime::lock::Lockfile;
 use pinion_runtime::pipeline::{Pipeline, StepName};
 use pinion_runtime::record::{RunOutcome, RunRecord};
 use pinion_runtime::store::Store;
-use serde_json::Value;
 
 use crate::failure::Failure;
 use crate::lookup;
-use crate::project::{LOCK, PIPELINE, Project};
+use crate::project::{LOCK, Project};
 use crate::std_components::standard;
 use crate::verb::run::outcome_name;
 
@@ -39,15 +38,7 @@ impl Recorded {
         };
         let pipeline_text = text(&record.start.pipeline_text)?;
         let lock_text = text(&record.start.lock_text)?;
-        let defaults = Pipeline::parse(&pipeline_text, PIPELINE, &[])?.params;
-        let set: Vec<(String, String)> = record
-            .start
-            .params
-            .iter()
-            .filter(|(name, value)| defaults.get(*name) != Some(*value))
-            .map(|(name, value)| (name.clone(), toml(value, true)))
-            .collect();
-        let pipeline = Pipeline::parse(&pipeline_text, PIPELINE, &set)?;
+        let pipeline = lookup::pipeline(&pipeline_text, record)?;
         let lock = Lockfile::parse(&lock_text, LOCK)?;
         let components = components(project, &pipeline, &lock)?;
         Ok(Self {
@@ -136,31 +127,4 @@ fn components(
         components.insert(step.name.clone(), component);
     }
     Ok(components)
-}
-
-/// A param as `--set` takes it: TOML, but for text at the top, which stands as it is.
-fn toml(value: &Value, top: bool) -> String {
-    match value {
-        Value::String(text) if top => text.clone(),
-        Value::Array(values) => {
-            format!(
-                "[{}]",
-                values
-                    .iter()
-                    .map(|value| toml(value, false))
-                    .collect::<Vec<_>>()
-                    .join(", ")
-            )
-        }
-        Value::Object(members) => {
-            let member = |(name, value): (&String, &Value)| {
-                format!("{} = {}", Value::String(name.clone()), toml(value, false))
-            };
-            format!(
-                "{{ {} }}",
-                members.iter().map(member).collect::<Vec<_>>().join(", ")
-            )
-        }
-        other => other.to_string(),
-    }
 }

@@ -286,6 +286,9 @@ pub(crate) fn new_step(
     made.write(lockfile, &with_package)?;
     made.write(directory.join("Cargo.toml"), &manifest)?;
     made.write(directory.join("src/lib.rs"), kind.source())?;
+    for (path, text) in kind.case() {
+        made.write(directory.join("tests").join(path), text)?;
+    }
     if !project.join(SDK).exists() {
         for (path, text) in SDK_FILES {
             made.write(project.join(SDK).join(path), text)?;
@@ -321,6 +324,74 @@ impl StepKind {
             Self::RowMap => include_str!("../templates/step/row-map.rs"),
             Self::Reduce => include_str!("../templates/step/reduce.rs"),
             Self::WholeTable => include_str!("../templates/step/whole-table.rs"),
+        }
+    }
+
+    /// Path and text of the files of a case to test the step on.
+    fn case(self) -> [(&'static str, &'static str); 3] {
+        match self {
+            Self::Source => [
+                (
+                    "passes-over-comments/params.json",
+                    include_str!("../templates/step/source/tests/passes-over-comments/params.json"),
+                ),
+                (
+                    "passes-over-comments/inputs/source.txt",
+                    include_str!(
+                        "../templates/step/source/tests/passes-over-comments/inputs/source.txt"
+                    ),
+                ),
+                (
+                    "passes-over-comments/expected/lines.csv",
+                    include_str!(
+                        "../templates/step/source/tests/passes-over-comments/expected/lines.csv"
+                    ),
+                ),
+            ],
+            Self::RowMap => [
+                (
+                    "marks-above/params.json",
+                    include_str!("../templates/step/row-map/tests/marks-above/params.json"),
+                ),
+                (
+                    "marks-above/inputs/rows.csv",
+                    include_str!("../templates/step/row-map/tests/marks-above/inputs/rows.csv"),
+                ),
+                (
+                    "marks-above/expected/rows.csv",
+                    include_str!("../templates/step/row-map/tests/marks-above/expected/rows.csv"),
+                ),
+            ],
+            Self::Reduce => [
+                (
+                    "averages/params.json",
+                    include_str!("../templates/step/reduce/tests/averages/params.json"),
+                ),
+                (
+                    "averages/inputs/rows.csv",
+                    include_str!("../templates/step/reduce/tests/averages/inputs/rows.csv"),
+                ),
+                (
+                    "averages/expected/mean.csv",
+                    include_str!("../templates/step/reduce/tests/averages/expected/mean.csv"),
+                ),
+            ],
+            Self::WholeTable => [
+                (
+                    "keeps-first/params.json",
+                    include_str!("../templates/step/whole-table/tests/keeps-first/params.json"),
+                ),
+                (
+                    "keeps-first/inputs/rows.csv",
+                    include_str!("../templates/step/whole-table/tests/keeps-first/inputs/rows.csv"),
+                ),
+                (
+                    "keeps-first/expected/rows.csv",
+                    include_str!(
+                        "../templates/step/whole-table/tests/keeps-first/expected/rows.csv"
+                    ),
+                ),
+            ],
         }
     }
 

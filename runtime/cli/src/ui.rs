@@ -41,6 +41,9 @@ pub(crate) fn failure(failure: &Failure) {
         note(&format!("caused by: {}", harmless_lines(cause)));
         source = cause.source();
     }
+    for place in &failure.trace {
+        note(&format!("  at {}", harmless(place)));
+    }
     if let Some(hint) = &failure.hint {
         note(&format!("\nhint: {}", harmless_lines(hint)));
     }

@@ -156,12 +156,18 @@ impl Scratch {
     }
 }
 
-/// The body of a function with what is to be inserted, without its length.
+/// Runs of code that were kept: for each, where it begins in the new body and where it began in the
+/// component. One run begins in the component where the one before it ends.
+pub(super) type Runs = Vec<(usize, usize)>;
+
+/// The body of a function with what is to be inserted, without its length. What was kept goes to `runs`, if
+/// somebody asks.
 pub(super) fn body(
     input: &[u8],
     body: &FunctionBody<'_>,
     insertions: &Insertions,
     locals: u32,
+    mut runs: Option<&mut Runs>,
 ) -> Result<Vec<u8>, Refused> {
     let mut declarations = body.get_binary_reader();
     let groups = declarations.read_var_u32()?;
@@ -183,10 +189,16 @@ pub(super) fn body(
         operators.read()?;
         let end = operators.original_position();
         while let Some((_, insertion)) = insertions.next_if(|(after, _)| *after == instruction) {
+            if let Some(runs) = runs.as_deref_mut() {
+                runs.push((code.len(), kept));
+            }
             code.extend_from_slice(input.get(kept..end).unwrap_or_default());
             kept = end;
             scratch.insert(*insertion, &mut InstructionSink::new(&mut code));
         }
+    }
+    if let Some(runs) = runs.as_deref_mut() {
+        runs.push((code.len(), kept));
     }
     code.extend_from_slice(input.get(kept..body.range().end).unwrap_or_default());
 
@@ -196,6 +208,9 @@ pub(super) fn body(
     for (val_type, _) in &scratch.locals {
         1_u32.encode(&mut output);
         val_type.encode(&mut output);
+    }
+    for (start, _) in runs.into_iter().flatten() {
+        *start += output.len();
     }
     output.append(&mut code);
     if output.len() > MAX_FUNCTION_BYTES || scratch.next > MAX_LOCALS {

@@ -339,7 +339,7 @@ pub(super) fn refusal(
             if let Some(input) = step.inputs.iter().find(|input| *input.port == *port) {
                 let from = match &input.from {
                     Origin::Source(_) => None,
-                    from @ Origin::Step { .. } => Some(plan.origin_name(from)),
+                    from => Some(plan.origin_name(from)),
                 };
                 if let Some(from) = from {
                     details.push(("from".to_owned(), from));

@@ -137,6 +137,8 @@ pub(super) enum Next {
 pub(super) struct Driver {
     inputs: Vec<Input>,
     state: State,
+    /// The position of the only unit that is wanted. Of a source or a row-map alone.
+    only: Option<u64>,
     waiting: usize,
     units: BTreeMap<u64, (Call, Option<u64>, Box<Obtained>)>,
 }
@@ -215,6 +217,7 @@ impl Driver {
         step: &PlannedStep,
         made: &[Option<Vec<Value>>],
         store: &Store,
+        only: Option<u64>,
     ) -> Result<Self, StepError> {
         let inputs = inputs(plan, step, made, store)?;
         let main = inputs.iter().position(|input| input.main);
@@ -261,6 +264,7 @@ impl Driver {
         Ok(Self {
             inputs,
             state,
+            only,
             waiting: 0,
             units: BTreeMap::new(),
         })
@@ -268,6 +272,8 @@ impl Driver {
 
     /// The first work.
     pub(super) fn start(&mut self, plan: &Plan, step: &PlannedStep) -> Next {
+        let only = self.only;
+        let wanted = |at: &usize| only.is_none_or(|only| only == *at as u64);
         let work: Vec<(u64, Work)> = match &mut self.state {
             State::Source { files } => {
                 let port = step.inputs.first().map_or("source", |input| &input.port);
@@ -280,6 +286,7 @@ impl Driver {
             State::RowMap { main, partitions } => {
                 let (main, partitions) = (*main, *partitions);
                 (0..partitions)
+                    .filter(wanted)
                     .map(|at| {
                         let inputs = with_partition(&self.inputs, main, at);
                         let unit = step.unit(plan, Call::RowMap, inputs, Some(at as u64));
@@ -335,7 +342,8 @@ impl Driver {
                     );
                     (order, Work::Obtain(Arc::new(unit)))
                 });
-                let reads = reads.collect();
+                let wanted = |(order, _): &(u64, Work)| self.only.is_none_or(|only| only == *order);
+                let reads = reads.filter(wanted).collect();
                 Ok(self.want(plan, step, reads))
             }
             Answer::Unit(obtained) => {
@@ -661,6 +669,16 @@ fn inputs(
                     .ok_or_else(missing)?;
                 Ok(file_input(file, &input.port))
             }
+            Origin::Given { content, .. } => Ok(Input {
+                port: Arc::clone(&input.port),
+                main: input.main,
+                content: match content {
+                    InputContent::Table(table) => {
+                        InputContent::Table(handed(Arc::clone(table), &input.withheld))
+                    }
+                    blob @ InputContent::Blob(_) => blob.clone(),
+                },
+            }),
             Origin::Step { step, output } => {
                 let value = made
                     .get(*step)

@@ -16,7 +16,7 @@ use crate::record::{Artifact, BytesMoved, StepRecord, Totals, UnitOutcome, UnitR
 use crate::source::media_type;
 use crate::store::Store;
 use crate::table::schema_digest;
-use crate::unit::{KEY_VERSION, SEMANTICS, ShapeContent};
+use crate::unit::{Blob, InputContent, KEY_VERSION, SEMANTICS, ShapeContent};
 
 /// Under which name the store remembers steps.
 pub(crate) const MEMO: &str = "step";
@@ -61,19 +61,15 @@ pub(super) fn key(plan: &Plan, step: &PlannedStep, made: &[Option<Vec<Value>>]) 
             }
             Origin::Step { step, output } => match made.get(*step)?.as_ref()?.get(*output)? {
                 Value::Table(table) => {
-                    hasher.text("table").digest(&table.summary.digest);
-                    hasher.list(input.withheld.len());
-                    for column in &input.withheld {
-                        hasher.text(column);
-                    }
+                    feed_table(&mut hasher, &table.summary.digest, &input.withheld);
                 }
-                Value::Blob(blob) => {
-                    hasher
-                        .text("blob")
-                        .digest(&blob.digest)
-                        .u64(blob.len)
-                        .text(&blob.media_type);
+                Value::Blob(blob) => feed_blob(&mut hasher, blob),
+            },
+            Origin::Given { content, .. } => match content {
+                InputContent::Table(table) => {
+                    feed_table(&mut hasher, &table.digest(), &input.withheld);
                 }
+                InputContent::Blob(blob) => feed_blob(&mut hasher, blob),
             },
         }
     }
@@ -86,6 +82,21 @@ pub(super) fn key(plan: &Plan, step: &PlannedStep, made: &[Option<Vec<Value>>]) 
         };
     }
     Some(hasher.finish())
+}
+
+fn feed_table(hasher: &mut StructuredHasher, digest: &Digest, withheld: &[String]) {
+    hasher.text("table").digest(digest).list(withheld.len());
+    for column in withheld {
+        hasher.text(column);
+    }
+}
+
+fn feed_blob(hasher: &mut StructuredHasher, blob: &Blob) {
+    hasher
+        .text("blob")
+        .digest(&blob.digest)
+        .u64(blob.len)
+        .text(&blob.media_type);
 }
 
 /// What a step of this key did, if that is known and everything it made is still there.

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use wasmtime::component::{
     ComponentNamedList, Instance, Lift, Lower, Resource, ResourceTable, TypedFunc,
 };
-use wasmtime::{Store, Trap};
+use wasmtime::{Store, Trap, WasmBacktrace};
 use wasmtime_wasi::I32Exit;
 use wasmtime_wasi::cli::WasiCliCtx;
 use wasmtime_wasi::filesystem::WasiFilesystemCtx;
@@ -759,7 +759,21 @@ pub(super) fn failure(error: wasmtime::Error, stderr: Vec<String>) -> StepError 
         None if error.downcast_ref::<I32Exit>().is_some() => "it called `exit`".to_owned(),
         None => error.root_cause().to_string(),
     };
-    StepError::Trapped { message, stderr }
+    StepError::Trapped {
+        message,
+        stderr,
+        frames: frames(&error),
+    }
+}
+
+/// The calls that a guest was in, innermost first.
+fn frames(error: &wasmtime::Error) -> Vec<usize> {
+    let backtrace = error.downcast_ref::<WasmBacktrace>();
+    let frames = backtrace.map(WasmBacktrace::frames).unwrap_or_default();
+    frames
+        .iter()
+        .filter_map(wasmtime::FrameInfo::module_offset)
+        .collect()
 }
 
 /// Lines of standard error that a message shows: where a panic says what happened.
@@ -767,7 +781,9 @@ const STDERR_LINES: usize = 12;
 
 fn last_lines(bytes: &[u8]) -> Vec<String> {
     let text = String::from_utf8_lossy(bytes);
-    let lines: Vec<&str> = text.lines().collect();
+    // A step has no environment that it could be told to say more in.
+    let advice = |line: &&str| line.starts_with("note: run with `RUST_BACKTRACE=1`");
+    let lines: Vec<&str> = text.lines().filter(|line| !advice(line)).collect();
     let clean = |line: &&str| {
         line.chars()
             .map(|c| if c.is_control() { '\u{fffd}' } else { c })

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod instructions;
+mod origins;
 mod programs;
 mod smith;
 mod switch;

@@ -36,9 +36,10 @@ fn traps() {
     error: step `bad` failed: it trapped: wasm `unreachable` instruction executed
       stderr    thread '<unnamed>' (1) panicked at tests/components/misbehave/src/lib.rs:113:24:
       stderr    the step gives up
-      stderr    note: run with `RUST_BACKTRACE=1` environment variable to display a backtrace
       partition 0
       in        pinion.toml, line 14, component ./misbehave.wasm
+
+    hint: to run exactly this again, run `pinion step run bad --run [RUN] --partition 0`
     ");
     assert_snapshot!(refused(&misbehaving("unreachable", ""), &["run"]), @"
     exit 1
@@ -52,6 +53,8 @@ fn traps() {
     error: step `bad` failed: it trapped: wasm `unreachable` instruction executed
       partition 0
       in        pinion.toml, line 14, component ./misbehave.wasm
+
+    hint: to run exactly this again, run `pinion step run bad --run [RUN] --partition 0`
     ");
     assert_snapshot!(refused(&misbehaving("check-panics", ""), &["run"]), @"
     exit 2
@@ -59,7 +62,6 @@ fn traps() {
     error: step `bad` could not check what it is given
       stderr thread '<unnamed>' (1) panicked at tests/components/misbehave/src/lib.rs:75:31:
       stderr nothing suits this step
-      stderr note: run with `RUST_BACKTRACE=1` environment variable to display a backtrace
       in     pinion.toml, line 14
     caused by: the step trapped: wasm `unreachable` instruction executed
     ");
@@ -365,7 +367,6 @@ input = "bad"
     error: step `bad` failed: it trapped: wasm `unreachable` instruction executed
       stderr    thread '<unnamed>' (1) panicked at tests/components/misbehave/src/lib.rs:113:24:
       stderr    the step gives up
-      stderr    note: run with `RUST_BACKTRACE=1` environment variable to display a backtrace
       partition 0
       in        pinion.toml, line 14, component ./misbehave.wasm
     ");

@@ -113,6 +113,18 @@ pub(crate) fn export(args: &Export) -> Result<u8, Failure> {
     Ok(DONE)
 }
 
+/// Writes a table to a file whose extension says how, and gives its length in bytes.
+pub(crate) fn write_table(
+    stored: &StoredTable<'_>,
+    path: &Path,
+    label: &str,
+) -> Result<u64, Failure> {
+    let format = table_format(path)?;
+    file::replace(path, |out| {
+        table::write(stored, format, (path, out), label, true)
+    })
+}
+
 fn table_format(path: &Path) -> Result<Format, Failure> {
     Format::of(path).ok_or_else(|| {
         let found = path.extension().map_or_else(|| "none".to_owned(), |found| format!("`.{}`", found.display()));

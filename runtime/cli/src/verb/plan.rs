@@ -195,7 +195,8 @@ fn reason(
                     (!matches!(predictions.get(*step), Some(Prediction::Cached(_))))
                         .then(|| plan.steps[*step].name.to_string())
                 }
-                pinion_runtime::plan::Origin::Source(_) => None,
+                pinion_runtime::plan::Origin::Source(_)
+                | pinion_runtime::plan::Origin::Given { .. } => None,
             });
             return Some(Reason {
                 part: "depends",

@@ -1,11 +1,15 @@
 //! `pinion run`.
 
-use pinion_runtime::plan::Tools;
+mod watch;
+
+use std::path::Path;
+
+use pinion_runtime::plan::{Plan, Tools};
 use pinion_runtime::record::{
     Artifact, RECORD_VERSION, RunEnd, RunId, RunOutcome, RunStart, StepOutcome, StepRecord,
 };
 use pinion_runtime::run::{self, Ended, Mode, Options};
-use pinion_runtime::sandbox::StepError;
+use pinion_runtime::sandbox::{Kind, StepError};
 use pinion_runtime::source::Trust;
 use pinion_runtime::store::StoreError;
 use pinion_runtime::unit::SEMANTICS;
@@ -15,6 +19,7 @@ use crate::args::Run;
 use crate::clock;
 use crate::failure::{DONE, FAILED, Failure, INTERRUPTED};
 use crate::project::{Planned, Project, Unlock, cancelled, end_in_good_order, threads};
+use crate::symbols;
 use crate::ui::{self, Progress};
 
 /// What `pinion run --json` prints; a stable interface, and what `pinion verify --expect` reads, which
@@ -86,8 +91,15 @@ pub(crate) struct ErrorSummary {
     pub(crate) message: String,
 }
 
-/// Runs the pipeline.
+/// Runs the pipeline; with `--watch` again and again.
 pub(crate) fn run(args: &Run) -> Result<u8, Failure> {
+    match args.watch {
+        true => watch::watch(args),
+        false => once(args),
+    }
+}
+
+fn once(args: &Run) -> Result<u8, Failure> {
     let project = Project::open(&args.place)?;
     let mut planned = project.plan(&args.planning, &Unlock::New, &args.steps, Trust::Remembered)?;
     project.write_lock(&planned, &args.planning)?;
@@ -107,7 +119,7 @@ pub(crate) fn run(args: &Run) -> Result<u8, Failure> {
         args.place.json,
     )?;
     if args.place.json {
-        ui::json(&summary(&id, &ended, &planned))?;
+        ui::json(&summary(&id, &ended, &planned, &project.root))?;
     } else {
         ui::note(&last_line(&id, &ended));
     }
@@ -115,7 +127,9 @@ pub(crate) fn run(args: &Run) -> Result<u8, Failure> {
         RunOutcome::Succeeded => DONE,
         RunOutcome::Cancelled => INTERRUPTED,
         RunOutcome::Failed | RunOutcome::Interrupted => {
-            ui::failure(&failed_step(&planned, &ended));
+            ui::failure(&failed(&planned, &ended, &project.root, || {
+                replay(args, &id, &planned, &ended)
+            }));
             FAILED
         }
     })
@@ -222,12 +236,60 @@ pub(crate) fn step_outcome_name(outcome: StepOutcome) -> &'static str {
     }
 }
 
-/// The message for the step that failed: the step, its own words, its facts, and where it stands.
-pub(crate) fn failed_step(planned: &Planned, ended: &Ended) -> Failure {
-    let Some(failure) = &ended.failure else {
-        return Failure::failed("the run failed");
-    };
+/// The message for a run that failed.
+pub(crate) fn failed(
+    planned: &Planned,
+    ended: &Ended,
+    root: &Path,
+    again: impl FnOnce() -> Option<String>,
+) -> Failure {
+    match &ended.failure {
+        Some(failure) => failed_step(&planned.plan, failure, Some(root), again()),
+        None => Failure::failed("the run failed"),
+    }
+}
+
+/// The command that runs the unit again that failed.
+fn replay(args: &Run, id: &RunId, planned: &Planned, ended: &Ended) -> Option<String> {
+    let failure = ended.failure.as_ref()?;
     let step = &planned.plan.steps[failure.step];
+    let mut command = format!("pinion step run {} --run {id}", step.name);
+    // The rounds of a reduce step go through all partitions.
+    let alone = matches!(step.descriptor.kind, Kind::Source | Kind::RowMap);
+    if let (Some(position), true) = (failure.position, alone) {
+        command = format!("{command} --partition {position}");
+    }
+    for (option, path) in [
+        ("-C", &args.place.directory),
+        ("--store", &args.place.store),
+    ] {
+        if let Some(path) = path {
+            command = format!("{command} {option} {}", quoted(&path.display().to_string()));
+        }
+    }
+    Some(command)
+}
+
+/// A word of a command as shells read it.
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./+:=@%,".contains(c);
+    match !word.is_empty() && word.chars().all(plain) {
+        true => word.to_owned(),
+        false => format!("'{}'", word.replace('\'', "'\\''")),
+    }
+}
+
+/// The message for a step that failed: the step, its own words, its facts, and where it stands.
+///
+/// Debug information of the project at `root` says where a step was that trapped, and `again` is the command
+/// that runs it again.
+pub(crate) fn failed_step(
+    plan: &Plan,
+    failure: &run::Failure,
+    root: Option<&Path>,
+    again: Option<String>,
+) -> Failure {
+    let step = &plan.steps[failure.step];
     let mut message = format!("step `{}` failed", step.name);
     let mut hint = None;
     let mut facts: Vec<(&str, String)> = Vec::new();
@@ -249,10 +311,17 @@ pub(crate) fn failed_step(planned: &Planned, ended: &Ended) -> Failure {
         StepError::Trapped {
             message: words,
             stderr,
+            frames,
         } => {
             message = format!("{message}: it trapped: {words}");
             let lines = stderr.iter().filter(|line| !line.trim().is_empty());
             facts.extend(lines.map(|line| ("stderr", line.clone())));
+            if let Some(root) = root {
+                let component = &step.component;
+                let frames = symbols::frames(component.digest, &component.bytes, root, frames);
+                facts.extend(frames.iter().map(|frame| ("at", frame.to_string())));
+            }
+            hint = again.map(|again| format!("to run exactly this again, run `{again}`"));
         }
         StepError::LimitReached(limit) => {
             message = format!("{message}: its {} limit is reached", limit.what);
@@ -292,25 +361,25 @@ pub(crate) fn failed_step(planned: &Planned, ended: &Ended) -> Failure {
         "in",
         format!("{}, component {}", step.place, step.reference),
     ));
-    let width = facts
-        .iter()
-        .map(|(label, _)| label.len())
-        .max()
-        .unwrap_or(0);
-    for (label, value) in facts {
-        message = format!(
-            "{message}\n  {label:width$} {}",
-            value.replace('\n', &format!("\n  {:width$} ", ""))
-        );
-    }
-    let failed = Failure::failed(message);
+    let failed = Failure::failed(format!("{message}{}", laid_out(&facts)));
     match hint {
         Some(hint) => failed.hint(hint),
         None => failed,
     }
 }
 
-pub(crate) fn summary(id: &RunId, ended: &Ended, planned: &Planned) -> Summary {
+/// Indented facts below a message, with their values aligned.
+pub(crate) fn laid_out(facts: &[(&str, String)]) -> String {
+    let width = facts.iter().map(|(label, _)| label.len()).max();
+    let width = width.unwrap_or(0);
+    let fact = |(label, value): &(&str, String)| {
+        let value = value.replace('\n', &format!("\n  {:width$} ", ""));
+        format!("\n  {label:width$} {value}")
+    };
+    facts.iter().map(fact).collect()
+}
+
+pub(crate) fn summary(id: &RunId, ended: &Ended, planned: &Planned, root: &Path) -> Summary {
     let end = RunEnd {
         outcome: ended.outcome,
         run_digest: ended.run_digest,
@@ -321,7 +390,9 @@ pub(crate) fn summary(id: &RunId, ended: &Ended, planned: &Planned) -> Summary {
     summary.error = ended.failure.as_ref().map(|failure| ErrorSummary {
         step: planned.plan.steps[failure.step].name.to_string(),
         code: failure.error.code().to_owned(),
-        message: failed_step(planned, ended).error.to_string(),
+        message: failed_step(&planned.plan, failure, Some(root), None)
+            .error
+            .to_string(),
     });
     summary
 }

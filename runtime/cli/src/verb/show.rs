@@ -1,7 +1,7 @@
 //! `pinion show`.
 
-mod artifact;
-mod page;
+pub(crate) mod artifact;
+pub(crate) mod page;
 mod step;
 
 use std::collections::BTreeMap;

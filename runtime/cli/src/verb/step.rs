@@ -1,4 +1,7 @@
-//! `pinion step new` and `pinion step build`.
+//! `pinion step`: new, build, test and run.
+
+mod run;
+mod test;
 
 use std::path::Path;
 
@@ -7,7 +10,7 @@ use pinion_runtime::sandbox::{Descriptor, Port};
 use serde::Serialize;
 
 use crate::args::{KindArg, Step, StepBuild, StepNew};
-use crate::cargo::{self, CargoError};
+use crate::build;
 use crate::failure::{DONE, Failure};
 use crate::project::{cancelled, find, sandbox, threads};
 use crate::scaffold::{self, StepKind};
@@ -33,7 +36,9 @@ struct Built {
 pub(crate) fn step(args: &Step) -> Result<u8, Failure> {
     match args {
         Step::New(args) => new(args),
-        Step::Build(args) => build(args),
+        Step::Build(args) => build_crate(args),
+        Step::Test(args) => test::test(args),
+        Step::Run(args) => run::run(args),
     }
 }
 
@@ -55,7 +60,7 @@ fn new(args: &StepNew) -> Result<u8, Failure> {
         })?;
     } else {
         ui::note(&format!(
-            "made `{}`; to test it: cargo test\nto use it, add to pinion.toml, with the names of yours:\n",
+            "made `{0}`; to test it: pinion step test {0}\nto use it, add to pinion.toml, with the names of yours:\n",
             shown(&made.directory)
         ));
         ui::data(made.usage.trim_end());
@@ -63,17 +68,13 @@ fn new(args: &StepNew) -> Result<u8, Failure> {
     Ok(DONE)
 }
 
-fn build(args: &StepBuild) -> Result<u8, Failure> {
-    if !args.path.join("Cargo.toml").is_file() {
-        let directory = args.path.clone();
-        return Err(CargoError::NoCrate { directory }.into());
-    }
+fn build_crate(args: &StepBuild) -> Result<u8, Failure> {
     // A crate can be built without a project around it.
     let root = match &args.directory {
         Some(directory) => find(Some(directory))?,
         None => find(None).unwrap_or_else(|_| args.path.clone()),
     };
-    let bytes = cargo::build_crate(&args.path, &root, &root.join(cargo::TARGET_DIR))?;
+    let bytes = build::component(&args.path, &root)?;
     let digest = ComponentDigest::of(&bytes);
     let sandbox = sandbox(threads(None))?;
     let program = sandbox.program(digest, &|| Ok(bytes.clone()))?;

@@ -97,11 +97,11 @@ pub(crate) fn verify(args: &Verify) -> Result<u8, Failure> {
     match ended.outcome {
         RunOutcome::Cancelled => return Ok(INTERRUPTED),
         RunOutcome::Failed | RunOutcome::Interrupted => {
-            return Err(run::failed_step(&planned, &ended));
+            return Err(run::failed(&planned, &ended, &project.root, || None));
         }
         RunOutcome::Succeeded => {}
     }
-    let found = run::summary(&id, &ended, &planned);
+    let found = run::summary(&id, &ended, &planned, &project.root);
     differences.extend(compare(&expected, &found));
     let verdict = Verdict {
         against,

@@ -84,9 +84,9 @@ fn show_table(
 ) -> Result<(), Failure> {
     let (step, port) = of;
     let stored = StoredTable::open(store, &table.digest)?;
-    let first: Result<Vec<_>, _> = stored.first(args.rows)?.iter().map(in_utc).collect();
-    let mut first = first.map_err(|error| unreadable(&error))?;
     if args.place.json {
+        let first: Result<Vec<_>, _> = stored.first(args.rows)?.iter().map(in_utc).collect();
+        let first = first.map_err(|error| unreadable(&error))?;
         let field = |field: &arrow_schema::FieldRef| FieldView {
             name: field.name().clone(),
             data_type: type_name(field.data_type()),
@@ -111,6 +111,11 @@ fn show_table(
         ("rows", table.rows.to_string()),
         ("partitions", table.partitions.to_string()),
     ]);
+    show_rows(&stored, args.rows)
+}
+
+/// Shows the schema and the first rows of a table.
+pub(crate) fn show_rows(stored: &StoredTable<'_>, rows: usize) -> Result<(), Failure> {
     let field = |field: &arrow_schema::FieldRef| {
         let nullable = if field.is_nullable() { "nullable" } else { "" };
         vec![
@@ -120,9 +125,11 @@ fn show_table(
         ]
     };
     section("schema", stored.schema.fields().iter().map(field).collect());
-    if args.rows == 0 {
+    if rows == 0 {
         return Ok(());
     }
+    let first: Result<Vec<_>, _> = stored.first(rows)?.iter().map(in_utc).collect();
+    let mut first = first.map_err(|error| unreadable(&error))?;
     let shown: usize = first.iter().map(RecordBatch::num_rows).sum();
     if first.is_empty() {
         first.push(RecordBatch::new_empty(stored.schema.clone()));
@@ -132,10 +139,10 @@ fn show_table(
         .with_null("null");
     let text =
         pretty_format_batches_with_options(&first, &options).map_err(|error| unreadable(&error))?;
-    let title = if shown as u64 == table.rows {
+    let title = if shown as u64 == stored.table.rows() {
         "rows".to_owned()
     } else {
-        format!("first {shown} of {} rows", table.rows)
+        format!("first {shown} of {} rows", stored.table.rows())
     };
     text_section(&title, &text.to_string());
     Ok(())

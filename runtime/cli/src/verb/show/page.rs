@@ -5,7 +5,7 @@ use pinion_runtime::record::{StepOutcome, StepRecord};
 use crate::ui;
 
 /// Prints facts that have a value, one a line.
-pub(super) fn facts(facts: &[(&str, String)]) {
+pub(crate) fn facts(facts: &[(&str, String)]) {
     let known = facts.iter().filter(|(_, value)| !value.is_empty());
     let rows: Vec<Vec<String>> = known
         .map(|(label, value)| vec![(*label).to_owned(), ui::harmless(value)])
@@ -16,7 +16,7 @@ pub(super) fn facts(facts: &[(&str, String)]) {
 }
 
 /// Prints a section, unless it is empty.
-pub(super) fn section(title: &str, rows: Vec<Vec<String>>) {
+pub(crate) fn section(title: &str, rows: Vec<Vec<String>>) {
     let harmless = |row: Vec<String>| row.iter().map(|cell| ui::harmless(cell)).collect();
     let rows: Vec<Vec<String>> = rows.into_iter().map(harmless).collect();
     if rows.is_empty() {
@@ -29,7 +29,7 @@ pub(super) fn section(title: &str, rows: Vec<Vec<String>>) {
 }
 
 /// Prints a section of text that others wrote, line by line.
-pub(super) fn text_section(title: &str, text: &str) {
+pub(crate) fn text_section(title: &str, text: &str) {
     ui::data(&format!("\n{title}"));
     for line in text.lines() {
         let line: Vec<String> = line.split('\t').map(ui::harmless).collect();
@@ -38,7 +38,7 @@ pub(super) fn text_section(title: &str, text: &str) {
 }
 
 /// How many units of a step ran, and how many were known.
-pub(super) fn units(step: &StepRecord) -> String {
+pub(crate) fn units(step: &StepRecord) -> String {
     let totals = &step.totals;
     match totals.units {
         0 => String::new(),
@@ -47,7 +47,7 @@ pub(super) fn units(step: &StepRecord) -> String {
 }
 
 /// How long a step took, unless it never began.
-pub(super) fn duration(step: &StepRecord) -> String {
+pub(crate) fn duration(step: &StepRecord) -> String {
     match step.outcome {
         StepOutcome::Skipped => String::new(),
         _ => ui::duration(step.duration_ms),

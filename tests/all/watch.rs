@@ -1,0 +1,106 @@
+//! `pinion run --watch`: what changes is run, and nothing ends it but Ctrl-C.
+
+#![cfg(unix)]
+
+use std::io::{BufRead as _, BufReader};
+use std::process::{Child, ChildStderr, Command, Stdio};
+
+use pinion_tests::project::Project;
+
+/// A command that watches, and what it says.
+struct Watching {
+    child: Child,
+    said: BufReader<ChildStderr>,
+}
+
+impl Watching {
+    fn start(project: &Project) -> Self {
+        let mut command = project.command(&["run", "--watch"]);
+        let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
+        let said = BufReader::new(child.stderr.take().unwrap());
+        Self { child, said }
+    }
+
+    /// What it says until it waits for changes.
+    fn until_it_waits(&mut self) -> String {
+        let mut text = String::new();
+        while !text.ends_with("waiting for changes, Ctrl-C ends\n") {
+            let read = self.said.read_line(&mut text).unwrap();
+            assert!(read > 0, "it has ended: {text}");
+        }
+        text
+    }
+
+    fn interrupt(mut self) -> Option<i32> {
+        let id = self.child.id().to_string();
+        let sent = Command::new("kill").args(["-INT", &id]).status().unwrap();
+        assert!(sent.success());
+        self.child.wait().unwrap().code()
+    }
+}
+
+impl Drop for Watching {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+    }
+}
+
+#[test]
+fn it_runs_what_changed_and_survives_what_is_wrong() {
+    let project = Project::new();
+    project.pinion(&["new", "churn"]).succeeded();
+    let pipeline = String::from_utf8(project.read("churn/pinion.toml")).unwrap();
+    let churn = project.path().join("churn");
+    let mut command = project.command(&["run", "--watch"]);
+    let mut child = command
+        .current_dir(&churn)
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let said = BufReader::new(child.stderr.take().unwrap());
+    let mut watching = Watching { child, said };
+    let first = watching.until_it_waits();
+    assert!(first.contains("succeeded: 3 steps, 0 cached"), "{first}");
+
+    // The last step alone.
+    let edited = pipeline.replace("60.0 / minutes, 1", "60.0 / minutes, 2");
+    assert_ne!(edited, pipeline);
+    project.write("churn/pinion.toml", edited.as_bytes());
+    let second = watching.until_it_waits();
+    assert!(second.starts_with("\nchanged: pinion.toml\n"), "{second}");
+    assert!(second.contains("succeeded: 3 steps, 2 cached"), "{second}");
+
+    // What does not parse is told, and what mends it is run.
+    project.write("churn/pinion.toml", b"[pipeline\n");
+    let broken = watching.until_it_waits();
+    assert!(broken.contains("error: "), "{broken}");
+    project.write("churn/pinion.toml", edited.as_bytes());
+    let mended = watching.until_it_waits();
+    assert!(mended.contains("succeeded: 3 steps, 3 cached"), "{mended}");
+
+    // Data, in a directory below.
+    let mut data = project.read("churn/data/trips.csv");
+    let mut lines = data.split(|byte| *byte == b'\n');
+    let last = lines.rfind(|line| !line.is_empty());
+    let last = last.unwrap().to_vec();
+    data.extend_from_slice(&last);
+    data.push(b'\n');
+    project.write("churn/data/trips.csv", &data);
+    let third = watching.until_it_waits();
+    assert!(third.starts_with("\nchanged: data/trips.csv\n"), "{third}");
+    assert!(third.contains("succeeded: 3 steps"), "{third}");
+
+    assert_eq!(watching.interrupt(), Some(130));
+}
+
+#[test]
+fn it_needs_a_pipeline() {
+    let mut watching = Watching::start(&Project::new());
+    let mut text = String::new();
+    std::io::Read::read_to_string(&mut watching.said, &mut text).unwrap();
+    assert!(
+        text.starts_with("error: there is no `pinion.toml`"),
+        "{text}"
+    );
+    assert_eq!(watching.child.wait().unwrap().code(), Some(2));
+}
