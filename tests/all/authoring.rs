@@ -9,7 +9,9 @@ fn the_help_of_every_verb_has_examples() {
     let help = place.pinion(&["--help"]).succeeded().stdout;
     let verbs = help.lines().skip_while(|line| *line != "Commands:").skip(1);
     let verbs = verbs.take_while(|line| !line.is_empty());
+    // What does not fit on the line of its verb stands further in.
     let verbs: Vec<&str> = verbs
+        .filter(|line| !line.starts_with("   "))
         .filter_map(|line| line.split_whitespace().next())
         .collect();
     assert!(verbs.contains(&"run"), "{help}");

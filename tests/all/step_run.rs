@@ -197,7 +197,7 @@ fn what_is_not_there_is_told() {
     exit 2
     --- stderr
     error: run `[RUN]` has nothing of `bad`, which step `after` reads
-      in pinion.toml, line 32
+      in pinion.toml, line 31
 
     hint: to make it, run `pinion run`; to use another run, name it with `--run`
     ");
@@ -211,7 +211,7 @@ fn what_is_not_there_is_told() {
     error: step `bad` failed: the step has other plans
       rows      2
       partition 0
-      in        pinion.toml, line 28, component ./misbehave.wasm
+      in        pinion.toml, line 26, component ./misbehave.wasm
     ");
 }
 
@@ -242,6 +242,6 @@ fn the_unit_that_trapped_runs_again_by_the_command_in_the_message() {
       stderr    thread '<unnamed>' (1) panicked at tests/components/misbehave/src/lib.rs:113:24:
       stderr    the step gives up
       partition 0
-      in        pinion.toml, line 28, component ./misbehave.wasm
+      in        pinion.toml, line 26, component ./misbehave.wasm
     ");
 }

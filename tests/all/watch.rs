@@ -95,7 +95,8 @@ fn it_runs_what_changed_and_survives_what_is_wrong() {
 
 #[test]
 fn it_needs_a_pipeline() {
-    let mut watching = Watching::start(&Project::new());
+    let place = Project::new();
+    let mut watching = Watching::start(&place);
     let mut text = String::new();
     std::io::Read::read_to_string(&mut watching.said, &mut text).unwrap();
     assert!(

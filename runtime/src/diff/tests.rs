@@ -1,6 +1,6 @@
 //! Comparisons of records that were made up.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use cap_std::ambient_authority;
 use cap_std::fs::Dir;
@@ -25,12 +25,20 @@ fn store() -> (TempDir, Store) {
 fn random_run(random: &mut Random) -> RunRecord {
     let names = ["read", "fit", "apply"];
     let ended = random.below(names.len() + 1);
+    let with_ports = |name: &&str| {
+        let mut step = step(name, random);
+        // No step has two ports of one name.
+        let mut ports = BTreeSet::new();
+        step.inputs.retain(|input| ports.insert(input.port.clone()));
+        ports.clear();
+        step.outputs
+            .retain(|output| ports.insert(output.port.clone()));
+        step
+    };
+    let steps = names[..ended].iter().map(with_ports).collect();
     RunRecord {
         start: run_start(&names, random),
-        steps: names[..ended]
-            .iter()
-            .map(|name| step(name, random))
-            .collect(),
+        steps,
         end: random.coin().then(|| run_end(random)),
     }
 }

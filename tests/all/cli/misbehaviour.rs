@@ -271,6 +271,8 @@ fn garbage() {
     error: step `bad` failed: it trapped: unknown handle index 4711
       partition 0
       in        pinion.toml, line 14, component ./misbehave.wasm
+
+    hint: to run exactly this again, run `pinion step run bad --run [RUN] --partition 0`
     ");
 }
 
@@ -369,5 +371,7 @@ input = "bad"
       stderr    the step gives up
       partition 0
       in        pinion.toml, line 14, component ./misbehave.wasm
+
+    hint: to run exactly this again, run `pinion step run bad --run [RUN] --partition 0`
     ");
 }

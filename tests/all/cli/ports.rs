@@ -295,7 +295,7 @@ inputs = { rows = "trips", model = "trips" }
     exit 2
     --- stderr
     error: step `predict` cannot take this at its input port `model`
-      expected application/vnd.pinion.logistic+json
+      expected application/vnd.pinion.logistic+json or application/vnd.pinion.linear+json
       found    a table from `trips.table`
       in       pinion.toml, line 16
     ");
@@ -319,7 +319,7 @@ inputs = { rows = "trips", model = "scale" }
     exit 2
     --- stderr
     error: step `predict` cannot take this at its input port `model`
-      expected application/vnd.pinion.logistic+json
+      expected application/vnd.pinion.logistic+json or application/vnd.pinion.linear+json
       found    application/vnd.pinion.scaler+json from `scale.scaler`
       in       pinion.toml, line 21
     ");
