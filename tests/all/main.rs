@@ -12,6 +12,7 @@ mod diff;
 mod failure;
 mod formats;
 mod gc;
+mod journey;
 mod lineage;
 mod pack;
 mod regression;

@@ -195,10 +195,10 @@ impl<'a, 's> Reasons<'a, 's> {
         if !ended_well(before) || !ended_well(after) {
             return (Effect::Unknown, None);
         }
-        let Some((port, column)) = self.first_output(before, after) else {
+        let Some(column) = self.first_output(before, after) else {
             return (Effect::Same, None);
         };
-        let because = self.passed(after, &port, column.as_deref());
+        let because = self.passed(after, column.as_deref());
         if because.is_empty() {
             return (Effect::Unexplained, None);
         }
@@ -271,7 +271,7 @@ impl<'a, 's> Reasons<'a, 's> {
         };
         let other_rows = after.inputs.iter().find_map(|input| {
             let (old, new) = (rows(before, &input.port)?, rows(after, &input.port)?);
-            (old != new).then(|| (input, Told::Rows { old, new }))
+            (old != new).then_some((input, Told::Rows { old, new }))
         });
         let (input, told) =
             match other_rows.or_else(|| Some((other_input(before, after)?, Told::Contents))) {
@@ -386,7 +386,7 @@ impl<'a, 's> Reasons<'a, 's> {
         };
         // A column that it passes on and that differs before it already comes from there.
         if column.is_some() && !made(before) && !made(after) {
-            let passed = self.passed(after, port, column);
+            let passed = self.passed(after, column);
             if !passed.is_empty() {
                 return passed;
             }
@@ -400,13 +400,13 @@ impl<'a, 's> Reasons<'a, 's> {
                     .chain(because)
                     .collect()
             }
-            None => self.passed(after, port, None),
+            None => self.passed(after, None),
         }
     }
 
-    /// What a step passes on through a port: a column, or whatever it is that differs. Nothing if it is not
+    /// What a step passes on: a column, or whatever it is that differs. Nothing if it is not
     /// found in what the step reads.
-    fn passed(&mut self, after: &StepRecord, port: &str, column: Option<&str>) -> Vec<Link> {
+    fn passed(&mut self, after: &StepRecord, column: Option<&str>) -> Vec<Link> {
         let Some(before) = self.old.step(after.name.as_str()) else {
             return Vec::new();
         };
@@ -426,7 +426,7 @@ impl<'a, 's> Reasons<'a, 's> {
         let Some(input) = found else {
             return match column {
                 // Under another name, say.
-                Some(_) => self.passed(after, port, None),
+                Some(_) => self.passed(after, None),
                 None => Vec::new(),
             };
         };
@@ -455,11 +455,7 @@ impl<'a, 's> Reasons<'a, 's> {
     }
 
     /// The first output that differs, with its first column that does.
-    fn first_output(
-        &mut self,
-        before: &StepRecord,
-        after: &StepRecord,
-    ) -> Option<(String, Option<String>)> {
+    fn first_output(&mut self, before: &StepRecord, after: &StepRecord) -> Option<Option<String>> {
         for output in &after.outputs {
             let old = before.outputs.iter().find(|old| old.port == output.port);
             match (old.map(|old| &old.artifact), &output.artifact) {
@@ -469,10 +465,10 @@ impl<'a, 's> Reasons<'a, 's> {
                         let all = columns.changed.into_iter().chain(columns.added);
                         all.chain(columns.removed).next()
                     });
-                    return Some((output.port.clone(), first));
+                    return Some(first);
                 }
                 (Some(old), new) if old == new => {}
-                _ => return Some((output.port.clone(), None)),
+                _ => return Some(None),
             }
         }
         None

@@ -27,7 +27,10 @@ fn random_run(random: &mut Random) -> RunRecord {
     let ended = random.below(names.len() + 1);
     let with_ports = |name: &&str| {
         let mut step = step(name, random);
-        // No step has two ports of one name.
+        // No step has two ports of one name, or two units of one place.
+        let mut places = BTreeSet::new();
+        let mut is_new = |unit: &UnitRecord| places.insert((unit.call.clone(), unit.position));
+        step.units.retain(|unit| is_new(unit));
         let mut ports = BTreeSet::new();
         step.inputs.retain(|input| ports.insert(input.port.clone()));
         ports.clear();
