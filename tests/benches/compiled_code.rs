@@ -28,7 +28,7 @@ use pinion_runtime::digest::ComponentDigest;
 use pinion_runtime::sandbox::{CodeCache, Sandbox, StepError};
 use pinion_tests::fixtures;
 
-/// Standard components of about half a megabyte, one and two.
+/// Standard components of about one, three and four megabytes.
 const COMPONENTS: [&str; 3] = ["select-columns", "filter-rows", "read-parquet"];
 
 /// How often each is compiled and loaded.
