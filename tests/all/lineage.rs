@@ -233,6 +233,21 @@ fn what_is_withheld_is_not_there() {
     "#);
 }
 
+/// A step that sees all partitions at once and passes all rows on, in order, decided nothing.
+#[test]
+fn all_rows_of_many_partitions_are_not_chosen() {
+    let project = days::project();
+    days::run(&project, &[]);
+    for (step, chosen) in [("check", false), ("multiply", false), ("keep", true)] {
+        let told = project
+            .pinion(&["lineage", step, "--json"])
+            .succeeded()
+            .json();
+        let last = told["steps"].as_array().unwrap().last().unwrap();
+        assert_eq!(last["outputs"][0]["rows_chosen"], chosen, "{step}");
+    }
+}
+
 /// Every row of a table is where the file says it was.
 #[test]
 fn rows_are_traced_to_the_rows_of_files() {

@@ -298,16 +298,8 @@ impl Reading<'_> {
         let (Some(expression), Some(rows)) = (&partition.expression, &mut output.rows) else {
             return Ok(());
         };
-        // The rows are those of the main table, or else of the first; what stands beside them is looked up.
-        let main = ports
-            .iter()
-            .position(|port| self.is_main(port))
-            .unwrap_or(0);
-        match partition.selections.get(main) {
-            Some(selection) => rows.chosen |= *selection != Selection::All,
-            None => rows.chosen = true,
-        }
-        rows.ports.extend(ports.iter().take(1).cloned());
+        // What stands beside the rows is looked up.
+        let main = self.main_of(&ports.iter().map(String::as_str).collect::<Vec<_>>());
         rows.ports.extend(ports.get(main).cloned());
         let fields =
             |port: &str| -> Option<&[FieldRef]> { Some(self.tables.get(port)?.fields.as_slice()) };
