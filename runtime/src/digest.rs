@@ -25,8 +25,10 @@
 pub(crate) mod parts;
 
 use std::fmt;
+use std::marker::PhantomData;
 use std::str::FromStr;
 
+use serde::de::Visitor;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest as _, Sha256};
 use thiserror::Error;
@@ -66,7 +68,7 @@ macro_rules! digest {
 
             /// The 64 hexadecimal digits without the prefix, as in file names.
             pub fn hex(&self) -> String {
-                self.0.iter().map(|byte| format!("{byte:02x}")).collect()
+                hex_digits(&self.0).into_iter().map(char::from).collect()
             }
 
             /// Reads 64 lower-case hexadecimal digits without the prefix.
@@ -81,7 +83,7 @@ macro_rules! digest {
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str($prefix)?;
-                self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+                f.write_str(std::str::from_utf8(&hex_digits(&self.0)).map_err(|_| fmt::Error)?)
             }
         }
 
@@ -110,8 +112,7 @@ macro_rules! digest {
 
         impl<'de> Deserialize<'de> for $name {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                let text = String::deserialize(deserializer)?;
-                text.parse().map_err(serde::de::Error::custom)
+                deserializer.deserialize_str(DigestText(PhantomData))
             }
         }
     };
@@ -215,6 +216,31 @@ impl StructuredHasher {
         self.0.update(&[tag]).update(&value.to_le_bytes());
         self
     }
+}
+
+/// Reads a digest where it stands, as manifests hold thousands.
+struct DigestText<T>(PhantomData<T>);
+
+impl<T: FromStr<Err = BadDigest>> Visitor<'_> for DigestText<T> {
+    type Value = T;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a digest")
+    }
+
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<T, E> {
+        text.parse().map_err(E::custom)
+    }
+}
+
+fn hex_digits(bytes: &[u8; 32]) -> [u8; 64] {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let mut digits = [0; 64];
+    let (pairs, _) = digits.as_chunks_mut::<2>();
+    for (pair, byte) in pairs.iter_mut().zip(bytes) {
+        *pair = [byte >> 4, byte & 0xf].map(|half| DIGITS[usize::from(half)]);
+    }
+    digits
 }
 
 fn bad_digest(prefix: &'static str, text: &str) -> BadDigest {
