@@ -19,6 +19,7 @@ mod wasi;
 mod wire;
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use arrow_buffer::Buffer;
@@ -64,13 +65,23 @@ pub trait Data: Send + Sync {
 /// Why data cannot be had; handed through to whoever implements [`Data`].
 pub type DataError = Box<dyn std::error::Error + Send + Sync>;
 
+/// Compiled code that was kept.
+#[derive(Debug)]
+pub enum Code {
+    /// Its bytes.
+    Bytes(Vec<u8>),
+    /// A file that begins with them, and that nobody changes as long as this process lives. It is mapped, which
+    /// saves two copies.
+    File(PathBuf),
+}
+
 /// Keeps compiled code between processes.
 ///
 /// What is loaded is run as native code: an implementation must give back only bytes that it kept
 /// itself, and must be able to tell.
 pub trait CodeCache: Send + Sync {
     /// The code kept under `key`, if there is any.
-    fn load(&self, key: &Digest) -> Option<Vec<u8>>;
+    fn load(&self, key: &Digest) -> Option<Code>;
     /// Keeps code. Failing to is nobody's failure.
     fn keep(&self, key: &Digest, code: &[u8]);
 }

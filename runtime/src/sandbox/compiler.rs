@@ -12,7 +12,8 @@ use wasmtime::component::{Component, InstancePre, Linker};
 use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
 
 use super::{
-    BadComponent, CodeCache, MAX_COMPONENT_BYTES, STACK_BYTES, StepError, imports, state, wasi,
+    BadComponent, Code, CodeCache, MAX_COMPONENT_BYTES, STACK_BYTES, StepError, imports, state,
+    wasi,
 };
 use crate::digest::{ComponentDigest, Digest, StructuredHasher};
 use crate::nan;
@@ -58,7 +59,12 @@ impl Backend {
             reason = "loading compiled code is running it; `CodeCache` promises that it is ours"
         )]
         // SAFETY: the cache gives back only what `keep` was given, under a key of engine and component.
-        let loaded = unsafe { Component::deserialize(&self.engine, &code) };
+        let loaded = unsafe {
+            match code {
+                Code::Bytes(bytes) => Component::deserialize(&self.engine, &bytes),
+                Code::File(path) => Component::deserialize_file(&self.engine, path),
+            }
+        };
         loaded.ok()
     }
 
