@@ -36,7 +36,7 @@ struct Known {
 
 /// Everything that decides what a step does. None if its inputs are not there yet.
 pub(super) fn key(plan: &Plan, step: &PlannedStep, made: &[Option<Vec<Value>>]) -> Option<Digest> {
-    let mut hasher = StructuredHasher::new("pinion step v2");
+    let mut hasher = StructuredHasher::new("pinion step v3");
     hasher
         .u64(KEY_VERSION)
         .text(SEMANTICS)
@@ -109,7 +109,7 @@ pub(super) fn find(
     present: &mut BTreeSet<Digest>,
 ) -> Option<Finished> {
     let memo = store.memo(MEMO, key).ok()??;
-    let mut known: Known = serde_json::from_slice(&memo).ok()?;
+    let known: Known = serde_json::from_slice(&memo).ok()?;
     if known.outputs.len() != step.outputs.len() {
         return None;
     }
@@ -130,19 +130,10 @@ pub(super) fn find(
     if !known.outputs.iter().all(is_there) || !known.units.iter().all(fits) {
         return None;
     }
-    for unit in &mut known.units {
-        unit.outcome = UnitOutcome::Cached;
-        unit.duration_ms = 0;
-        unit.bytes = BytesMoved::default();
-    }
     Some(Finished {
         outputs: known.outputs.into_iter().map(Value::from).collect(),
         units: known.units,
-        totals: Totals {
-            cached: known.totals.units,
-            bytes: BytesMoved::default(),
-            ..known.totals
-        },
+        totals: known.totals,
         log: Vec::new(),
     })
 }
@@ -158,11 +149,23 @@ pub(super) fn keep(key: &Digest, record: &StepRecord, finished: &Finished, store
         }
     }
     let Some(deed) = deed(record) else { return };
+    // As it will be when nothing has to run: so the same step done again writes nothing new.
+    let unit = |unit: &UnitRecord| UnitRecord {
+        outcome: UnitOutcome::Cached,
+        duration_ms: 0,
+        bytes: BytesMoved::default(),
+        ..unit.clone()
+    };
     let known = Known {
         deed,
         outputs: finished.outputs.iter().map(Artifact::from).collect(),
-        units: finished.units.clone(),
-        totals: finished.totals,
+        units: finished.units.iter().map(unit).collect(),
+        totals: Totals {
+            cached: finished.totals.units,
+            longest_ms: 0,
+            bytes: BytesMoved::default(),
+            ..finished.totals
+        },
         files: files.into_iter().collect(),
     };
     if let Ok(memo) = serde_json::to_vec(&known) {

@@ -130,6 +130,14 @@ impl Files {
         Ok(())
     }
 
+    /// Puts bytes in place, unless they are there already.
+    pub(super) fn write_new(&self, path: &str, bytes: &[u8]) -> Result<(), StoreError> {
+        match self.read(path)? {
+            Some(known) if known == bytes => Ok(()),
+            _ => self.write(path, bytes),
+        }
+    }
+
     /// Puts bytes in place once they are on the disk.
     pub(super) fn write_synced(&self, path: &str, bytes: &[u8]) -> Result<(), StoreError> {
         let mut temporary = self.temporary()?;

@@ -23,7 +23,7 @@ impl Store {
     /// [`StoreError::Io`]: the file system refused.
     pub fn put_memo(&self, name: &str, key: &Digest, fact: &[u8]) -> Result<(), StoreError> {
         self.files
-            .write(&memo_path(name, key), &memo_seal(name, key).close(fact))
+            .write_new(&memo_path(name, key), &memo_seal(name, key).close(fact))
     }
 }
 

@@ -71,11 +71,7 @@ impl Store {
         let mut body = serde_json::to_vec(recipe).map_err(StoreError::json(Kind::Recipe))?;
         body.push(b'\n');
         let sealed = recipe_seal(first, key).close(&body);
-        let path = recipe_path(first, key);
-        if self.files.read(&path)?.as_ref() != Some(&sealed) {
-            self.files.write(&path, &sealed)?;
-        }
-        Ok(())
+        self.files.write_new(&recipe_path(first, key), &sealed)
     }
 
     /// Whether everything that a recipe names is there: a hit on what is gone is a miss.
