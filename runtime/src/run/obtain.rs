@@ -89,26 +89,41 @@ pub enum Mode {
     Lookup,
 }
 
+/// What the last known unit had asked: units of one step mostly ask the same, and then the lists of the next
+/// one need not be read. No more than a guess, which can find nothing else than the lists would, since a
+/// guest that is told the same asks the same.
+pub(super) type Guess = Vec<Question>;
+
 /// A unit that is known, if it is. Never fails: what cannot be read is not known.
-pub(super) fn look_up(unit: &Unit, tools: Tools<'_>) -> Option<(Recipe, RecipeKey)> {
+fn look_up(unit: &Unit, tools: Tools<'_>, guess: &mut Guess) -> Option<(Recipe, RecipeKey)> {
     let first = unit.first_key();
-    let questions = tools.store.questions(&first).ok()?;
-    for list in questions {
-        let observations = unit.observe(&list);
+    let find = |list: &[Question]| {
+        let observations = unit.observe(list);
         let key = Unit::key(&first, &observations);
-        if let Ok(Some(recipe)) = tools.store.recipe(&first, &key)
-            && recipe.observations == observations
-            && tools.store.has_objects(&recipe)
-        {
-            return Some((recipe, RecipeKey { first, key }));
-        }
+        let recipe = tools.store.recipe(&first, &key).ok()??;
+        let holds = recipe.observations == observations && tools.store.has_objects(&recipe);
+        holds.then_some((recipe, RecipeKey { first, key }))
+    };
+    if !guess.is_empty()
+        && let Some(found) = find(guess)
+    {
+        return Some(found);
     }
-    None
+    let lists = tools.store.questions(&first).ok()?;
+    let (list, found) = lists
+        .into_iter()
+        .find_map(|list| find(&list).map(|found| (list, found)))?;
+    *guess = list;
+    Some(found)
 }
 
 /// A known unit, bound to today's inputs. None if it is not known after all.
-pub(super) fn known(unit: &Unit, tools: Tools<'_>) -> Option<Result<Obtained, StepError>> {
-    let (recipe, at) = look_up(unit, tools)?;
+pub(super) fn known(
+    unit: &Unit,
+    tools: Tools<'_>,
+    guess: &mut Guess,
+) -> Option<Result<Obtained, StepError>> {
+    let (recipe, at) = look_up(unit, tools, guess)?;
     if let Err(error) = within_limits(unit.limits, recipe.usage) {
         return Some(Err(error));
     }
@@ -168,9 +183,10 @@ pub(super) fn obtain(
     unit: &Arc<Unit>,
     mode: Mode,
     tools: Tools<'_>,
+    guess: &mut Guess,
 ) -> Result<Option<Obtained>, StepError> {
     if mode != Mode::Fresh
-        && let Some(known) = known(unit, tools)
+        && let Some(known) = known(unit, tools, guess)
     {
         return known.map(Some);
     }

@@ -6,7 +6,7 @@ use std::sync::mpsc::Sender;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
 use super::drive::{Answer, Work};
-use super::obtain::{self, Mode};
+use super::obtain::{self, Guess, Mode};
 use super::parts;
 use crate::digest::{ComponentDigest, Digest, StructuredHasher};
 use crate::plan::{Plan, PlannedStep, Tools};
@@ -88,6 +88,7 @@ pub(super) fn work(
     clock: &(dyn Fn() -> u64 + Sync),
     reports: &Sender<Report>,
 ) {
+    let mut guess = Guess::default();
     while let Some((order, work)) = queue.take() {
         let started = clock();
         let step = &plan.steps[order.0];
@@ -99,7 +100,7 @@ pub(super) fn work(
         };
         // A host that panics in a worker must not leave the run waiting for a report that never comes.
         let answer = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            answer(plan, step, work, mode, tools)
+            answer(plan, step, work, mode, tools, &mut guess)
         }));
         let answer = answer.unwrap_or_else(|_| {
             Err(StepError::Host(
@@ -124,16 +125,17 @@ fn answer(
     work: Work,
     mode: Mode,
     tools: Tools<'_>,
+    guess: &mut Guess,
 ) -> Result<Answer, StepError> {
     if tools.cancel.is_cancelled() {
         return Err(StepError::Cancelled);
     }
     let unit = match work {
         Work::Ranges(unit) => return ranges(plan, step, &unit, tools).map(Answer::Ranges),
-        Work::Obtain(unit) => obtain::obtain(step, &unit, mode, tools)?,
+        Work::Obtain(unit) => obtain::obtain(step, &unit, mode, tools, guess)?,
         Work::LookUp(unit) => match mode {
             Mode::Fresh => None,
-            Mode::Cached | Mode::Lookup => obtain::known(&unit, tools).transpose()?,
+            Mode::Cached | Mode::Lookup => obtain::known(&unit, tools, guess).transpose()?,
         },
         Work::Run(_) | Work::Finish { .. } if mode == Mode::Lookup => None,
         Work::Run(unit) => Some(obtain::run_only(step, &unit, tools)?),
