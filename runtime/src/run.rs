@@ -237,6 +237,8 @@ struct Run<'a> {
     started_ms: Vec<u64>,
     unit_ms: BTreeMap<Order, u64>,
     records: BTreeMap<usize, StepRecord>,
+    /// Steps that have finished, and are not written down yet.
+    unsettled: Vec<(usize, Finished)>,
     /// What was written of steps before all was gone through again.
     earlier: BTreeMap<usize, StepRecord>,
     unknown: BTreeMap<usize, Vec<InputRecord>>,
@@ -276,6 +278,7 @@ impl<'a> Run<'a> {
             started_ms: vec![0; steps],
             unit_ms: BTreeMap::new(),
             records: BTreeMap::new(),
+            unsettled: Vec::new(),
             earlier: BTreeMap::new(),
             unknown: BTreeMap::new(),
             failure: None,
@@ -335,11 +338,12 @@ impl<'a> Run<'a> {
     ) -> Result<(), StoreError> {
         loop {
             self.start_ready(queue, write)?;
+            self.settle(write)?;
             if self.out == 0 {
                 return Ok(());
             }
             match reports.recv_timeout(CANCEL_INTERVAL) {
-                Ok(report) => self.report(queue, report, write)?,
+                Ok(report) => self.report(queue, report),
                 Err(mpsc::RecvTimeoutError::Timeout) => {}
                 Err(mpsc::RecvTimeoutError::Disconnected) => return Ok(()),
             }
@@ -365,14 +369,15 @@ impl<'a> Run<'a> {
                 && let Some(key) = self.key(step)
                 && let Some(known) = known::find(&key, step, self.tools.store, &mut self.present)
             {
-                self.finish(at, known, write)?;
+                self.finish(at, known);
+                self.settle(write)?;
                 continue;
             }
             match Driver::new(self.plan, step, &self.made, self.tools.store, self.only) {
                 Ok(mut driver) => {
                     let next = driver.start(self.plan, step);
                     self.drivers[at] = Some(driver);
-                    self.follow(queue, at, next, write)?;
+                    self.follow(queue, at, next);
                 }
                 Err(error) => self.fail(queue, (at, 0), None, error),
             }
@@ -380,57 +385,44 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    fn follow(
-        &mut self,
-        queue: &Queue,
-        at: usize,
-        next: Next,
-        write: Write<'_>,
-    ) -> Result<(), StoreError> {
+    fn follow(&mut self, queue: &Queue, at: usize, next: Next) {
         match next {
             Next::Work(work) => {
                 if self.failed.contains_key(&at) {
-                    return Ok(());
+                    return;
                 }
                 self.out += work.len();
                 self.options
                     .observer
                     .wanted(&self.plan.steps[at], work.len() as u64);
                 queue.add(at, work);
-                Ok(())
             }
-            Next::Finished(finished) => self.finish(at, *finished, write),
+            Next::Finished(finished) => self.finish(at, *finished),
             Next::Unknown => {
                 self.out -= queue.drop_within((at, 0)..=(at, u64::MAX));
                 self.unknown
                     .entry(at)
                     .or_insert_with(|| input_records(self.plan, at, &self.made));
                 self.ended[at] = true;
-                Ok(())
             }
         }
     }
 
-    fn report(
-        &mut self,
-        queue: &Queue,
-        report: Report,
-        write: Write<'_>,
-    ) -> Result<(), StoreError> {
+    fn report(&mut self, queue: &Queue, report: Report) {
         self.out -= 1;
         let at = report.order.0;
         self.unit_ms.insert(report.order, report.duration_ms);
         if self.ended[at] {
-            return Ok(());
+            return;
         }
         let step = &self.plan.steps[at];
         let position = report.unit.as_ref().and_then(|unit| unit.position);
         let answer = match report.answer {
             Ok(answer) => answer,
-            Err(StepError::Cancelled) => return Ok(()),
+            Err(StepError::Cancelled) => return,
             Err(error) => {
                 self.fail(queue, report.order, position, error);
-                return Ok(());
+                return;
             }
         };
         if let drive::Answer::Unit(Some(obtained)) = &answer {
@@ -439,7 +431,7 @@ impl<'a> Run<'a> {
             self.options.observer.obtained(step, ran);
         }
         let Some(driver) = self.drivers[at].as_mut() else {
-            return Ok(());
+            return;
         };
         match driver.answered(
             self.plan,
@@ -448,11 +440,8 @@ impl<'a> Run<'a> {
             report.unit.as_deref(),
             answer,
         ) {
-            Ok(next) => self.follow(queue, at, next, write),
-            Err(error) => {
-                self.fail(queue, report.order, position, error);
-                Ok(())
-            }
+            Ok(next) => self.follow(queue, at, next),
+            Err(error) => self.fail(queue, report.order, position, error),
         }
     }
 
@@ -493,15 +482,42 @@ impl<'a> Run<'a> {
         self.out -= queue.drop_within((Bound::Excluded(order), useless));
     }
 
-    fn finish(
-        &mut self,
-        at: usize,
-        finished: Finished,
-        write: Write<'_>,
-    ) -> Result<(), StoreError> {
+    /// Hands what a step has made to its readers.
+    fn finish(&mut self, at: usize, finished: Finished) {
         if self.failed.contains_key(&at) {
-            return Ok(());
+            return;
         }
+        self.made[at] = Some(finished.outputs.clone());
+        for reader in std::mem::take(&mut self.readers[at]) {
+            self.missing[reader] -= 1;
+            if self.missing[reader] == 0 {
+                self.ready.insert(reader);
+            }
+        }
+        self.ended[at] = true;
+        self.unsettled.push((at, finished));
+    }
+
+    /// Writes down the steps that have finished: by now the threads have work of those that come after.
+    fn settle(&mut self, write: Write<'_>) -> Result<(), StoreError> {
+        for (at, finished) in std::mem::take(&mut self.unsettled) {
+            let record = self.keep_step(at, &finished)?;
+            if let Some(earlier) = self.earlier.remove(&at) {
+                if record.outcome != StepOutcome::Succeeded && record.outputs == earlier.outputs {
+                    self.options.observer.ended(&earlier, true);
+                    self.records.insert(at, earlier);
+                    continue;
+                }
+                self.end(at, record.after(&earlier), write)?;
+            } else {
+                self.end(at, record, write)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Keeps the manifests of what a step has made, and what it did; gives its record.
+    fn keep_step(&self, at: usize, finished: &Finished) -> Result<StepRecord, StoreError> {
         let totals = &finished.totals;
         // Without units there was nothing that could have been cached.
         let outcome = if totals.units > 0 && totals.cached == totals.units {
@@ -510,7 +526,7 @@ impl<'a> Run<'a> {
             StepOutcome::Succeeded
         };
         let step = &self.plan.steps[at];
-        let mut record = self.step_record(at, outcome, Some(&finished), None);
+        let mut record = self.step_record(at, outcome, Some(finished), None);
         record.outputs = output_records(step, &finished.outputs);
         // Looking up writes nothing: the next run puts down what is missing. A step that came out of its
         // own memo has no driver.
@@ -523,25 +539,13 @@ impl<'a> Run<'a> {
                 }
             }
             if let Some(key) = self.key(step) {
-                known::keep(&key, &record, &finished, self.tools.store);
+                known::keep(&key, &record, finished, self.tools.store);
             }
         }
-        self.made[at] = Some(finished.outputs);
-        for reader in std::mem::take(&mut self.readers[at]) {
-            self.missing[reader] -= 1;
-            if self.missing[reader] == 0 {
-                self.ready.insert(reader);
-            }
-        }
-        self.ended[at] = true;
-        if let Some(earlier) = self.earlier.remove(&at) {
-            if outcome != StepOutcome::Succeeded && record.outputs == earlier.outputs {
-                self.options.observer.ended(&earlier, true);
-                self.records.insert(at, earlier);
-                return Ok(());
-            }
-            record = record.after(&earlier);
-        }
+        Ok(record)
+    }
+
+    fn end(&mut self, at: usize, record: StepRecord, write: Write<'_>) -> Result<(), StoreError> {
         self.options.observer.ended(&record, false);
         write(&record)?;
         self.records.insert(at, record);
@@ -669,9 +673,7 @@ impl<'a> Run<'a> {
                 }
             };
             self.ended[at] = true;
-            self.options.observer.ended(&record, false);
-            write(&record)?;
-            self.records.insert(at, record);
+            self.end(at, record, write)?;
         }
         Ok(())
     }
