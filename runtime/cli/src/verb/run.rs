@@ -123,7 +123,7 @@ fn once(args: &Run) -> Result<u8, Failure> {
     } else {
         ui::note(&last_line(&id, &ended));
     }
-    Ok(match ended.outcome {
+    let code = match ended.outcome {
         RunOutcome::Succeeded => DONE,
         RunOutcome::Cancelled => INTERRUPTED,
         RunOutcome::Failed | RunOutcome::Interrupted => {
@@ -132,7 +132,12 @@ fn once(args: &Run) -> Result<u8, Failure> {
             }));
             FAILED
         }
-    })
+    };
+    if !args.watch {
+        // The process ends now, and the system takes all memory back at once.
+        std::mem::forget(planned);
+    }
+    Ok(code)
 }
 
 /// Runs a plan and records it in the project's store.
