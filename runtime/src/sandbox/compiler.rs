@@ -209,7 +209,9 @@ fn config(threads: usize, switch: bool) -> Config {
         .max_component_instance_size(4 << 20)
         .max_core_instance_size(4 << 20)
         .pagemap_scan(Enabled::Auto)
-        .linear_memory_keep_resident(kept_resident());
+        .linear_memory_keep_resident(kept_resident())
+        // A table of functions is some kilobytes: less than what it costs to give it back.
+        .table_keep_resident(64 << 10);
     config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
     config
 }
