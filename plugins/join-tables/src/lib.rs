@@ -9,6 +9,9 @@
 //! Keys are booleans, integers, decimals, text, dates or timestamps; both sides must hold the same, in
 //! whatever width or unit. Nulls match nothing, as in SQL. A left row with several matches comes out once for
 //! each; rows are in the order of `left`, then of `right`. In a left join a row without a match stays, with nulls.
+//! Semi and anti joins add nothing: rows of `left` with a match come out once each, or those without one, in their
+//! order. A row whose key is null has no match, so an anti join keeps it, as `NOT EXISTS` does and `NOT IN` does not.
+//!
 //! Reads the keys only, and holds those of `right` in memory. Deterministic; asks for no capabilities.
 
 mod index;
@@ -51,7 +54,7 @@ impl RowMap for JoinTables {
 
     fn check(params: Params, inputs: &Shapes) -> Result<Vec<Shape>> {
         let (left, right) = (inputs.table("left")?, inputs.table("right")?);
-        let fields = params.names()?.fields(params.how, left, right)?;
+        let fields = params.names()?.fields(left, right)?;
         Ok(vec![Shape::table("rows", fields)])
     }
 
@@ -94,7 +97,8 @@ impl RowMap for JoinTables {
 }
 
 impl JoinTables {
-    /// Row numbers in `rows` and in the right table, none where a left join finds no match.
+    /// Row numbers in `rows` and, of rows that get columns, in the right table; none where a left join finds
+    /// no match.
     fn matches(&self, rows: &Batch) -> Result<(Vec<u64>, Vec<Option<u64>>)> {
         for ((left_name, _), right) in self.names.keys.iter().zip(&self.right_keys) {
             check_key(rows.field(left_name)?.as_ref(), right)?;
@@ -112,14 +116,20 @@ impl JoinTables {
         let (mut left, mut right) = (Vec::new(), Vec::new());
         let mut key = Vec::new();
         for row in 0..rows.rows() {
-            let before = left.len();
-            if write_key(&columns, row as usize, &mut key) {
-                right.extend(self.index.rows(&key).map(Some));
-                left.resize(right.len(), row);
-            }
-            if left.len() == before && self.how == How::Left {
-                left.push(row);
-                right.push(None);
+            let is_key = write_key(&columns, row as usize, &mut key);
+            let mut found = is_key.then(|| self.index.rows(&key)).into_iter().flatten();
+            match (found.next(), self.how) {
+                (Some(first), How::Inner | How::Left) => {
+                    right.push(Some(first));
+                    right.extend(found.map(Some));
+                    left.resize(right.len(), row);
+                }
+                (None, How::Left) => {
+                    left.push(row);
+                    right.push(None);
+                }
+                (Some(_), How::Semi) | (None, How::Anti) => left.push(row),
+                (Some(_), How::Anti) | (None, How::Inner | How::Semi) => {}
             }
         }
         Ok((left, right))

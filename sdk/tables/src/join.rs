@@ -23,21 +23,73 @@ pub enum On {
     Pairs(BTreeMap<String, String>),
 }
 
-/// What becomes of a left row without a match.
+/// Which rows of `left` come out.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum How {
-    /// It is dropped.
+    /// Those with a match, once for each.
     #[default]
     Inner,
-    /// It stays, with nulls for the columns of `right`.
+    /// All, once for each match, or once with nulls for the columns of `right`.
     Left,
+    /// Those with a match, once each, without columns of `right`.
+    Semi,
+    /// Those without a match, without columns of `right`.
+    Anti,
+}
+
+impl How {
+    /// Whether rows get the columns of their matches.
+    #[must_use]
+    pub fn adds_columns(self) -> bool {
+        matches!(self, Self::Inner | Self::Left)
+    }
+
+    /// Whether left rows without a match come out.
+    #[must_use]
+    pub fn keeps_unmatched(self) -> bool {
+        matches!(self, Self::Left | Self::Anti)
+    }
+
+    /// Refuses a param that says something about matches, if only their existence counts.
+    ///
+    /// # Errors
+    /// `bad-params` if it `is_given`.
+    pub fn refuse_param(self, param: &str, is_given: bool, why: &str) -> Result<()> {
+        let name = match self {
+            Self::Semi => "semi",
+            Self::Anti => "anti",
+            Self::Inner | Self::Left => return Ok(()),
+        };
+        match is_given {
+            true => Err(Error::bad_params(format!(
+                "`{param}` is given, but with `how = \"{name}\"` {why}"
+            ))),
+            false => Ok(()),
+        }
+    }
+}
+
+/// The params that say which columns are compared and which are added, as they are given.
+#[derive(Clone, Copy)]
+pub struct Given<'a> {
+    /// The key columns.
+    pub on: &'a On,
+    /// Which rows come out.
+    pub how: How,
+    /// The columns of `right` to add.
+    pub columns: Option<&'a [String]>,
+    /// Goes before the name of an added column that `left` has as well.
+    pub prefix: Option<&'a str>,
+    /// Goes after such a name.
+    pub suffix: Option<&'a str>,
 }
 
 /// The names in a join.
 pub struct Names {
     /// Key columns, left and right.
     pub keys: Vec<(String, String)>,
+    how: How,
     columns: Option<Vec<String>>,
     prefix: String,
     suffix: String,
@@ -54,12 +106,21 @@ impl Names {
     ///
     /// # Errors
     /// `bad-params` if there is no key or a name stands twice, or for params that contradict each other.
-    pub fn new(
-        on: &On,
-        columns: Option<&[String]>,
-        prefix: Option<&str>,
-        suffix: Option<&str>,
-    ) -> Result<Self> {
+    pub fn new(given: Given<'_>) -> Result<Self> {
+        let Given {
+            on,
+            how,
+            columns,
+            prefix,
+            suffix,
+        } = given;
+        for (param, is_given) in [
+            ("columns", columns.is_some()),
+            ("prefix", prefix.is_some()),
+            ("suffix", suffix.is_some()),
+        ] {
+            how.refuse_param(param, is_given, "no columns are added")?;
+        }
         if prefix.is_some() && suffix.is_some() {
             return Err(Error::bad_params(
                 "`prefix` and `suffix` are given together",
@@ -79,9 +140,14 @@ impl Names {
         }
         refuse_twice("on", keys.iter().map(|(_, right)| right))?;
         refuse_twice("columns", columns.into_iter().flatten())?;
+        let columns = match how.adds_columns() {
+            true => columns.map(<[String]>::to_vec),
+            false => Some(Vec::new()),
+        };
         Ok(Self {
             keys,
-            columns: columns.map(<[String]>::to_vec),
+            how,
+            columns,
             prefix: prefix.unwrap_or_default().to_owned(),
             suffix: suffix.unwrap_or_default().to_owned(),
         })
@@ -108,12 +174,7 @@ impl Names {
     /// # Errors
     /// - `missing-column`, or `wrong-type` for keys that hold different things.
     /// - `duplicate-column` if two columns would have one name.
-    pub fn fields(
-        &self,
-        how: How,
-        left: TableShape<'_>,
-        right: TableShape<'_>,
-    ) -> Result<Vec<FieldRef>> {
+    pub fn fields(&self, left: TableShape<'_>, right: TableShape<'_>) -> Result<Vec<FieldRef>> {
         for (left_name, right_name) in &self.keys {
             check_key(left.field(left_name)?, right.field(right_name)?)?;
         }
@@ -135,7 +196,7 @@ impl Names {
                     "`suffix` or `prefix` renames such columns, and `columns` lists what to add",
                 ));
             }
-            let nullable = field.is_nullable() || how == How::Left;
+            let nullable = field.is_nullable() || self.how.keeps_unmatched();
             fields.push(field.clone().with_name(to).with_nullable(nullable).into());
         }
         Ok(fields)
