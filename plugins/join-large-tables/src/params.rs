@@ -32,11 +32,12 @@ impl Params {
     /// `bad-params`.
     pub(crate) fn names(&self) -> Result<Names> {
         Names::new(Given {
-            on: &self.on,
+            on: Some(&self.on),
             how: self.how,
             columns: self.columns.as_deref(),
             prefix: self.prefix.as_deref(),
             suffix: self.suffix.as_deref(),
+            ..Given::default()
         })
     }
 }

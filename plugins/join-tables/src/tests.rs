@@ -1,6 +1,8 @@
 //! Joins of small tables, by hand.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod nearest;
+
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;

@@ -71,10 +71,12 @@ impl How {
 }
 
 /// The params that say which columns are compared and which are added, as they are given.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 pub struct Given<'a> {
-    /// The key columns.
-    pub on: &'a On,
+    /// The key columns. There must be one, unless times are compared.
+    pub on: Option<&'a On>,
+    /// The columns whose times are compared, left and right, of a join by the nearest time.
+    pub times: Option<(&'a str, &'a str)>,
     /// Which rows come out.
     pub how: How,
     /// The columns of `right` to add.
@@ -89,6 +91,8 @@ pub struct Given<'a> {
 pub struct Names {
     /// Key columns, left and right.
     pub keys: Vec<(String, String)>,
+    /// The columns whose times are compared, left and right.
+    pub times: Option<(String, String)>,
     how: How,
     columns: Option<Vec<String>>,
     prefix: String,
@@ -109,6 +113,7 @@ impl Names {
     pub fn new(given: Given<'_>) -> Result<Self> {
         let Given {
             on,
+            times,
             how,
             columns,
             prefix,
@@ -128,17 +133,32 @@ impl Names {
         }
         let same = |name: &String| (name.clone(), name.clone());
         let keys: Vec<(String, String)> = match on {
-            On::Column(name) => vec![same(name)],
-            On::Columns(names) => names.iter().map(same).collect(),
-            On::Pairs(pairs) => pairs
+            None => Vec::new(),
+            Some(On::Column(name)) => vec![same(name)],
+            Some(On::Columns(names)) => names.iter().map(same).collect(),
+            Some(On::Pairs(pairs)) => pairs
                 .iter()
                 .map(|(left, right)| (left.clone(), right.clone()))
                 .collect(),
         };
-        if keys.is_empty() {
+        if keys.is_empty() && times.is_none() {
             return Err(Error::bad_params("`on` names no column"));
         }
         refuse_twice("on", keys.iter().map(|(_, right)| right))?;
+        let times = times.map(|(left, right)| (left.to_owned(), right.to_owned()));
+        if let Some((left, right)) = &times {
+            let twice = keys.iter().find_map(|key| match key {
+                (name, _) if name == left => Some(left),
+                (_, name) if name == right => Some(right),
+                _ => None,
+            });
+            if let Some(name) = twice {
+                return Err(Error::bad_params(format!(
+                    "`on` and `nearest` both name column `{name}`"
+                ))
+                .with("expected", "in `on` only columns that must be equal"));
+            }
+        }
         refuse_twice("columns", columns.into_iter().flatten())?;
         let columns = match how.adds_columns() {
             true => columns.map(<[String]>::to_vec),
@@ -146,6 +166,7 @@ impl Names {
         };
         Ok(Self {
             keys,
+            times,
             how,
             columns,
             prefix: prefix.unwrap_or_default().to_owned(),
@@ -163,8 +184,16 @@ impl Names {
         }
         let fields = right()?;
         let names = fields.iter().map(|field| field.name());
+        // A time of one name is added no more than a key is. One of another name says how old a match is.
+        let of_one_name = self.times.iter().filter(|(left, right)| left == right);
+        let left_out: Vec<&String> = self
+            .keys
+            .iter()
+            .chain(of_one_name)
+            .map(|(_, right)| right)
+            .collect();
         Ok(names
-            .filter(|name| self.keys.iter().all(|(_, key)| key != *name))
+            .filter(|name| !left_out.contains(name))
             .cloned()
             .collect())
     }
@@ -172,11 +201,14 @@ impl Names {
     /// The fields of the output: those of `left`, then those that are added.
     ///
     /// # Errors
-    /// - `missing-column`, or `wrong-type` for keys that hold different things.
+    /// - `missing-column`, or `wrong-type` for keys or times that hold different things.
     /// - `duplicate-column` if two columns would have one name.
     pub fn fields(&self, left: TableShape<'_>, right: TableShape<'_>) -> Result<Vec<FieldRef>> {
         for (left_name, right_name) in &self.keys {
             check_key(left.field(left_name)?, right.field(right_name)?)?;
+        }
+        if let Some((left_name, right_name)) = &self.times {
+            check_time(left.field(left_name)?, right.field(right_name)?)?;
         }
         let columns = self.columns(|| Ok(right.fields().to_vec()))?;
         let mut fields = left.fields().to_vec();
@@ -254,24 +286,44 @@ pub fn check_key(left: &Field, right: &Field) -> Result<()> {
         )),
         kind => Ok(kind),
     };
-    if kind(left)? != kind(right)? {
-        let side = |field: &Field| format!("`{}` as {}", field.name(), field.data_type());
-        return Err(Error::new(
-            "wrong-type",
-            format!(
-                "keys `{}` and `{}` hold different things",
-                left.name(),
-                right.name()
-            ),
-        )
+    refuse_different("keys", (left, kind(left)?), (right, kind(right)?))
+}
+
+/// Refuses times that cannot be compared, because they hold different things or none in time.
+///
+/// # Errors
+/// `wrong-type`.
+pub fn check_time(left: &Field, right: &Field) -> Result<()> {
+    let kind = |field: &Field| match Kind::of(field.data_type()) {
+        Some(kind @ (Kind::Date | Kind::Timestamp | Kind::Instant | Kind::Integer)) => Ok(kind),
+        _ => Err(Error::wrong_type(
+            field.name(),
+            "dates, timestamps or integers as times",
+            field.data_type(),
+        )),
+    };
+    refuse_different("times", (left, kind(left)?), (right, kind(right)?))
+}
+
+fn refuse_different(what: &str, left: (&Field, Kind), right: (&Field, Kind)) -> Result<()> {
+    let ((left, left_kind), (right, right_kind)) = (left, right);
+    if left_kind == right_kind {
+        return Ok(());
+    }
+    let names = format!("{what} `{}` and `{}`", left.name(), right.name());
+    let message = match (left_kind, right_kind) {
+        (Kind::Instant, Kind::Timestamp) => format!("of {names} only the left one has a zone"),
+        (Kind::Timestamp, Kind::Instant) => format!("of {names} only the right one has a zone"),
+        _ => format!("{names} hold different things"),
+    };
+    let side = |field: &Field| format!("`{}` as {}", field.name(), field.data_type());
+    Err(Error::new("wrong-type", message)
         .with("left", side(left))
         .with("right", side(right))
         .with(
             "step",
             "`std:cast-columns` gives one of them the other's type",
-        ));
-    }
-    Ok(())
+        ))
 }
 
 fn refuse_twice<'a>(param: &str, names: impl Iterator<Item = &'a String>) -> Result<()> {
