@@ -385,6 +385,24 @@ fn keyed(rows: &[(Option<i64>, Option<bool>)], numbers: &str) -> RecordBatch {
     .unwrap()
 }
 
+#[test]
+fn matches_are_those_that_duckdb_finds() {
+    let oracle: serde_json::Value =
+        serde_json::from_str(include_str!("../tests/data/duckdb.json")).unwrap();
+    let [left, right] = [("left", "a"), ("right", "b")]
+        .map(|(side, numbers)| nearest::oracle_rows(&oracle[side], numbers));
+    let side = || Table::local(right.schema().fields().to_vec(), vec![right.clone()]);
+    for how in ["inner", "left", "semi", "anti"] {
+        let expected: Vec<(i64, Option<i64>)> =
+            serde_json::from_value(oracle["pairs"][how].clone()).unwrap();
+        let params = format!(r#"{{"on": ["k", "t"], "how": "{how}"}}"#);
+        let side = Inputs::default().with_table("right", side());
+        let left = std::slice::from_ref(&left);
+        let out = testing::row_map::<JoinTables>(&params, side, left, "rows").unwrap();
+        assert_eq!(pairs(&out[0]), expected, "{how}");
+    }
+}
+
 proptest! {
     /// What comes out is what a loop over all pairs of rows finds, wherever either side is cut.
     #[test]

@@ -351,6 +351,57 @@ fn params_that_make_no_sense_are_refused() {
     }
 }
 
+/// Rows of an oracle's file: keys, times in milliseconds, and row numbers.
+pub(super) fn oracle_rows(columns: &serde_json::Value, numbers: &str) -> RecordBatch {
+    let values = |column: usize| -> Vec<Option<i64>> {
+        serde_json::from_value(columns[column].clone()).unwrap()
+    };
+    let times = values(1)
+        .into_iter()
+        .map(|time| time.map(|time| time * 1_000_000));
+    let time: TimestampNanosecondArray = times.collect();
+    let timed = timed(Arc::new(time), numbers);
+    RecordBatch::try_from_iter_with_nullable([
+        ("k", int64(values(0)), true),
+        ("t", timed["t"].clone(), true),
+        (numbers, timed[numbers].clone(), true),
+    ])
+    .unwrap()
+}
+
+/// A join in a file of `tests/oracles/joins.py`.
+#[derive(serde::Deserialize)]
+struct Case {
+    on: Vec<String>,
+    direction: String,
+    allow_exact: bool,
+    tolerance_min: Option<u32>,
+    rows: Vec<Option<i64>>,
+}
+
+#[test]
+fn nearest_rows_are_those_that_pandas_finds() {
+    let oracle: serde_json::Value =
+        serde_json::from_str(include_str!("../../tests/data/pandas.json")).unwrap();
+    let left = oracle_rows(&oracle["left"], "a");
+    let right = [oracle_rows(&oracle["right"], "b")];
+    let cases: Vec<Case> = serde_json::from_value(oracle["cases"].clone()).unwrap();
+    for case in cases {
+        let mut nearest = serde_json::json!({
+            "left": "t", "right": "t", "direction": case.direction, "allow_exact": case.allow_exact,
+        });
+        if let Some(minutes) = case.tolerance_min {
+            nearest["tolerance"] = format!("{minutes} min").into();
+        }
+        let params = serde_json::json!({
+            "on": case.on, "nearest": nearest, "how": "left", "columns": ["b"],
+        })
+        .to_string();
+        let out = join(&params, &left, &right).unwrap();
+        assert_eq!(values(&out, "b"), case.rows, "{params}");
+    }
+}
+
 /// A key, and a time in half seconds.
 type Row = (Option<i8>, Option<i64>);
 
