@@ -56,11 +56,11 @@ impl Index {
         }
     }
 
-    /// The rows that match one at `place`, in order.
-    pub(crate) fn rows(&self, place: Place<'_>) -> impl Iterator<Item = u64> {
+    /// The rows that match one at `place`, in order; none if it has no place.
+    pub(crate) fn rows(&self, place: Option<Place<'_>>) -> impl Iterator<Item = u64> {
         let (first, chain) = match self {
-            Self::Equal(rows) => (rows.first(place.key), Some(rows)),
-            Self::Nearest(rows) => (rows.find(place), None),
+            Self::Equal(rows) => (place.and_then(|place| rows.first(place.key)), Some(rows)),
+            Self::Nearest(rows) => (place.and_then(|place| rows.find(place)), None),
         };
         std::iter::successors(first, move |row| chain?.next(*row))
     }

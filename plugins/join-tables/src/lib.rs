@@ -1,5 +1,4 @@
-//! Joins a small second table: adds its columns to the rows that have the same key, every match or the nearest in
-//! time, or keeps rows by whether they have a match.
+//! Joins a small second table by equal keys or by the nearest time: an inner, left, semi or anti join.
 //!
 //! | port | kind | shape |
 //! |---|---|---|
@@ -70,9 +69,7 @@ impl RowMap for JoinTables {
     type Params = Params;
 
     fn describe() -> Descriptor {
-        Descriptor::new(
-            "Adds the columns of a small second table to the rows with the same key, all or the nearest in time.",
-        )
+        Descriptor::new("Joins a small second table by the values of keys, or by the nearest time.")
         .input("left", "The rows to add columns to, or to choose from.")
         .side_table(
             "right",
@@ -145,8 +142,7 @@ impl JoinTables {
         }
         let (mut left, mut right) = (Vec::new(), Vec::new());
         self.left.each(rows, |row, place| {
-            let found = place.map(|place| self.index.rows(place));
-            let mut found = found.into_iter().flatten();
+            let mut found = self.index.rows(place);
             match (found.next(), self.how) {
                 (Some(first), How::Inner | How::Left) => {
                     right.push(Some(first));

@@ -239,13 +239,8 @@ fn the_time_is_added_if_it_has_a_name_of_its_own() {
     };
     let names = |params: &str, right: &[RecordBatch]| -> Vec<String> {
         let out = join(params, &left, right).unwrap();
-        let names = out
-            .schema()
-            .fields()
-            .iter()
-            .map(|field| field.name().clone())
-            .collect();
-        names
+        let fields = out.schema_ref().fields();
+        fields.iter().map(|field| field.name().clone()).collect()
     };
     let measured = r#"{"nearest": {"left": "t", "right": "measured_at"}}"#;
     assert_eq!(
