@@ -60,7 +60,11 @@ def main() -> None:
         how: query(f"select l.row, r.row from l {how} join r on l.k = r.k and l.t = r.t order by l.row, r.row")
         for how in ("inner", "left")
     }
-    write("join-large-tables", {"left": left, "right": right, "pairs": pairs})
+    rows = {
+        how: [row for (row,) in query(f"select l.row from l {how} join r on l.k = r.k and l.t = r.t order by l.row")]
+        for how in ("semi", "anti")
+    }
+    write("join-large-tables", {"left": left, "right": right, "pairs": pairs, "rows": rows})
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ use pinion_tables::key::Keys;
 /// Rows by key.
 pub(crate) struct Index {
     map: KeyMap,
+    one_each: bool,
     /// Numbers of keys and rows, in the order in which they came.
     numbers: Vec<u32>,
     rows: Vec<u64>,
@@ -21,9 +22,11 @@ pub(crate) struct Ready {
 }
 
 impl Index {
-    pub(crate) fn new(of_words: bool) -> Self {
+    /// No rows, whose keys are words or bytes. If `one_each`, only the first row of each key will be kept.
+    pub(crate) fn new(of_words: bool, one_each: bool) -> Self {
         Self {
             map: KeyMap::new(of_words),
+            one_each,
             numbers: Vec::new(),
             rows: Vec::new(),
         }
@@ -39,10 +42,14 @@ impl Index {
 
     /// Adds rows with these keys and row numbers, without those whose key is null.
     pub(crate) fn push(&mut self, keys: &Keys, rows: impl Iterator<Item = u64>) {
+        // Keys are numbered as they come, so this is the number of the next one that is new.
+        let mut next = self.map.len() as u32;
         let mut numbers = Vec::new();
         self.map.insert(keys, &mut numbers);
         for ((at, number), row) in numbers.into_iter().enumerate().zip(rows) {
-            if !keys.is_null(at) {
+            let is_first = number == next;
+            next += u32::from(is_first);
+            if !keys.is_null(at) && (is_first || !self.one_each) {
                 self.numbers.push(number);
                 self.rows.push(row);
             }

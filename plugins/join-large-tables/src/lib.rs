@@ -1,10 +1,10 @@
-//! Joins two tables of any size: an inner or left equi-join.
+//! Joins two tables of any size: an inner, left, semi or anti equi-join.
 //!
 //! | port | kind | shape |
 //! |---|---|---|
 //! | in `left` | table | `(n_left, n_columns)`, any types; keys as below |
 //! | in `right` | table | `(n_right, m_columns)`, any types; keys as below |
-//! | out `rows` | table | the columns of `left`, then those of `right`; a row for every match |
+//! | out `rows` | table | the columns of `left`, then those that are added; as many rows as `how` says |
 //!
 //! ```toml
 //! params = { on = { dest = "faa" }, how = "left", columns = ["lat", "lon"] }
@@ -13,6 +13,8 @@
 //! Keys are booleans, integers, decimals, text, dates or timestamps; both sides must hold the same, in
 //! whatever width or unit. Nulls match nothing, as in SQL. A left row with several matches comes out once for
 //! each; rows are in the order of `left`, then of `right`. In a left join a row without a match stays, with nulls.
+//! Semi and anti joins add nothing: rows of `left` with a match come out once each, or those without one, in their
+//! order. A row whose key is null has no match, so an anti join keeps it, as `NOT EXISTS` does and `NOT IN` does not.
 //!
 //! Reads the keys only. Those of `right` are held in memory if they fit. If not, both sides are cut by the
 //! hashes of their keys into parts in scratch, which are joined one by one, and the matches are merged.
@@ -49,17 +51,17 @@ impl WholeTable for JoinLargeTables {
 
     fn describe() -> Descriptor {
         Descriptor::new("Joins two tables of any size by the values of their keys.")
-            .side_table("left", "The rows to add columns to.")
-            .side_table("right", "The columns to add.")
+            .side_table("left", "The rows to add columns to, or to choose from.")
+            .side_table("right", "The columns to add, or the keys to choose by.")
             .output(
                 "rows",
-                "The columns of `left`, then those of `right`; a row for every match.",
+                "The columns of `left`, then those that are added; a row for every match, or as `how` says.",
             )
     }
 
     fn check(params: Params, inputs: &Shapes) -> Result<Vec<Shape>> {
         let (left, right) = (inputs.table("left")?, inputs.table("right")?);
-        let fields = params.names()?.fields(params.how, left, right)?;
+        let fields = params.names()?.fields(left, right)?;
         Ok(vec![Shape::table("rows", fields)])
     }
 
@@ -111,7 +113,7 @@ impl<'a> Join<'a> {
     }
 
     fn run(mut self) -> Result<()> {
-        let mut index = Index::new(self.right_side.makes_words());
+        let mut index = self.index();
         let (mut start, mut fits) = (0, true);
         for batch in self.right.batches() {
             index.push(&self.right_side.keys(&batch)?, start..);
@@ -136,17 +138,24 @@ impl<'a> Join<'a> {
         self.output.flush()
     }
 
+    /// An index of rows of the right side, without those that can change nothing.
+    fn index(&self) -> Index {
+        Index::new(self.right_side.makes_words(), !self.how.adds_columns())
+    }
+
     /// Looks every left row up. Matches are found in the order in which they come out.
     fn in_memory(&mut self, index: &Ready) -> Result<()> {
-        let keeps = self.how == How::Left;
         let mut start = 0;
         for batch in self.left.batches() {
             let keys = self.left_side.keys(&batch)?;
             index.find(&keys, |at, rows| {
                 let left = start + at as u64;
-                match rows {
-                    [] if keeps => self.output.push(left, NONE),
-                    rows => rows
+                match (rows, self.how) {
+                    ([], How::Left | How::Anti) | ([_, ..], How::Semi) => {
+                        self.output.push(left, NONE)
+                    }
+                    (_, How::Semi | How::Anti) => Ok(()),
+                    (rows, How::Inner | How::Left) => rows
                         .iter()
                         .try_for_each(|right| self.output.push(left, *right)),
                 }
@@ -164,7 +173,7 @@ impl<'a> Join<'a> {
         let lefts = cut::<K>(self.left, &self.left_side, parts, |row| {
             unmatched.push(row, NONE)
         })?;
-        if self.how == How::Left {
+        if self.how.keeps_unmatched() {
             matches.add(unmatched)?;
         }
         for (left, right) in lefts.iter().zip(&rights) {
@@ -177,7 +186,7 @@ impl<'a> Join<'a> {
     /// because a key is on many rows, it is taken in pieces, and the left one is read for each of them.
     fn part(&self, left: &Table, right: &Table, matches: &mut Runs<UInt64Array>) -> Result<()> {
         let mut is_matched = vec![false; left.rows() as usize];
-        let mut index = Index::new(self.right_side.makes_words());
+        let mut index = self.index();
         let mut blocks = right.batches().peekable();
         while let Some(block) = blocks.next() {
             let rows: UInt64Array = block.column("row")?;
@@ -186,24 +195,31 @@ impl<'a> Join<'a> {
             if blocks.peek().is_some() && index.bytes() <= self.memory {
                 continue;
             }
-            let next = Index::new(self.right_side.makes_words());
+            let next = self.index();
             let ready = std::mem::replace(&mut index, next).finish();
             let mut run = RunWriter::default();
             each_block(left, |start, keys, lefts| {
                 ready.find(keys, |at, rights| {
                     is_matched[start + at] |= !rights.is_empty();
+                    if !self.how.adds_columns() {
+                        return Ok(());
+                    }
                     let left = lefts.values()[at];
                     rights.iter().try_for_each(|right| run.push(left, *right))
                 })
             })?;
-            matches.add(run)?;
+            if self.how.adds_columns() {
+                matches.add(run)?;
+            }
         }
-        if self.how == How::Left {
+        // What is known of a left row only after all pieces.
+        if self.how != How::Inner {
             let mut run = RunWriter::default();
+            let comes_out = self.how == How::Semi;
             each_block(left, |start, _, lefts| {
                 let rows = lefts.values().iter().zip(&is_matched[start..]);
-                let mut unmatched = rows.filter(|(_, is_matched)| !**is_matched);
-                unmatched.try_for_each(|(left, _)| run.push(*left, NONE))
+                let mut rows = rows.filter(|(_, is_matched)| **is_matched == comes_out);
+                rows.try_for_each(|(left, _)| run.push(*left, NONE))
             })?;
             matches.add(run)?;
         }

@@ -1,7 +1,7 @@
 //! What is joined, and by what.
 
 use pinion_sdk::Result;
-use pinion_tables::join::{How, Names, On};
+use pinion_tables::join::{Given, How, Names, On};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -12,11 +12,12 @@ pub(crate) struct Params {
     /// The columns that must be equal: names that both sides have, such as `["carrier", "year"]`, or
     /// names in `right` by names in `left`, such as `{ dest = "faa" }`.
     on: On,
-    /// What becomes of a left row without a match: `inner` drops it, `left` keeps it, with nulls. `inner`
-    /// unless given, as in SQL.
+    /// Which rows of `left` come out: `inner` those with a match, once for each; `left` those without one as
+    /// well, with nulls; `semi` those with a match, once each and without columns of `right`; `anti` those without
+    /// a match. `inner` unless given, as in SQL.
     #[serde(default)]
     pub(crate) how: How,
-    /// The columns of `right` to add, in this order. All but the keys unless given.
+    /// The columns of `right` to add, in this order. All but the keys unless given. `semi` and `anti` add none.
     columns: Option<Vec<String>>,
     /// Goes before the name of an added column that `left` has as well. Not together with `suffix`.
     prefix: Option<String>,
@@ -30,11 +31,13 @@ impl Params {
     /// # Errors
     /// `bad-params`.
     pub(crate) fn names(&self) -> Result<Names> {
-        Names::new(
-            &self.on,
-            self.columns.as_deref(),
-            self.prefix.as_deref(),
-            self.suffix.as_deref(),
-        )
+        Names::new(Given {
+            on: Some(&self.on),
+            how: self.how,
+            columns: self.columns.as_deref(),
+            prefix: self.prefix.as_deref(),
+            suffix: self.suffix.as_deref(),
+            ..Given::default()
+        })
     }
 }

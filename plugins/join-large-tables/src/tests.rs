@@ -43,6 +43,16 @@ fn keyed(key: ArrayRef, numbers: &str) -> RecordBatch {
     .unwrap()
 }
 
+/// The left rows, of a join that adds nothing.
+fn numbers(batches: &[RecordBatch]) -> Vec<i64> {
+    let mut numbers = Vec::new();
+    for batch in batches {
+        assert!(batch.column_by_name("b").is_none());
+        numbers.extend(batch["a"].as_primitive::<Int64Type>().values());
+    }
+    numbers
+}
+
 fn pairs(batches: &[RecordBatch]) -> Vec<(i64, Option<i64>)> {
     let numbers = |batch: &RecordBatch, name| {
         let numbers = batch[name].as_primitive::<Int64Type>().iter();
@@ -133,6 +143,12 @@ fn nulls_match_nothing_and_left_joins_keep_them() {
             let params = format!(r#"{{"on": "k", "how": "{how}"}}"#);
             pairs(&join(&params, &inputs, memory).unwrap())
         };
+        let kept = |how: &str| {
+            let params = format!(r#"{{"on": "k", "how": "{how}"}}"#);
+            numbers(&join(&params, &inputs, memory).unwrap())
+        };
+        assert_eq!(kept("semi"), [0, 2]);
+        assert_eq!(kept("anti"), [1, 3]);
         assert_eq!(found("inner"), [(0, Some(2)), (2, Some(1)), (2, Some(3))]);
         assert_eq!(
             found("left"),
@@ -155,6 +171,19 @@ fn empty_sides_match_nothing() {
     let found = join(left, &inputs(&rows, &none, 1), LARGE).unwrap();
     assert_eq!(pairs(&found), [(0, None), (1, None)]);
     assert!(join(left, &inputs(&none, &rows, 1), 0).unwrap().is_empty());
+    let (semi, anti) = (
+        r#"{"on": "k", "how": "semi"}"#,
+        r#"{"on": "k", "how": "anti"}"#,
+    );
+    for memory in [0, LARGE] {
+        let found = |params| join(params, &inputs(&rows, &none, 1), memory).unwrap();
+        assert!(found(semi).is_empty());
+        assert_eq!(numbers(&found(anti)), [0, 1]);
+        for params in [semi, anti] {
+            let found = join(params, &inputs(&none, &rows, 1), memory).unwrap();
+            assert!(found.is_empty());
+        }
+    }
 }
 
 #[test]
@@ -186,6 +215,22 @@ fn columns_are_named_as_check_promised() {
         .map(|field| field.name().clone())
         .collect();
     assert_eq!(names, ["k", "a", "a_right", "k_right"]);
+
+    for how in ["semi", "anti"] {
+        let params = format!(r#"{{"on": "k", "how": "{how}"}}"#);
+        assert_eq!(
+            check(&params, &left, &right).unwrap(),
+            [Shape::table("rows", left.schema().fields().to_vec())]
+        );
+        for (param, value) in [("columns", "[]"), ("prefix", "\"\""), ("suffix", "\"_r\"")] {
+            let params = format!(r#"{{"on": "k", "how": "{how}", "{param}": {value}}}"#);
+            let error = check(&params, &left, &right).unwrap_err();
+            assert_eq!(error.code, "bad-params");
+            let message =
+                format!("`{param}` is given, but with `how = \"{how}\"` no columns are added");
+            assert_eq!(error.message, message);
+        }
+    }
 
     let code = |params, right| check(params, &left, right).unwrap_err().code;
     assert_eq!(code(r#"{"on": "k"}"#, &right), "duplicate-column");
@@ -238,6 +283,32 @@ fn matches_are_those_that_duckdb_finds() {
             assert_eq!(pairs(&found), expected, "{how} {memory}");
         }
     }
+    for how in ["semi", "anti"] {
+        let expected: Vec<i64> = serde_json::from_value(oracle["rows"][how].clone()).unwrap();
+        let params = format!(r#"{{"on": ["k", "t"], "how": "{how}"}}"#);
+        for (memory, piece) in [(0, 7), (3000, 10), (LARGE, 200)] {
+            let found = join(&params, &inputs(&left, &right, piece), memory).unwrap();
+            assert_eq!(numbers(&found), expected, "{how} {memory}");
+        }
+    }
+}
+
+#[test]
+fn a_row_that_changes_nothing_takes_no_memory() {
+    let right = keyed(Arc::new(Int64Array::from(vec![7; 10_000])), "b");
+    let left = keyed(Arc::new(Int64Array::from(vec![7, 8])), "a");
+    let side = |batch: &RecordBatch| table(batch, 100);
+    let (left, right) = (side(&left), side(&right));
+    let keys = [("k".to_owned(), "k".to_owned())];
+    let (_, keys) = Side::both(&left, &right, &keys).unwrap();
+    let bytes = |one_each| {
+        let mut index = Index::new(keys.makes_words(), one_each);
+        for batch in right.batches() {
+            index.push(&keys.keys(&batch).unwrap(), 0..);
+        }
+        index.bytes()
+    };
+    assert!(bytes(true) < 1000 && bytes(false) > 100_000);
 }
 
 proptest! {
@@ -247,7 +318,7 @@ proptest! {
         left in prop::collection::vec((prop::option::of(0..4i64), prop::option::of("[ab]")), 1..30),
         right in prop::collection::vec((prop::option::of(0..4i64), prop::option::of("[ab]")), 1..30),
         two_keys: bool,
-        keeps: bool,
+        how in prop::sample::select(vec!["inner", "left", "semi", "anti"]),
         memory in prop::sample::select(vec![0, 300, LARGE]),
         piece in 1..9usize,
     ) {
@@ -258,7 +329,11 @@ proptest! {
         for (row, key) in (0..).zip(&left) {
             let before = expected.len();
             expected.extend((0..).zip(&right).filter(|(_, other)| is_match(key, other)).map(|(other, _)| (row, Some(other))));
-            if keeps && expected.len() == before {
+            let is_matched = expected.len() > before;
+            if !["inner", "left"].contains(&how) {
+                expected.truncate(before);
+            }
+            if (how == "semi" && is_matched) || (["left", "anti"].contains(&how) && !is_matched) {
                 expected.push((row, None));
             }
         }
@@ -273,9 +348,14 @@ proptest! {
             ]).unwrap()
         };
         let on = if two_keys { r#"["k", "l"]"# } else { r#"["k"]"# };
-        let how = if keeps { "left" } else { "inner" };
-        let params = format!(r#"{{"on": {on}, "how": "{how}", "columns": ["b"]}}"#);
+        let columns = if ["inner", "left"].contains(&how) { r#", "columns": ["b"]"# } else { "" };
+        let params = format!(r#"{{"on": {on}, "how": "{how}"{columns}}}"#);
         let inputs = inputs(&side(&left, "a"), &side(&right, "b"), piece);
-        prop_assert_eq!(pairs(&join(&params, &inputs, memory).unwrap()), expected);
+        let found = join(&params, &inputs, memory).unwrap();
+        let found = match how {
+            "inner" | "left" => pairs(&found),
+            _ => numbers(&found).into_iter().map(|row| (row, None)).collect(),
+        };
+        prop_assert_eq!(found, expected);
     }
 }

@@ -1,95 +1,67 @@
-//! Rows of the right table by their key.
+//! Rows of the right table, to be looked up.
 
-use std::collections::HashMap;
-use std::collections::hash_map::{DefaultHasher, Entry};
-use std::hash::BuildHasherDefault;
+mod equal;
+mod nearest;
 
+use arrow_array::UInt64Array;
 use pinion_sdk::{Error, Result, Table};
-use pinion_values::{Column, write_key};
 
-/// Rows by key. Rows with the same key are a chain in their order, so that nothing is allocated for a
-/// row beyond its key. The map's order is never asked for.
-#[derive(Default)]
-pub(crate) struct Index {
-    chains: HashMap<Box<[u8]>, Chain, BuildHasherDefault<DefaultHasher>>,
-    /// By row, the next row with the same key.
-    next: Vec<Option<u64>>,
-}
+use crate::params::Nearest;
+use crate::side::{Place, Side};
 
-struct Chain {
-    first: u64,
-    last: u64,
+/// Hashes do not differ from run to run, and no order follows from them.
+type Hasher = std::hash::BuildHasherDefault<std::hash::DefaultHasher>;
+
+/// The rows of the right table by what they are compared by.
+pub(crate) enum Index {
+    /// Every row with an equal key matches.
+    Equal(equal::Rows),
+    /// Of the rows with an equal key the nearest in time matches.
+    Nearest(nearest::Rows),
 }
 
 impl Index {
-    /// Reads the columns `keys` of `table`, and no others. Rows with a null in a key are left out.
+    /// Reads the columns of `side`, and no others. Rows with a null in one of them are left out.
     ///
     /// # Errors
     /// - `missing-column`, or `wrong-type` for a column that cannot be a key.
-    /// - `duplicate-key` if two rows have the same key and `unique` says that none may.
-    pub(crate) fn new(table: &Table, keys: &[&str], unique: bool) -> Result<Self> {
-        let mut index = Self::default();
-        let mut key = Vec::new();
-        for batch in table.batches() {
-            let arrays = keys
-                .iter()
-                .map(|name| batch.array(name))
-                .collect::<Result<Vec<_>>>()?;
-            let columns = keys
-                .iter()
-                .zip(&arrays)
-                .map(|(name, array)| Column::new(name, array))
-                .collect::<Result<Vec<_>>>()?;
-            for row in 0..batch.rows() as usize {
-                let number = index.next.len() as u64;
-                index.next.push(None);
-                if !write_key(&columns, row, &mut key) {
-                    continue;
-                }
-                if let Some(first) = index.insert(&key, number)
-                    && unique
-                {
-                    let shown: Vec<String> = keys
-                        .iter()
-                        .zip(&columns)
-                        .map(|(name, column)| format!("{name} = {}", column.show(row)))
-                        .collect();
-                    return Err(Error::new(
-                        "duplicate-key",
-                        "two rows at port `right` have the same key",
-                    )
-                    .with("key", shown.join(", "))
-                    .with("rows", format!("{first} and {number}")));
-                }
+    /// - `bad-params` if the tolerance does not fit the times.
+    /// - `duplicate-key` if two rows are the same to the join and `unique` says that none may be.
+    pub(crate) fn new(
+        table: &Table,
+        side: &Side,
+        nearest: Option<&Nearest>,
+        unique: bool,
+    ) -> Result<Self> {
+        let (index, same, duplicate) = match nearest {
+            None => {
+                let (rows, duplicate) = equal::Rows::new(table, side)?;
+                (Self::Equal(rows), "key", duplicate)
+            }
+            Some(nearest) => {
+                let rows = nearest::Rows::new(table, side, nearest)?;
+                let duplicate = if unique { rows.duplicate() } else { None };
+                (Self::Nearest(rows), "key and time", duplicate)
+            }
+        };
+        match duplicate.filter(|_| unique) {
+            None => Ok(index),
+            Some((first, second)) => {
+                let shown = side.show(&table.take(&UInt64Array::from(vec![second]))?)?;
+                let message = format!("two rows at port `right` have the same {same}");
+                Err(Error::new("duplicate-key", message)
+                    .with("key", shown)
+                    .with("rows", format!("{first} and {second}")))
             }
         }
-        Ok(index)
     }
 
-    /// The rows with `key`, in order.
-    pub(crate) fn rows(&self, key: &[u8]) -> impl Iterator<Item = u64> {
-        let first = self.chains.get(key).map(|chain| chain.first);
-        std::iter::successors(first, |row| self.next.get(*row as usize).copied().flatten())
-    }
-
-    /// Adds `row`; gives the first row with the same key, if there is one.
-    fn insert(&mut self, key: &[u8], row: u64) -> Option<u64> {
-        match self.chains.entry(key.into()) {
-            Entry::Vacant(entry) => {
-                entry.insert(Chain {
-                    first: row,
-                    last: row,
-                });
-                None
-            }
-            Entry::Occupied(mut entry) => {
-                let chain = entry.get_mut();
-                if let Some(next) = self.next.get_mut(chain.last as usize) {
-                    *next = Some(row);
-                }
-                chain.last = row;
-                Some(chain.first)
-            }
-        }
+    /// The rows that match one at `place`, in order; none if it has no place.
+    pub(crate) fn rows(&self, place: Option<Place<'_>>) -> impl Iterator<Item = u64> {
+        let (first, chain) = match self {
+            Self::Equal(rows) => (place.and_then(|place| rows.first(place.key)), Some(rows)),
+            Self::Nearest(rows) => (place.and_then(|place| rows.find(place)), None),
+        };
+        std::iter::successors(first, move |row| chain?.next(*row))
     }
 }

@@ -1,6 +1,8 @@
 //! Joins of small tables, by hand.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod nearest;
+
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
@@ -99,6 +101,42 @@ fn a_left_join_keeps_every_left_row() {
 }
 
 #[test]
+fn a_semi_join_keeps_rows_with_a_match_once_each() {
+    let out = join(r#"{"on": "k", "how": "semi"}"#, &left(), &right()).unwrap();
+    assert_eq!(values(&out, "a"), [0, 1, 4].map(Some));
+    assert_eq!(out.num_columns(), 2);
+}
+
+#[test]
+fn an_anti_join_keeps_rows_without_a_match_and_null_keys() {
+    let out = join(r#"{"on": "k", "how": "anti"}"#, &left(), &right()).unwrap();
+    assert_eq!(values(&out, "a"), [2, 3].map(Some));
+    assert_eq!(out.num_columns(), 2);
+}
+
+#[test]
+fn params_about_matches_are_refused_if_only_their_existence_counts() {
+    for how in ["semi", "anti"] {
+        for (param, value, why) in [
+            ("columns", r#"["b"]"#, "no columns are added"),
+            ("prefix", r#""r_""#, "no columns are added"),
+            ("suffix", r#""_r""#, "no columns are added"),
+            ("unique", "true", "no row comes out twice"),
+        ] {
+            let params = format!(r#"{{"on": "k", "how": "{how}", "{param}": {value}}}"#);
+            let error = join(&params, &left(), &right()).unwrap_err();
+            assert_eq!(error.code, "bad-params");
+            assert_eq!(
+                error.message,
+                format!("`{param}` is given, but with `how = \"{how}\"` {why}")
+            );
+        }
+        let params = format!(r#"{{"on": "k", "how": "{how}", "unique": false}}"#);
+        assert!(join(&params, &left(), &right()).is_ok());
+    }
+}
+
+#[test]
 fn a_left_join_makes_the_added_columns_nullable() {
     let one = batch(vec![("k", int64(vec![1])), ("b", int64(vec![1]))]);
     let nullable = |params| {
@@ -133,6 +171,16 @@ fn an_empty_right_side_matches_nothing() {
     assert_eq!(
         join(r#"{"on": "k"}"#, &left(), &empty).unwrap().num_rows(),
         0
+    );
+    assert_eq!(
+        join(r#"{"on": "k", "how": "semi"}"#, &left(), &empty)
+            .unwrap()
+            .num_rows(),
+        0
+    );
+    assert_eq!(
+        join(r#"{"on": "k", "how": "anti"}"#, &left(), &empty).unwrap(),
+        left()
     );
     let out = join(r#"{"on": "k", "how": "left"}"#, &left(), &empty).unwrap();
     assert_eq!((out.num_rows(), out["b"].null_count()), (5, 5));
@@ -314,6 +362,15 @@ fn bad_params_are_refused() {
     }
 }
 
+/// Row numbers of both sides; none of the right one if no columns are added.
+fn pairs(out: &RecordBatch) -> Vec<(i64, Option<i64>)> {
+    let left = values(out, "a").into_iter().flatten();
+    match out.column_by_name("b") {
+        Some(_) => left.zip(values(out, "b")).collect(),
+        None => left.map(|left| (left, None)).collect(),
+    }
+}
+
 fn keyed(rows: &[(Option<i64>, Option<bool>)], numbers: &str) -> RecordBatch {
     let (first, second): (Vec<_>, Vec<_>) = rows.iter().copied().unzip();
     RecordBatch::try_from_iter_with_nullable([
@@ -328,6 +385,24 @@ fn keyed(rows: &[(Option<i64>, Option<bool>)], numbers: &str) -> RecordBatch {
     .unwrap()
 }
 
+#[test]
+fn matches_are_those_that_duckdb_finds() {
+    let oracle: serde_json::Value =
+        serde_json::from_str(include_str!("../tests/data/duckdb.json")).unwrap();
+    let [left, right] = [("left", "a"), ("right", "b")]
+        .map(|(side, numbers)| nearest::oracle_rows(&oracle[side], numbers));
+    let side = || Table::local(right.schema().fields().to_vec(), vec![right.clone()]);
+    for how in ["inner", "left", "semi", "anti"] {
+        let expected: Vec<(i64, Option<i64>)> =
+            serde_json::from_value(oracle["pairs"][how].clone()).unwrap();
+        let params = format!(r#"{{"on": ["k", "t"], "how": "{how}"}}"#);
+        let side = Inputs::default().with_table("right", side());
+        let left = std::slice::from_ref(&left);
+        let out = testing::row_map::<JoinTables>(&params, side, left, "rows").unwrap();
+        assert_eq!(pairs(&out[0]), expected, "{how}");
+    }
+}
+
 proptest! {
     /// What comes out is what a loop over all pairs of rows finds, wherever either side is cut.
     #[test]
@@ -336,14 +411,18 @@ proptest! {
         right in vec((option::of(0..4i64), option::of(any::<bool>())), 1..20),
         left_cut in any::<prop::sample::Index>(),
         right_cut in any::<prop::sample::Index>(),
-        how in prop::sample::select(vec!["inner", "left"]),
+        how in prop::sample::select(vec!["inner", "left", "semi", "anti"]),
     ) {
         let mut expected = Vec::new();
         for (row, key) in (0..).zip(&left) {
             let before = expected.len();
             let is_match = |other: &(Option<i64>, Option<bool>)| key.0.is_some() && key.1.is_some() && key == other;
             expected.extend((0..).zip(&right).filter(|(_, other)| is_match(other)).map(|(other, _)| (row, Some(other))));
-            if how == "left" && expected.len() == before {
+            let is_matched = expected.len() > before;
+            if !["inner", "left"].contains(&how) {
+                expected.truncate(before);
+            }
+            if (how == "semi" && is_matched) || (["left", "anti"].contains(&how) && !is_matched) {
                 expected.push((row, None));
             }
         }
@@ -355,8 +434,7 @@ proptest! {
         let side = Inputs::default().with_table("right", Table::local(right[0].schema().fields().to_vec(), right));
         let params = format!(r#"{{"on": ["k", "l"], "how": "{how}"}}"#);
         let out = testing::row_map::<JoinTables>(&params, side, &left, "rows").unwrap();
-        let rows = |out: &RecordBatch| values(out, "a").into_iter().zip(values(out, "b")).collect::<Vec<_>>();
-        let found: Vec<_> = out.iter().flat_map(rows).map(|(left, right)| (left.unwrap(), right)).collect();
+        let found: Vec<_> = out.iter().flat_map(pairs).collect();
         prop_assert_eq!(found, expected);
     }
 }

@@ -6,7 +6,7 @@ use arrow_schema::{DataType, Field};
 use pinion_models::check_number;
 use pinion_sdk::{Error, Result, TableShape};
 use pinion_tables::key;
-use pinion_values::Kind;
+use pinion_values::{Kind, parse_duration};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -150,7 +150,7 @@ impl Feature {
             ))),
             (Some(_), None) if is_lag => Ok(None),
             (Some(rows), None) => Ok(Some(Extent::Rows(rows.into()))),
-            (None, Some(duration)) if !is_lag => match nanoseconds(duration) {
+            (None, Some(duration)) if !is_lag => match parse_duration(duration) {
                 Some(nanoseconds) => Ok(Some(Extent::Nanoseconds(nanoseconds))),
                 None => Err(
                     Error::bad_params(format!("`duration` of feature `{name}` is none"))
@@ -166,45 +166,6 @@ impl Feature {
                 let message = format!("feature `{name}` does not say how far it goes back");
                 Err(Error::bad_params(message).with("expected", expected))
             }
-        }
-    }
-}
-
-/// `7 d` in nanoseconds. Above zero.
-fn nanoseconds(duration: &str) -> Option<i128> {
-    let digits = duration.find(|c: char| !c.is_ascii_digit())?;
-    let (number, unit) = duration.split_at(digits);
-    let unit: i128 = match unit.trim_start() {
-        "ms" => 1_000_000,
-        "s" => 1_000_000_000,
-        "min" => 60_000_000_000,
-        "h" => 3_600_000_000_000,
-        "d" => 86_400_000_000_000,
-        _ => return None,
-    };
-    let number: u32 = number.parse().ok()?;
-    (number > 0).then(|| i128::from(number) * unit)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn durations_are_numbers_and_units() {
-        assert_eq!(nanoseconds("90 s"), Some(90_000_000_000));
-        assert_eq!(nanoseconds("7d"), Some(7 * 86_400_000_000_000));
-        for none in [
-            "",
-            "7",
-            "d",
-            "0 s",
-            "-1 s",
-            "1.5 h",
-            "1 year",
-            "99999999999 s",
-        ] {
-            assert_eq!(nanoseconds(none), None, "{none}");
         }
     }
 }

@@ -4,6 +4,7 @@
 //! hold the same integers, a timestamp in seconds and one in nanoseconds the same moments. Deterministic.
 
 mod decimal;
+mod duration;
 mod moment;
 
 use std::fmt;
@@ -19,6 +20,7 @@ use arrow_schema::{DataType, TimeUnit};
 use pinion_sdk::{Error, Result};
 
 pub use decimal::parse_decimal;
+pub use duration::parse_duration;
 pub use moment::{Moment, parse_moment};
 
 /// Nanoseconds of one day.

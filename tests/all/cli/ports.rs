@@ -229,7 +229,7 @@ params = { on = ["day"] }
     --- stderr
     error: step `join` has nothing at its input port `right`
       expected a table
-      port     The columns to add. Its keys are held in memory.
+      port     The columns to add, or the keys to choose by. Its keys and times are held in memory.
       in       pinion.toml, line 14
 
     hint: name the step or source that it reads: `inputs = { left = "trips", right = "…" }`
@@ -251,7 +251,7 @@ params = { on = ["day"] }
     --- stderr
     error: step `join` has nothing at its input port `right`
       expected a table
-      port     The columns to add. Its keys are held in memory.
+      port     The columns to add, or the keys to choose by. Its keys and times are held in memory.
       in       pinion.toml, line 14
 
     hint: name the step or source that it reads: `inputs = { left = "trips", right = "…" }`
