@@ -11,7 +11,9 @@
 //! and dictionaries of those of them that are neither null nor nested. Views are accepted at the wall
 //! and become utf8 and binary there. Unions, run-end encoding and list views are refused.
 
+pub mod cell;
 pub mod chunk;
+pub mod compare;
 pub mod file;
 pub mod format;
 pub mod node;

@@ -24,9 +24,10 @@ use serde::Serialize;
 use serde_json::Value;
 
 pub use self::error::DiffError;
-pub use self::figures::{Cell, FigureDiff, FigureRow, TableFigures};
+pub use self::figures::{FigureDiff, FigureRow, TableFigures};
 pub use self::reason::{KeyPart, Link, Reason, Told};
 pub use self::value::{ValueDiff, differences, param_differences};
+pub use crate::arrow::cell::Cell;
 use crate::arrow::type_name;
 use crate::digest::{ComponentDigest, Digest};
 use crate::lock::{self, Change, Lockfile};

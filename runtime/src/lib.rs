@@ -43,6 +43,8 @@ pub mod lineage;
 
 pub mod diff;
 
+pub mod verify;
+
 pub mod source;
 
 pub mod plan;

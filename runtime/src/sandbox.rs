@@ -13,6 +13,7 @@ mod held;
 mod imports;
 mod outcome;
 mod random;
+mod second;
 mod spill;
 mod state;
 mod wasi;
@@ -34,9 +35,11 @@ use crate::digest::{ComponentDigest, Digest};
 use crate::error::listed;
 use crate::table::Chunk;
 use crate::unit::Limits;
-use compiler::Compiler;
+use compiler::{Compiler, Target};
+use second::Second;
 
 pub use outcome::{Done, Made, MadePartition, Returned};
+pub use second::{CrossChecked, Divergence, Share};
 pub use state::{LimitReached, OutOfTime};
 
 /// Where a unit's data is to be had. Implemented over the store.
@@ -214,6 +217,9 @@ pub enum StepError {
     /// Data that the step asked for is gone or damaged.
     #[error("data that the step asked for cannot be read")]
     Data(#[source] DataError),
+    /// Two engines ran the same and did not do the same.
+    #[error(transparent)]
+    Diverged(Box<Divergence>),
     /// Whoever asked has lost interest.
     #[error("cancelled")]
     Cancelled,
@@ -233,6 +239,7 @@ impl StepError {
             Self::OutOfTime(_) => "out-of-time",
             Self::BadOutput(_) => "bad-output",
             Self::Data(_) => "data",
+            Self::Diverged(_) => "diverged",
             Self::Cancelled => "cancelled",
             Self::Host(_) => "host",
         }
@@ -282,6 +289,7 @@ pub struct Sandbox {
     compiler: Compiler,
     clock: Clock,
     programs: Mutex<BTreeMap<ComponentDigest, Arc<Program>>>,
+    second: Option<Second>,
 }
 
 /// A compiled component that is ready to be instantiated. Made by [`Sandbox::program`] alone, from bytes
@@ -315,10 +323,42 @@ impl Sandbox {
         clock: Clock,
     ) -> Result<Self, StepError> {
         Ok(Self {
-            compiler: Compiler::new(threads, cache)?,
+            compiler: Compiler::new(threads, Target::Machine, cache)?,
             clock,
             programs: Mutex::default(),
+            second: None,
         })
+    }
+
+    /// A sandbox that runs a share of the units once more, on another engine, and fails where that does
+    /// anything else ([`StepError::Diverged`]).
+    ///
+    /// The other engine is wasmtime's interpreter, about a hundred times slower. It shares the compiler's front
+    /// end with the first, and none of its code for a processor.
+    ///
+    /// # Errors
+    /// As [`Sandbox::new`].
+    pub fn cross_checking(
+        threads: usize,
+        cache: Option<Arc<dyn CodeCache>>,
+        clock: Clock,
+        share: Share,
+    ) -> Result<Self, StepError> {
+        let interpreter = Self {
+            compiler: Compiler::new(threads, Target::Interpreter, cache.clone())?,
+            clock: Arc::clone(&clock),
+            programs: Mutex::default(),
+            second: None,
+        };
+        Ok(Self {
+            second: Some(Second::new(interpreter, share)),
+            ..Self::new(threads, cache, clock)?
+        })
+    }
+
+    /// How many units were run on the other engine too, of how many; none without one.
+    pub fn cross_checked(&self) -> Option<CrossChecked> {
+        self.second.as_ref().map(Second::checked)
     }
 
     /// Compiles a component, or loads what was compiled before.
@@ -332,6 +372,9 @@ impl Sandbox {
     ) -> Result<Arc<Program>, StepError> {
         if let Some(program) = self.known(&digest) {
             return Ok(program);
+        }
+        if let Some(second) = &self.second {
+            second.prepare(digest, bytes)?;
         }
         let (kind, pre) = self.compiler.component(digest, bytes, kind)?;
         let program = Arc::new(Program { digest, kind, pre });

@@ -7,6 +7,7 @@ mod caching;
 mod cli;
 mod completions;
 mod contract;
+mod cross_check;
 mod days;
 mod diff;
 mod failure;

@@ -2,6 +2,10 @@
 
 use std::fs;
 
+use cap_std::ambient_authority;
+use cap_std::fs::Dir;
+use pinion_runtime::record::Line;
+use pinion_runtime::store::Store;
 use pinion_tests::project::Project;
 use serde_json::Value;
 
@@ -119,6 +123,64 @@ fn one_other_bit_in_a_stored_output_is_a_difference() {
     assert_eq!(days::units(&mended)["multiply"].0, 1);
     project.pinion(&["verify"]).succeeded();
     days::assert_sound(&project);
+}
+
+/// A record that claims another table than is made again: the first value that differs is found.
+#[test]
+fn the_first_value_that_differs_is_named() {
+    let project = days::project();
+    let other = run(&project, &["--set", "factor=3"]);
+    let claimed = run(&project, &[]);
+    let digest = |summary: &Value| {
+        let mut steps = summary["steps"].as_array().unwrap().iter();
+        let step = steps.find(|step| step["name"] == "multiply").unwrap();
+        step["outputs"][0]["digest"].as_str().unwrap().to_owned()
+    };
+    let directory = project.path().join(".pinion");
+    let directory = Dir::open_ambient_dir(directory, ambient_authority()).unwrap();
+    let store = Store::open(directory).unwrap();
+    let mut record = store
+        .run(&claimed["run"].as_str().unwrap().parse().unwrap())
+        .unwrap();
+    let id = "20990101-000000-0000";
+    record.start.id = id.parse().unwrap();
+    let mut writer = store.create_run(&record.start.id).unwrap();
+    let forged = |line: Line| -> Line {
+        let text = serde_json::to_string(&line).unwrap();
+        serde_json::from_str(&text.replace(&digest(&claimed), &digest(&other))).unwrap()
+    };
+    writer
+        .append(&forged(Line::Run(Box::new(record.start))))
+        .unwrap();
+    for step in record.steps {
+        writer.append(&forged(Line::Step(Box::new(step)))).unwrap();
+    }
+    writer
+        .append(&forged(Line::Outcome(record.end.unwrap())))
+        .unwrap();
+    drop((writer, store));
+
+    let said = project.pinion(&["verify", "--json"]);
+    assert_eq!(said.code, Some(1), "{}", said.stderr);
+    let verdict = said.json();
+    let first = &verdict["differences"][0];
+    assert_eq!(first["step"], "multiply");
+    insta::assert_snapshot!(first["place"], @r#"{"column":"product","expected":"300","found":"200","partition":0,"row":0}"#);
+    let said = project.pinion(&["verify"]);
+    assert_eq!(said.code, Some(1));
+    let message = said.stderr.replace(&digest(&claimed), "[FOUND]");
+    let message = message
+        .replace(&digest(&other), "[EXPECTED]")
+        .replace(id, "[RUN]");
+    let error = message.split_once("error: ").unwrap().1;
+    insta::assert_snapshot!(error, @"
+    the output `rows` of step `multiply` differs from run [RUN]
+      expected [EXPECTED]
+      found    [FOUND]
+      first in partition 0, column `product`, row 0
+        expected 300
+        found    200
+    ");
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use pinion_runtime::sandbox::Share;
 
 /// Run data and machine-learning pipelines of sandboxed WebAssembly components, reproducibly
 #[derive(Debug, Parser)]
@@ -317,11 +318,34 @@ pub(crate) struct Verify {
     /// Compare with this file, as `pinion run --json` prints it
     #[arg(long, value_name = "FILE")]
     pub(crate) expect: Option<PathBuf>,
+    /// Run this share of the units on a second engine too, which is about a hundred times slower, and
+    /// compare what both do: `5%`
+    #[arg(long, value_name = "SHARE", value_parser = share)]
+    pub(crate) cross_check: Option<Share>,
     #[command(flatten)]
     pub(crate) place: Place,
     /// Units at once [default: the number of processors]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) threads: Option<u16>,
+}
+
+/// A share of units such as `5%` or `0.25%`.
+fn share(text: &str) -> Result<Share, String> {
+    let percent = text.strip_suffix('%').map(str::trim_end);
+    let hundredths = percent.and_then(|percent| {
+        let (whole, part) = percent.split_once('.').unwrap_or((percent, "0"));
+        let is_number = |text: &str| {
+            !text.is_empty() && text.len() <= 3 && text.bytes().all(|byte| byte.is_ascii_digit())
+        };
+        if !is_number(whole) || !is_number(part) || part.len() > 2 {
+            return None;
+        }
+        let (whole, part): (u16, u16) = (whole.parse().ok()?, format!("{part:0<2}").parse().ok()?);
+        whole.checked_mul(100)?.checked_add(part)
+    });
+    hundredths
+        .and_then(Share::of_ten_thousand)
+        .ok_or_else(|| "expected a percentage above 0% and up to 100%, such as `5%`".to_owned())
 }
 
 #[derive(Args, Debug)]

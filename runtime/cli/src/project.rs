@@ -18,7 +18,7 @@ use pinion_runtime::pipeline::{
 use pinion_runtime::plan::{self, Plan, PlanError, Tools};
 use pinion_runtime::record::SourceFile;
 use pinion_runtime::run::StoreData;
-use pinion_runtime::sandbox::{CodeCache, Data, Sandbox, StepError};
+use pinion_runtime::sandbox::{CodeCache, Data, Sandbox, Share, StepError};
 use pinion_runtime::source::{self, Trust};
 use pinion_runtime::store::Store;
 
@@ -79,6 +79,8 @@ pub(crate) struct Project {
     pub(crate) dir: Dir,
     /// Its store.
     pub(crate) store: Arc<Store>,
+    /// How many units are run on a second engine too; none if there is to be one engine.
+    pub(crate) cross_check: Option<Share>,
 }
 
 /// A project whose pipeline was resolved.
@@ -118,6 +120,14 @@ impl Unlock {
 }
 
 impl Project {
+    /// A sandbox with the user's cache of compiled code, and with as many engines as the project wants.
+    pub(crate) fn sandbox(&self, threads: usize) -> Result<Sandbox, Failure> {
+        Ok(match self.cross_check {
+            Some(share) => Sandbox::cross_checking(threads, code_cache(), clock::elapsed(), share)?,
+            None => sandbox(threads)?,
+        })
+    }
+
     /// The nearest project: in `place.directory`, or here and upward.
     pub(crate) fn open(place: &Place) -> Result<Self, Failure> {
         let root = find(place.directory.as_deref())?;
@@ -125,7 +135,12 @@ impl Project {
             .map_err(|error| Failure::on_path("open", root.display(), error))?;
         let path = place.store.clone().unwrap_or_else(|| root.join(".pinion"));
         let store = Arc::new(open_store(&path)?);
-        Ok(Self { root, dir, store })
+        Ok(Self {
+            root,
+            dir,
+            store,
+            cross_check: None,
+        })
     }
 
     /// Text of a file of the project, if it is there.
@@ -181,7 +196,7 @@ impl Project {
         if let (true, Some(old)) = (planning.frozen, &old) {
             drift::refuse_sources(&pipeline, old, &sources)?;
         }
-        let sandbox = sandbox(threads(planning.threads))?;
+        let sandbox = self.sandbox(threads(planning.threads))?;
         let data = self.data(&sources)?;
         let tools = Tools {
             store: &self.store,
@@ -420,8 +435,11 @@ fn names_of(reference: &ComponentRef) -> Vec<String> {
 
 /// A sandbox with the user's cache of compiled code.
 pub(crate) fn sandbox(threads: usize) -> Result<Sandbox, Failure> {
-    let cache = UserCodeCache::open().map(|cache| Arc::new(cache) as Arc<dyn CodeCache>);
-    Ok(Sandbox::new(threads, cache, clock::elapsed())?)
+    Ok(Sandbox::new(threads, code_cache(), clock::elapsed())?)
+}
+
+fn code_cache() -> Option<Arc<dyn CodeCache>> {
+    UserCodeCache::open().map(|cache| Arc::new(cache) as Arc<dyn CodeCache>)
 }
 
 /// Opens a store, making its directory.

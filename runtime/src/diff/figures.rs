@@ -7,18 +7,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use arrow_array::cast::AsArray as _;
-use arrow_array::types::{
-    ArrowPrimitiveType, Date32Type, Date64Type, Decimal128Type, DecimalType, Float16Type,
-    Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, TimestampMicrosecondType,
-    TimestampMillisecondType, TimestampNanosecondType, TimestampSecondType, UInt8Type, UInt16Type,
-    UInt32Type, UInt64Type,
-};
-use arrow_array::{Array, ArrayRef};
-use arrow_schema::{DataType, TimeUnit};
-use serde::{Serialize, Serializer};
-
 use super::{OutputDiff, OutputSide, Stored, column_differs};
+use crate::arrow::cell::{Cell, cells};
 use crate::digest::Digest;
 use crate::pipeline::StepName;
 use crate::record::{Artifact, RunRecord, Size, StepRecord, TableSummary};
@@ -61,74 +51,6 @@ pub struct FigureDiff {
     pub old: Option<Cell>,
     /// The value now; none if there is no such row or column.
     pub new: Option<Cell>,
-}
-
-/// A single value.
-///
-/// Floats are equal if their bits are.
-#[derive(Clone, Debug)]
-pub enum Cell {
-    /// No value.
-    Null,
-    /// True or false.
-    Boolean(bool),
-    /// An integer of any width.
-    Integer(i128),
-    /// A float of 32 bits, or of 16.
-    Float32(f32),
-    /// A float of 64 bits.
-    Float64(f64),
-    /// Text; also a date, a point in time, or a decimal as it is written.
-    Text(String),
-}
-
-impl PartialEq for Cell {
-    fn eq(&self, other: &Self) -> bool {
-        self.sort_key() == other.sort_key()
-    }
-}
-
-impl Cell {
-    /// What tells two values apart.
-    fn sort_key(&self) -> (u8, i128, &str) {
-        match self {
-            Self::Null => (0, 0, ""),
-            Self::Boolean(value) => (1, i128::from(*value), ""),
-            Self::Integer(value) => (2, *value, ""),
-            Self::Float32(value) => (3, i128::from(value.to_bits()), ""),
-            Self::Float64(value) => (4, i128::from(value.to_bits()), ""),
-            Self::Text(text) => (5, 0, text),
-        }
-    }
-}
-
-/// Floats in the shortest form that reads back to the same bits.
-impl std::fmt::Display for Cell {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Null => f.write_str("null"),
-            Self::Boolean(value) => write!(f, "{value}"),
-            Self::Integer(value) => write!(f, "{value}"),
-            Self::Float32(value) => write!(f, "{value:?}"),
-            Self::Float64(value) => write!(f, "{value:?}"),
-            Self::Text(text) => f.write_str(text),
-        }
-    }
-}
-
-/// As in JSON; floats that are no numbers as text, since JSON has none.
-impl Serialize for Cell {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self {
-            Self::Null => serializer.serialize_none(),
-            Self::Boolean(value) => serializer.serialize_bool(*value),
-            Self::Integer(value) => serializer.serialize_i128(*value),
-            Self::Float32(value) if value.is_finite() => serializer.serialize_f32(*value),
-            Self::Float64(value) if value.is_finite() => serializer.serialize_f64(*value),
-            Self::Float32(_) | Self::Float64(_) => serializer.collect_str(self),
-            Self::Text(text) => serializer.serialize_str(text),
-        }
-    }
 }
 
 /// Compares the tables of figures among the outputs that differ.
@@ -348,198 +270,14 @@ fn values(table: &Table, stored: &mut Stored<'_>) -> Option<Values> {
     })
 }
 
-/// The values of an array; none if its type is not compared.
-fn cells(array: &ArrayRef) -> Option<Vec<Cell>> {
-    fn integers<T: ArrowPrimitiveType<Native: Into<i128>>>(array: &ArrayRef) -> Vec<Cell> {
-        of::<T>(array, |value| Cell::Integer(value.into()))
-    }
-
-    fn of<T: ArrowPrimitiveType>(array: &ArrayRef, cell: fn(T::Native) -> Cell) -> Vec<Cell> {
-        let values = array.as_primitive::<T>().iter();
-        values.map(|value| value.map_or(Cell::Null, cell)).collect()
-    }
-
-    /// Text that arrow-rs makes of each value.
-    fn texts(array: &ArrayRef, text: impl Fn(usize) -> Option<String>) -> Vec<Cell> {
-        let cell = |row| match array.is_null(row) {
-            true => Cell::Null,
-            false => text(row).map_or(Cell::Null, Cell::Text),
-        };
-        (0..array.len()).map(cell).collect()
-    }
-
-    fn times<T>(array: &ArrayRef, zoned: bool) -> Vec<Cell>
-    where
-        T: arrow_array::types::ArrowTemporalType,
-        i64: From<T::Native>,
-    {
-        // Points in time in UTC, as everywhere.
-        let zone = if zoned { "Z" } else { "" };
-        texts(array, |row| {
-            let time = array.as_primitive::<T>().value_as_datetime(row)?;
-            Some(format!("{time:?}{zone}"))
-        })
-    }
-
-    fn decimals<T: DecimalType>(array: &ArrayRef) -> Vec<Cell> {
-        texts(array, |row| {
-            Some(array.as_primitive::<T>().value_as_string(row))
-        })
-    }
-
-    Some(match array.data_type() {
-        DataType::Null => vec![Cell::Null; array.len()],
-        DataType::Boolean => {
-            let values = array.as_boolean().iter();
-            values
-                .map(|value| value.map_or(Cell::Null, Cell::Boolean))
-                .collect()
-        }
-        DataType::Int8 => integers::<Int8Type>(array),
-        DataType::Int16 => integers::<Int16Type>(array),
-        DataType::Int32 => integers::<Int32Type>(array),
-        DataType::Int64 => integers::<Int64Type>(array),
-        DataType::UInt8 => integers::<UInt8Type>(array),
-        DataType::UInt16 => integers::<UInt16Type>(array),
-        DataType::UInt32 => integers::<UInt32Type>(array),
-        DataType::UInt64 => integers::<UInt64Type>(array),
-        DataType::Float16 => of::<Float16Type>(array, |value| Cell::Float32(value.into())),
-        DataType::Float32 => of::<Float32Type>(array, Cell::Float32),
-        DataType::Float64 => of::<Float64Type>(array, Cell::Float64),
-        DataType::Utf8 => texts(array, |row| {
-            Some(array.as_string::<i32>().value(row).to_owned())
-        }),
-        DataType::LargeUtf8 => texts(array, |row| {
-            Some(array.as_string::<i64>().value(row).to_owned())
-        }),
-        DataType::Date32 => texts(array, |row| {
-            let date = array.as_primitive::<Date32Type>().value_as_date(row)?;
-            Some(date.to_string())
-        }),
-        DataType::Date64 => texts(array, |row| {
-            let date = array.as_primitive::<Date64Type>().value_as_date(row)?;
-            Some(date.to_string())
-        }),
-        DataType::Timestamp(unit, zone) => {
-            let zoned = zone.is_some();
-            match unit {
-                TimeUnit::Second => times::<TimestampSecondType>(array, zoned),
-                TimeUnit::Millisecond => times::<TimestampMillisecondType>(array, zoned),
-                TimeUnit::Microsecond => times::<TimestampMicrosecondType>(array, zoned),
-                TimeUnit::Nanosecond => times::<TimestampNanosecondType>(array, zoned),
-            }
-        }
-        DataType::Decimal128(..) => decimals::<Decimal128Type>(array),
-        DataType::Dictionary(..) => {
-            let dictionary = array.as_any_dictionary();
-            let values = cells(dictionary.values())?;
-            if values.is_empty() {
-                return Some(vec![Cell::Null; array.len()]);
-            }
-            let keys = dictionary.normalized_keys().into_iter().enumerate();
-            keys.map(|(row, key)| match array.is_null(row) {
-                true => Some(Cell::Null),
-                false => values.get(key).cloned(),
-            })
-            .collect::<Option<_>>()?
-        }
-        _ => return None,
-    })
-}
-
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use std::sync::Arc;
 
-    use arrow_array::types::Int32Type;
-    use arrow_array::{
-        BooleanArray, Date32Array, Decimal128Array, DictionaryArray, Float32Array, Float64Array,
-        Int64Array, ListArray, StringArray, TimestampMicrosecondArray, UInt64Array,
-    };
+    use arrow_array::{Array as _, ArrayRef, Int64Array, StringArray};
 
     use super::*;
-
-    fn shown(array: ArrayRef) -> Vec<String> {
-        let cells = cells(&array).unwrap();
-        cells.iter().map(Cell::to_string).collect()
-    }
-
-    #[test]
-    fn values_are_shown_as_they_are_stored() {
-        let floats = [0.1, 1.0 / 3.0, -0.0, 1e300, 5e-324, f64::NAN];
-        assert_eq!(
-            shown(Arc::new(Float64Array::from(floats.to_vec()))),
-            [
-                "0.1",
-                "0.3333333333333333",
-                "-0.0",
-                "1e300",
-                "5e-324",
-                "NaN"
-            ]
-        );
-        assert_eq!(
-            shown(Arc::new(Float32Array::from(vec![0.1, 16_777_216.0]))),
-            ["0.1", "16777216.0"]
-        );
-        assert_eq!(
-            shown(Arc::new(UInt64Array::from(vec![Some(u64::MAX), None]))),
-            ["18446744073709551615", "null"]
-        );
-        assert_eq!(
-            shown(Arc::new(BooleanArray::from(vec![Some(true), None]))),
-            ["true", "null"]
-        );
-        assert_eq!(
-            shown(Arc::new(Date32Array::from(vec![19_723]))),
-            ["2024-01-01"]
-        );
-        let time = || TimestampMicrosecondArray::from(vec![1_380_600_000_000_000, 1]);
-        assert_eq!(
-            shown(Arc::new(time())),
-            ["2013-10-01T04:00:00", "1970-01-01T00:00:00.000001"]
-        );
-        assert_eq!(
-            shown(Arc::new(time().with_timezone("America/New_York"))),
-            ["2013-10-01T04:00:00Z", "1970-01-01T00:00:00.000001Z"]
-        );
-        let decimals = Decimal128Array::from(vec![12_345]);
-        let decimals = decimals.with_precision_and_scale(10, 2).unwrap();
-        assert_eq!(shown(Arc::new(decimals)), ["123.45"]);
-        let words: DictionaryArray<Int32Type> =
-            vec![Some("b"), None, Some("b")].into_iter().collect();
-        assert_eq!(shown(Arc::new(words)), ["b", "null", "b"]);
-        let nothing: DictionaryArray<Int32Type> = vec![None::<&str>].into_iter().collect();
-        assert_eq!(shown(Arc::new(nothing)), ["null"]);
-        let list = ListArray::from_iter_primitive::<Int32Type, _, _>(vec![Some(vec![Some(1)])]);
-        assert!(cells(&(Arc::new(list) as ArrayRef)).is_none());
-    }
-
-    #[test]
-    fn floats_are_equal_if_their_bits_are() {
-        assert_eq!(Cell::Float64(f64::NAN), Cell::Float64(f64::NAN));
-        assert_ne!(Cell::Float64(0.0), Cell::Float64(-0.0));
-        assert_ne!(Cell::Float64(1.0), Cell::Integer(1));
-        assert_ne!(Cell::Null, Cell::Text(String::new()));
-    }
-
-    #[test]
-    fn json_has_every_value() {
-        let cells = [
-            Cell::Null,
-            Cell::Boolean(true),
-            Cell::Integer(u64::MAX.into()),
-            Cell::Float32(0.1),
-            Cell::Float64(1e300),
-            Cell::Float64(f64::NEG_INFINITY),
-            Cell::Text("a".to_owned()),
-        ];
-        assert_eq!(
-            serde_json::to_string(&cells).unwrap(),
-            r#"[null,true,18446744073709551615,0.1,1e+300,"-inf","a"]"#
-        );
-    }
 
     /// A table whose columns before the first float are `leading`.
     fn table(leading: &[(&str, ArrayRef)]) -> Values {

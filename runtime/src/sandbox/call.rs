@@ -176,6 +176,20 @@ impl Sandbox {
         data: Arc<dyn Data>,
         cancel: &dyn Cancel,
     ) -> Result<Done, StepError> {
+        let done = self.execute_once(program, unit, Arc::clone(&data), cancel)?;
+        if let Some(second) = &self.second {
+            second.check(unit, &done, data, cancel)?;
+        }
+        Ok(done)
+    }
+
+    pub(super) fn execute_once(
+        &self,
+        program: &Program,
+        unit: &Arc<Unit>,
+        data: Arc<dyn Data>,
+        cancel: &dyn Cancel,
+    ) -> Result<Done, StepError> {
         let params = unit.params.to_string();
         let mut guest = self.guest(
             program,

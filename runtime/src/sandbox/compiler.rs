@@ -19,9 +19,19 @@ use crate::digest::{ComponentDigest, Digest, StructuredHasher};
 use crate::nan;
 use crate::unit::SEMANTICS;
 
+/// What runs compiled code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Target {
+    /// The processor.
+    Machine,
+    /// Pulley, the interpreter that comes with the engine: the same bits, made by other code.
+    Interpreter,
+}
+
 /// Both engines, and what was compiled before.
 pub(super) struct Compiler {
     threads: usize,
+    target: Target,
     rewritten: Backend,
     /// Made when it is first needed, which may be never.
     switched: OnceLock<Backend>,
@@ -35,9 +45,13 @@ struct Backend {
 }
 
 impl Backend {
-    fn new(threads: usize, switch: bool) -> Result<Self, StepError> {
+    fn new(threads: usize, target: Target, switch: bool) -> Result<Self, StepError> {
         let host = |error: wasmtime::Error| StepError::Host(format!("{error:#}"));
-        let engine = Engine::new(&config(threads, switch)).map_err(host)?;
+        let mut config = config(threads, switch);
+        if target == Target::Interpreter {
+            config.target("pulley64").map_err(host)?;
+        }
+        let engine = Engine::new(&config).map_err(host)?;
         let mut linker = Linker::new(&engine);
         wasi::add_to_linker(&mut linker).map_err(host)?;
         imports::add_to_linker(&mut linker).map_err(host)?;
@@ -88,11 +102,13 @@ impl Backend {
 impl Compiler {
     pub(super) fn new(
         threads: usize,
+        target: Target,
         cache: Option<Arc<dyn CodeCache>>,
     ) -> Result<Self, StepError> {
         Ok(Self {
             threads,
-            rewritten: Backend::new(threads, false)?,
+            target,
+            rewritten: Backend::new(threads, target, false)?,
             switched: OnceLock::new(),
             cache,
         })
@@ -102,7 +118,7 @@ impl Compiler {
         if let Some(backend) = self.switched.get() {
             return Ok(backend);
         }
-        let backend = Backend::new(self.threads, true)?;
+        let backend = Backend::new(self.threads, self.target, true)?;
         Ok(self.switched.get_or_init(|| backend))
     }
 

@@ -10,14 +10,13 @@ use pinion_runtime::run::{Mode, StoreData};
 use pinion_runtime::sandbox::Data;
 use pinion_runtime::source::Trust;
 use pinion_runtime::store::{Store, StoreError};
+use pinion_runtime::verify::{Place, first_place};
 use serde::Serialize;
 
 use super::run::{self, StepSummary, Summary};
 use crate::args::{Planning, Verify};
 use crate::failure::{DONE, FAILED, Failure, INTERRUPTED};
-use crate::project::{
-    Planned, Project, Unlock, cancelled, end_in_good_order, open_store, sandbox, threads,
-};
+use crate::project::{Planned, Project, Unlock, cancelled, end_in_good_order, open_store, threads};
 use crate::recorded::{self, Recorded};
 use crate::ui;
 
@@ -25,6 +24,8 @@ use crate::ui;
 struct Verdict {
     against: String,
     equal: bool,
+    /// Units that ran on both engines; none unless that was asked for.
+    cross_checked_units: Option<u64>,
     expected_run_digest: Option<String>,
     found_run_digest: Option<String>,
     differences: Vec<Difference>,
@@ -35,6 +36,18 @@ struct Difference {
     /// None for the run as a whole.
     step: Option<String>,
     what: String,
+    expected: String,
+    found: String,
+    /// Where the values of a table begin to differ, if both tables are there.
+    place: Option<DifferencePlace>,
+}
+
+#[derive(Serialize)]
+struct DifferencePlace {
+    partition: Option<u64>,
+    column: Option<String>,
+    /// Of the whole table, from 0.
+    row: Option<u64>,
     expected: String,
     found: String,
 }
@@ -53,6 +66,7 @@ pub(crate) fn verify(args: &Verify) -> Result<u8, Failure> {
             .try_clone()
             .map_err(|error| Failure::on_path("open", project.root.display(), error))?,
         store: Arc::new(open_store(scratch.path())?),
+        cross_check: args.cross_check,
     };
     let threads = threads(args.threads);
     let (against, expected, planned, mut differences) = match &args.expect {
@@ -102,10 +116,17 @@ pub(crate) fn verify(args: &Verify) -> Result<u8, Failure> {
         RunOutcome::Succeeded => {}
     }
     let found = run::summary(&id, &ended, &planned, &project.root);
-    differences.extend(compare(&expected, &found));
+    let mut compared = compare(&expected, &found);
+    // One is enough to go on from, and what differs after it mostly differs because of it.
+    if let Some(first) = compared.first_mut() {
+        first.place = place(&project.store, &fresh.store, first);
+    }
+    differences.extend(compared);
+    let cross_checked = planned.sandbox.cross_checked();
     let verdict = Verdict {
         against,
         equal: differences.is_empty(),
+        cross_checked_units: cross_checked.map(|checked| checked.units),
         expected_run_digest: expected.run_digest,
         found_run_digest: found.run_digest,
         differences,
@@ -121,6 +142,12 @@ pub(crate) fn verify(args: &Verify) -> Result<u8, Failure> {
             verdict.against,
             found.steps.len()
         ));
+        if let Some(checked) = cross_checked {
+            ui::note(&format!(
+                "{} of {} units were run on both engines, and did the same",
+                checked.units, checked.of
+            ));
+        }
         ui::data(&digest);
         return Ok(DONE);
     };
@@ -132,8 +159,9 @@ pub(crate) fn verify(args: &Verify) -> Result<u8, Failure> {
         1 => String::new(),
         many => format!("\n  and {} more", many - 1),
     };
+    let first_place = first.place.as_ref().map_or_else(String::new, shown);
     Err(Failure::failed(format!(
-        "the {}{place} differs from {}\n  expected {}\n  found    {}{more}",
+        "the {}{place} differs from {}\n  expected {}\n  found    {}{first_place}{more}",
         first.what, verdict.against, first.expected, first.found
     )))
 }
@@ -174,7 +202,7 @@ fn again(
         components,
     } = Recorded::open(project, record)?;
     sources(project, fresh, record, threads)?;
-    let sandbox = sandbox(threads)?;
+    let sandbox = fresh.sandbox(threads)?;
     let data: Arc<dyn Data> = Arc::new(StoreData::new(
         Arc::clone(&fresh.store),
         None,
@@ -244,6 +272,7 @@ fn damages(store: &Store, record: &RunRecord) -> Vec<Difference> {
                     what: format!("stored output `{}`", output.port),
                     expected: digest.to_string(),
                     found,
+                    place: None,
                 });
             }
         }
@@ -318,6 +347,7 @@ fn compare(expected: &Summary, found: &Summary) -> Vec<Difference> {
             what: "run digest".to_owned(),
             expected: digest(&expected.run_digest),
             found: digest(&found.run_digest),
+            place: None,
         });
     }
     differences
@@ -329,5 +359,68 @@ fn difference(step: &StepSummary, what: &str, expected: &str, found: &str) -> Di
         what: what.to_owned(),
         expected: expected.to_owned(),
         found: found.to_owned(),
+        place: None,
     }
+}
+
+/// Where two tables begin to differ; none if `difference` is of something else, or one of them is gone.
+fn place(store: &Store, fresh: &Store, difference: &Difference) -> Option<DifferencePlace> {
+    let table = |store: &Store, digest: &str| store.sound_table(&digest.parse().ok()?).ok()?;
+    let expected = table(store, &difference.expected)?;
+    let found = table(fresh, &difference.found)?;
+    let place = first_place((store, &expected), (fresh, &found)).ok()??;
+    Some(match place {
+        Place::Schema { expected, found } => DifferencePlace {
+            partition: None,
+            column: None,
+            row: None,
+            expected,
+            found,
+        },
+        Place::Rows {
+            partition,
+            expected,
+            found,
+        } => {
+            let rows = |rows: Option<u64>| match rows {
+                Some(1) => "1 row".to_owned(),
+                Some(rows) => format!("{rows} rows"),
+                None => "no such partition".to_owned(),
+            };
+            DifferencePlace {
+                partition: Some(partition),
+                column: None,
+                row: None,
+                expected: rows(expected),
+                found: rows(found),
+            }
+        }
+        Place::Value {
+            partition,
+            column,
+            difference,
+        } => DifferencePlace {
+            partition: Some(partition),
+            column: Some(column),
+            row: Some(difference.row),
+            expected: difference.expected,
+            found: difference.found,
+        },
+    })
+}
+
+/// A place as more lines of a message.
+fn shown(place: &DifferencePlace) -> String {
+    let mut first = Vec::new();
+    first.extend(place.partition.map(|number| format!("partition {number}")));
+    first.extend(place.column.as_ref().map(|name| format!("column `{name}`")));
+    first.extend(place.row.map(|row| format!("row {row}")));
+    let first = match first.is_empty() {
+        true => "its columns".to_owned(),
+        false => first.join(", "),
+    };
+    format!(
+        "\n  first in {first}\n    expected {}\n    found    {}",
+        place.expected, place.found
+    )
 }
