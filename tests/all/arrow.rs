@@ -3,9 +3,4 @@
 pub(crate) use pinion_runtime::arrow::{support, type_name};
 
 #[path = "../../runtime/src/arrow/samples.rs"]
-#[expect(
-    dead_code,
-    unused_imports,
-    reason = "the runtime's tests use all of it"
-)]
 pub(crate) mod samples;

@@ -4,9 +4,9 @@
 //! Tests of the whole use this file too, by its path: so it names what is beside it as `super`.
 
 #[path = "samples/sweep.rs"]
-mod sweep;
+pub(crate) mod sweep;
 #[path = "samples/types.rs"]
-mod types;
+pub(crate) mod types;
 
 use std::sync::Arc;
 
@@ -20,8 +20,7 @@ use arrow_buffer::{BooleanBuffer, Buffer, NullBuffer, OffsetBuffer, i256};
 use arrow_data::ArrayData;
 use arrow_schema::{DataType, Field, FieldRef};
 
-pub(crate) use sweep::{Table, sweep};
-pub(crate) use types::{supported, types};
+use types::supported;
 
 /// SplitMix64: small, and the same everywhere.
 pub(crate) struct Random(pub(crate) u64);

@@ -12,7 +12,9 @@ use crate::arrow::file;
 use crate::arrow::format::{BadFields, from_wire, to_wire};
 use crate::arrow::layout::layout;
 use crate::arrow::node::{BadArray, Node, decode, encode};
-use crate::arrow::samples::{Random, build, sweep, types, values};
+use crate::arrow::samples::sweep::sweep;
+use crate::arrow::samples::types::types;
+use crate::arrow::samples::{Random, build, values};
 
 /// Types of a kind, with and without an integer in them.
 fn some_types(kind: Kind) -> Vec<DataType> {
