@@ -6,10 +6,7 @@
 //! What is kept is brought into one canonical form with one digest ([`chunk`]) and written as Arrow IPC
 //! files ([`mod@file`]).
 //!
-//! Types, everywhere in the host: null, boolean, integers, floats, decimals, temporal types, utf8 and
-//! binary in their plain, large and fixed-size forms, lists (plain, large, fixed-size), structs, maps,
-//! and dictionaries of those of them that are neither null nor nested. Views are accepted at the wall
-//! and become utf8 and binary there. Unions, run-end encoding and list views are refused.
+//! Which types a table can have, and what becomes of the others, is one list ([`support`]).
 
 pub mod cell;
 pub mod chunk;
@@ -18,6 +15,7 @@ pub mod file;
 pub mod format;
 pub mod node;
 pub mod rows;
+pub mod support;
 pub mod values;
 
 mod ipc;

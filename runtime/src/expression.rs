@@ -4,6 +4,7 @@
 //! there *now*: one that was added upstream too. So a batch remembers the operations that made it, and
 //! they are replayed over today's schemas. Row selections do not appear: they move every column alike.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use arrow_schema::{Field, FieldRef};
@@ -247,29 +248,30 @@ pub fn number(fields: Vec<Field>, made: &mut usize) -> Vec<Column> {
 /// # Errors
 /// [`BadExpression::Missing`] and [`BadExpression::Duplicate`].
 pub fn select(columns: &[Column], names: &[String]) -> Result<Vec<Column>, BadExpression> {
+    let places = places(columns);
+    let mut seen = BTreeSet::new();
     let mut selected: Vec<Column> = Vec::with_capacity(names.len());
-    for (index, name) in names.iter().enumerate() {
-        if names[..index].contains(name) {
+    for name in names {
+        if !seen.insert(name) {
             return Err(BadExpression::Duplicate { name: name.clone() });
         }
-        let found = columns.iter().find(|column| column.field.name() == name);
-        selected.push(
-            found
-                .ok_or_else(|| BadExpression::Missing { name: name.clone() })?
-                .clone(),
-        );
+        let found = places.get(name.as_str());
+        let found = found.ok_or_else(|| BadExpression::Missing { name: name.clone() })?;
+        selected.push(columns[*found].clone());
     }
     Ok(selected)
 }
 
-/// Adds columns at the end; one of an existing name replaces it in place.
+/// Adds columns, whose names differ, at the end; one of an existing name replaces it in place.
 pub fn with(mut columns: Vec<Column>, added: Vec<Column>) -> Vec<Column> {
-    for column in added {
-        match columns
-            .iter_mut()
-            .find(|old| old.field.name() == column.field.name())
-        {
-            Some(old) => *old = column,
+    let places = places(&columns);
+    let places: Vec<_> = added
+        .iter()
+        .map(|column| places.get(column.field.name().as_str()).copied())
+        .collect();
+    for (column, place) in added.into_iter().zip(places) {
+        match place {
+            Some(place) => columns[place] = column,
             None => columns.push(column),
         }
     }
@@ -305,16 +307,20 @@ pub fn rename(
 /// # Errors
 /// [`BadExpression::Duplicate`].
 pub fn zip(mut left: Vec<Column>, right: Vec<Column>) -> Result<Vec<Column>, BadExpression> {
-    for column in &right {
-        if left
-            .iter()
-            .any(|other| other.field.name() == column.field.name())
-        {
-            return Err(BadExpression::Duplicate {
-                name: column.field.name().clone(),
-            });
-        }
+    let places = places(&left);
+    let twice = right
+        .iter()
+        .map(|column| column.field.name())
+        .find(|name| places.contains_key(name.as_str()));
+    if let Some(name) = twice {
+        return Err(BadExpression::Duplicate { name: name.clone() });
     }
     left.extend(right);
     Ok(left)
+}
+
+/// Where the columns are, by name.
+fn places(columns: &[Column]) -> BTreeMap<&str, usize> {
+    let names = columns.iter().map(|column| column.field.name().as_str());
+    names.zip(0..).collect()
 }

@@ -424,7 +424,7 @@ impl Unit {
                 }
             }
             Question::Valid { expression } => {
-                hasher.option_tag(expression.columns(&|port| self.fields(port)).is_ok());
+                hasher.option_tag(self.is_valid(expression));
             }
             Question::Blob { port } => {
                 let blob = self.blob(port);
@@ -507,6 +507,19 @@ impl Unit {
                 InputContent::Blob(blob) => Some(blob),
                 InputContent::Table(_) => None,
             })
+    }
+
+    /// Whether an expression fits the tables at the input ports.
+    fn is_valid(&self, expression: &Expression) -> bool {
+        // A step that selects columns asks so for each of them, and there may be thousands.
+        if let Expression::Select(of, names) = expression
+            && let (Expression::Input(port), [name]) = (&**of, names.as_slice())
+        {
+            return self
+                .table(port)
+                .is_some_and(|table| table.position(name).is_some());
+        }
+        expression.columns(&|port| self.fields(port)).is_ok()
     }
 
     /// The fields of the table at an input port.

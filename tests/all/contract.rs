@@ -99,6 +99,7 @@ fn fixtures_describe_themselves_as_what_they_export() {
         ("add-one", Kind::RowMap),
         ("c-scale", Kind::RowMap),
         ("count-lines", Kind::Source),
+        ("echo", Kind::RowMap),
         ("hoard", Kind::WholeTable),
         ("misbehave", Kind::RowMap),
         ("miscut", Kind::Source),

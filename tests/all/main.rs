@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod arrow;
 mod authoring;
 mod caching;
 mod cli;
@@ -22,6 +23,7 @@ mod scaffold;
 mod step_run;
 mod step_test;
 mod tables;
+mod types;
 mod verify;
 mod watch;
 mod windows;

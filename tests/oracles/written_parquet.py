@@ -88,7 +88,6 @@ def main(pinion: str, folder: pathlib.Path) -> None:
     for name, file in whole.items():
         compare(name, tables[name[0]], file)
     for batch_rows in (2, 64):
-        # Without the tables: an Arrow file cannot hold what several partitions have for dictionaries.
         written, _ = run(pinion, files, batch_rows, with_tables=False)
         for name, file in written.items():
             assert file == whole[name], f"{name} is other bytes in batches of {batch_rows} rows"

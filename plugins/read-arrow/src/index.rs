@@ -1,6 +1,6 @@
 //! Where the messages of a file or a stream lie, and its schema.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use arrow_ipc::{Endianness, MessageHeader, MetadataVersion, root_as_footer, root_as_message};
 use pinion_sdk::Blob;
@@ -81,15 +81,18 @@ impl Index {
         Ok(index)
     }
 
-    /// The position of the column `name`.
-    pub(crate) fn position(&self, name: &str) -> Result<usize, Error> {
-        let names = || self.columns.iter().map(|column| column.field.name());
-        names()
-            .position(|found| found == name)
-            .ok_or_else(|| Error::NoColumn {
-                column: name.to_owned(),
-                found: names().cloned().collect(),
+    /// The positions of the columns `names`.
+    pub(crate) fn positions(&self, names: &[String]) -> Result<BTreeSet<usize>, Error> {
+        let known = || self.columns.iter().map(|column| column.field.name());
+        let places: BTreeMap<&String, usize> = known().zip(0..).collect();
+        let place = |name: &String| {
+            let place = places.get(name).copied();
+            place.ok_or_else(|| Error::NoColumn {
+                column: name.clone(),
+                found: known().cloned().collect(),
             })
+        };
+        names.iter().map(place).collect()
     }
 
     fn file(bytes: &Blob) -> Result<Self, Error> {

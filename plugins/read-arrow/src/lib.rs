@@ -73,10 +73,7 @@ impl Source for ReadArrow {
         let index = Index::read(bytes)?;
         let positions: BTreeSet<usize> = match &params.columns {
             None => (0..index.columns.len()).collect(),
-            Some(columns) => columns
-                .iter()
-                .map(|name| index.position(name))
-                .collect::<Result<_, _>>()?,
+            Some(columns) => index.positions(columns)?,
         };
         let columns = positions
             .iter()
@@ -96,10 +93,7 @@ impl Source for ReadArrow {
         rows: &mut TableWriter,
     ) -> Result<()> {
         let index = Index::read(bytes)?;
-        let wanted = columns
-            .iter()
-            .map(|name| index.position(name))
-            .collect::<Result<BTreeSet<_>, _>>()?;
+        let wanted = index.positions(columns)?;
         let bytes = Window::new(bytes);
         let mut dictionaries = Dictionaries::new(&bytes, &index, &wanted);
         let mut gathered = Gathered::default();

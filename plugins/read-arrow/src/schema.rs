@@ -157,9 +157,6 @@ fn column(field: arrow_ipc::Field<'_>, parents: &[&str]) -> Result<Column, Error
         }
         Flat::Struct => {
             let children = children().collect::<Result<Vec<_>, _>>()?;
-            if children.is_empty() {
-                return Err(refused("struct without fields".to_owned()));
-            }
             let fields = children.iter().map(|child| Arc::clone(&child.field));
             (DataType::Struct(fields.collect()), Layout::Struct(children))
         }

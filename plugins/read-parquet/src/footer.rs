@@ -1,6 +1,6 @@
 //! What a Parquet file says about itself: its footer, checked, and the Arrow schema that follows from it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use arrow_schema::{DataType, Field, FieldRef, Fields, Schema};
@@ -57,19 +57,18 @@ impl Footer {
         self.decoded.iter().map(without_ids).collect()
     }
 
-    /// The position of the column `name`.
-    pub(crate) fn position(&self, name: &str) -> Result<usize, Error> {
-        self.decoded
-            .iter()
-            .position(|field| field.name() == name)
-            .ok_or_else(|| Error::NoColumn {
-                column: name.to_owned(),
-                found: self
-                    .decoded
-                    .iter()
-                    .map(|field| field.name().clone())
-                    .collect(),
+    /// The positions of the columns `names`.
+    pub(crate) fn positions(&self, names: &[String]) -> Result<BTreeSet<usize>, Error> {
+        let known = || self.decoded.iter().map(|field| field.name());
+        let places: BTreeMap<&String, usize> = known().zip(0..).collect();
+        let place = |name: &String| {
+            let place = places.get(name).copied();
+            place.ok_or_else(|| Error::NoColumn {
+                column: name.clone(),
+                found: known().cloned().collect(),
             })
+        };
+        names.iter().map(place).collect()
     }
 }
 

@@ -5,8 +5,8 @@
 //! | in `source` | blob | a Parquet file | `application/vnd.apache.parquet` |
 //! | out `table` | table | `(n_rows, n_columns)` | as arrow-rs maps Parquet's types |
 //!
-//! Views, dictionaries and run-end encodings that a file's own Arrow schema asks for are read as the values
-//! they stand for. `INT96` is read as a timestamp in nanoseconds. Pages may be uncompressed or compressed
+//! Views, list views, dictionaries and run-end encodings that a file's own Arrow schema asks for are read as
+//! the values they stand for. `INT96` is read as a timestamp in nanoseconds. Pages may be uncompressed or compressed
 //! with snappy, gzip, brotli, lz4 (either form) or zstd. Encrypted files and LZO are refused.
 //!
 //! A range is a run of rows of one row group: a group of more rows than asked for is cut, small groups are
@@ -25,7 +25,7 @@ mod pages;
 mod range;
 mod window;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use arrow_schema::FieldRef;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReader;
@@ -38,8 +38,10 @@ use footer::Footer;
 use pages::{Chunk, Chunks};
 use range::Rows;
 
-/// Rows that are decoded at once.
+/// Most rows that are decoded at once.
 const BATCH_ROWS: usize = 16_384;
+/// Most values that are decoded at once, of all columns together: for so many, decoders take memory beforehand.
+const BATCH_VALUES: usize = 4 << 20;
 
 /// Reads a Parquet file.
 #[derive(Debug)]
@@ -65,12 +67,8 @@ impl Source for ReadParquet {
         let footer = Footer::read(bytes)?;
         let mut fields = footer.fields();
         if let Some(columns) = &params.columns {
-            let kept = columns
-                .iter()
-                .map(|name| footer.position(name))
-                .collect::<Result<BTreeSet<_>, _>>()?;
+            let kept = footer.positions(columns)?.into_iter();
             fields = kept
-                .into_iter()
                 .filter_map(|position| fields.get(position).cloned())
                 .collect();
         }
@@ -90,21 +88,18 @@ impl Source for ReadParquet {
     ) -> Result<()> {
         let footer = Footer::read(bytes)?;
         let (wanted, group) = Rows::find(range, &footer)?;
-        let mut roots = columns
-            .iter()
-            .map(|name| footer.position(name))
-            .collect::<Result<Vec<_>, _>>()?;
         // The decoder gives columns in the order of the file.
-        roots.sort_unstable();
+        let roots: Vec<usize> = footer.positions(columns)?.into_iter().collect();
         let names = footer.fields();
         let failed = |source| Error::Group {
             group: wanted.group,
             source,
         };
         let (mut decoder, mut chunks) = decode(bytes, &footer, &wanted, group, &roots)?;
+        let batch_rows = batch_rows(chunks.len()) as u64;
         let mut found = 0;
         while found < wanted.take {
-            let end = wanted.skip + wanted.take.min(found + BATCH_ROWS as u64);
+            let end = wanted.skip + wanted.take.min(found + batch_rows);
             for (position, chunk) in &mut chunks {
                 chunk.load(end).map_err(|source| Error::Column {
                     column: group.column(*position).column_path().string(),
@@ -142,8 +137,13 @@ impl Source for ReadParquet {
 
 pinion_sdk::export!(ReadParquet: Source);
 
-/// What decodes the rows `wanted` of `group`, the columns at the positions `roots` of the schema, and where it
-/// gets their pages from, by position in the group.
+/// Rows that are decoded at once of so many columns.
+fn batch_rows(columns: usize) -> usize {
+    (BATCH_VALUES / columns.max(1)).clamp(1, BATCH_ROWS)
+}
+
+/// What decodes the rows `wanted` of `group`, the columns at the positions `roots` of the schema, in order, and
+/// where it gets their pages from, by position in the group.
 fn decode<'a>(
     bytes: &'a Blob,
     footer: &'a Footer,
@@ -155,7 +155,8 @@ fn decode<'a>(
     let descriptor = metadata.file_metadata().schema_descr();
     let mut chunks = BTreeMap::new();
     for (position, chunk) in group.columns().iter().enumerate() {
-        if !roots.contains(&descriptor.get_column_root_idx(position)) {
+        let root = descriptor.get_column_root_idx(position);
+        if roots.binary_search(&root).is_err() {
             continue;
         }
         let column = || chunk.column_path().string();
@@ -187,7 +188,8 @@ fn decode<'a>(
         chunks,
     };
     let selection = Some(wanted.selection());
+    let rows = batch_rows(chunks.chunks.len());
     let decoder =
-        ParquetRecordBatchReader::try_new_with_row_groups(&levels, &chunks, BATCH_ROWS, selection);
+        ParquetRecordBatchReader::try_new_with_row_groups(&levels, &chunks, rows, selection);
     Ok((decoder.map_err(failed)?, chunks.chunks))
 }

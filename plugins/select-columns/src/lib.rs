@@ -8,7 +8,7 @@
 //! `keep` lists the columns that stay, in their new order; `drop` lists those that go. `rename` maps
 //! old names to new ones and comes last. Deterministic; asks for no capabilities.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use pinion_sdk::{Batch, Descriptor, Error, Inputs, Output, Result, RowMap};
 use schemars::JsonSchema;
@@ -55,13 +55,13 @@ impl RowMap for SelectColumns {
             (Some(keep), _) => rows.select(&keep.iter().map(String::as_str).collect::<Vec<_>>())?,
             (None, Some(drop)) => {
                 let fields = rows.schema()?;
-                if let Some(missing) = drop
-                    .iter()
-                    .find(|name| !fields.iter().any(|field| field.name() == *name))
-                {
+                let names: BTreeSet<&str> =
+                    fields.iter().map(|field| field.name().as_str()).collect();
+                if let Some(missing) = drop.iter().find(|name| !names.contains(name.as_str())) {
                     return Err(Error::missing_column(missing));
                 }
-                let stays = |name: &&str| !drop.iter().any(|dropped| dropped == name);
+                let drop: BTreeSet<&str> = drop.iter().map(String::as_str).collect();
+                let stays = |name: &&str| !drop.contains(name);
                 rows.select(
                     &fields
                         .iter()

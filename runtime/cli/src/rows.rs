@@ -44,6 +44,36 @@ impl<'a> StoredTable<'a> {
         })
     }
 
+    /// The columns whose fields are as asked.
+    pub(crate) fn columns(&self, keep: impl Fn(&Field) -> bool) -> Self {
+        let kept = self.table.fields.iter().enumerate();
+        let kept: Vec<usize> = kept
+            .filter(|(_, field)| keep(field))
+            .map(|(position, _)| position)
+            .collect();
+        let partition = |partition: &Arc<Partition>| {
+            let columns = kept
+                .iter()
+                .map(|position| partition.columns[*position].clone());
+            Arc::new(Partition {
+                rows: partition.rows,
+                columns: columns.collect(),
+            })
+        };
+        let pick = |position: &usize| Arc::clone(&self.table.fields[*position]);
+        let schema = kept
+            .iter()
+            .map(|position| self.schema.field(*position).clone());
+        Self {
+            table: Table {
+                fields: kept.iter().map(pick).collect(),
+                partitions: self.table.partitions.iter().map(partition).collect(),
+            },
+            schema: Arc::new(Schema::new(schema.collect::<Vec<_>>())),
+            store: self.store,
+        }
+    }
+
     /// The partitions, each as one batch.
     pub(crate) fn batches(&self) -> impl Iterator<Item = Result<RecordBatch, Failure>> {
         self.table
@@ -90,39 +120,55 @@ impl<'a> StoredTable<'a> {
 /// What a named time zone means changes from year to year and from machine to machine; the points in time
 /// do not.
 pub(crate) fn in_utc(batch: &RecordBatch) -> Result<RecordBatch, ArrowError> {
-    let schema = batch.schema();
-    let fields: Vec<FieldRef> = schema.fields().iter().map(utc_field).collect();
-    let columns = batch.columns().iter().zip(&fields).map(|(column, field)| {
-        match column.data_type() == field.data_type() {
+    fn utc(data_type: &DataType) -> DataType {
+        match data_type {
+            DataType::Timestamp(unit, Some(_)) => DataType::Timestamp(*unit, Some("+00:00".into())),
+            DataType::Dictionary(key, value) => {
+                DataType::Dictionary(key.clone(), Box::new(utc(value)))
+            }
+            other => other.clone(),
+        }
+    }
+
+    let schema = with_leaves(&batch.schema(), &mut utc);
+    let columns = batch.columns().iter().zip(schema.fields());
+    let columns = columns.map(
+        |(column, field)| match column.data_type() == field.data_type() {
             true => Ok(Arc::clone(column)),
             false => cast(column, field.data_type()),
-        }
-    });
+        },
+    );
     let columns = columns.collect::<Result<Vec<_>, _>>()?;
     let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
-    RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), columns, &options)
+    RecordBatch::try_new_with_options(Arc::new(schema), columns, &options)
 }
 
-fn utc_field(field: &FieldRef) -> FieldRef {
-    let data_type = utc_type(field.data_type());
+/// The schema with another type for every type that has no fields below it, from left to right.
+pub(crate) fn with_leaves(schema: &Schema, leaf: &mut dyn FnMut(&DataType) -> DataType) -> Schema {
+    let fields = schema.fields().iter();
+    let fields: Vec<_> = fields.map(|field| field_with_leaves(field, leaf)).collect();
+    Schema::new_with_metadata(fields, schema.metadata().clone())
+}
+
+fn field_with_leaves(field: &FieldRef, leaf: &mut dyn FnMut(&DataType) -> DataType) -> FieldRef {
+    let data_type = type_with_leaves(field.data_type(), leaf);
     match data_type == *field.data_type() {
         true => Arc::clone(field),
         false => Arc::new(Field::clone(field).with_data_type(data_type)),
     }
 }
 
-fn utc_type(data_type: &DataType) -> DataType {
+fn type_with_leaves(data_type: &DataType, leaf: &mut dyn FnMut(&DataType) -> DataType) -> DataType {
+    let mut field = |field| field_with_leaves(field, leaf);
     match data_type {
-        DataType::Timestamp(unit, Some(_)) => DataType::Timestamp(*unit, Some("+00:00".into())),
-        DataType::List(item) => DataType::List(utc_field(item)),
-        DataType::LargeList(item) => DataType::LargeList(utc_field(item)),
-        DataType::FixedSizeList(item, len) => DataType::FixedSizeList(utc_field(item), *len),
-        DataType::Struct(fields) => DataType::Struct(fields.iter().map(utc_field).collect()),
-        DataType::Map(entries, sorted) => DataType::Map(utc_field(entries), *sorted),
-        DataType::Dictionary(key, value) => {
-            DataType::Dictionary(key.clone(), Box::new(utc_type(value)))
+        DataType::List(item) => DataType::List(field(item)),
+        DataType::LargeList(item) => DataType::LargeList(field(item)),
+        DataType::FixedSizeList(item, len) => DataType::FixedSizeList(field(item), *len),
+        DataType::Struct(fields) if !fields.is_empty() => {
+            DataType::Struct(fields.iter().map(field).collect())
         }
-        other => other.clone(),
+        DataType::Map(entries, sorted) => DataType::Map(field(entries), *sorted),
+        other => leaf(other),
     }
 }
 

@@ -370,7 +370,6 @@ impl Reader<'_> {
         };
 
         match format {
-            "+s" if found == 0 => return Err(bad_children("at least 1")),
             "+s" => return Ok(DataType::Struct(children.into())),
             "+r" => return Err(unsupported("run-end encoded")),
             "+vl" | "+vL" => return Err(unsupported("list view")),
@@ -477,7 +476,9 @@ mod tests {
             let metadata = [("unit".to_owned(), "km".to_owned()), ("a".to_owned(), "1\n2".to_owned())];
             let fields = [random_field("x", 3, &mut random), random_field("y", 3, &mut random).with_metadata(metadata.into())];
             let wire: Vec<_> = fields.iter().flat_map(to_wire).collect();
-            prop_assert_eq!(from_wire(&wire).unwrap(), fields);
+            // That the keys of a map are sorted is not said.
+            let read: Vec<_> = from_wire(&wire).unwrap().iter().flat_map(to_wire).collect();
+            prop_assert_eq!(read, wire);
         }
 
         #[test]
@@ -588,7 +589,6 @@ mod tests {
     fn children_that_do_not_fit_are_refused() {
         let lists = [
             vec![wire("x", "+l", 0)],
-            vec![wire("x", "+s", 0)],
             vec![wire("x", "i", 1), wire("y", "u", 0)],
             vec![wire("x", "f", 1), wire("dictionary", "u", 0)],
             vec![wire("x", "+m", 1), wire("entries", "i", 0)],

@@ -49,7 +49,6 @@ pub(crate) fn layout(data_type: &DataType) -> Option<Layout<'_>> {
         DataType::Boolean => Layout::Boolean,
         // Of values without anything in them arrow-rs loses count.
         DataType::FixedSizeBinary(..=0) | DataType::FixedSizeList(_, ..=0) => return None,
-        DataType::Struct(fields) if fields.is_empty() => return None,
         DataType::FixedSizeBinary(width) => Layout::Fixed(usize::try_from(*width).ok()?),
         DataType::Utf8 | DataType::Binary => Layout::Bytes(Four),
         DataType::LargeUtf8 | DataType::LargeBinary => Layout::Bytes(Eight),
@@ -68,6 +67,32 @@ pub(crate) fn layout(data_type: &DataType) -> Option<Layout<'_>> {
         },
         DataType::Time32(TimeUnit::Microsecond | TimeUnit::Nanosecond)
         | DataType::Time64(TimeUnit::Second | TimeUnit::Millisecond) => return None,
-        other => Layout::Fixed(other.primitive_width()?),
+        DataType::Int8
+        | DataType::Int16
+        | DataType::Int32
+        | DataType::Int64
+        | DataType::UInt8
+        | DataType::UInt16
+        | DataType::UInt32
+        | DataType::UInt64
+        | DataType::Float16
+        | DataType::Float32
+        | DataType::Float64
+        | DataType::Decimal32(..)
+        | DataType::Decimal64(..)
+        | DataType::Decimal128(..)
+        | DataType::Decimal256(..)
+        | DataType::Date32
+        | DataType::Date64
+        | DataType::Time32(_)
+        | DataType::Time64(_)
+        | DataType::Timestamp(..)
+        | DataType::Duration(_)
+        | DataType::Interval(_) => Layout::Fixed(data_type.primitive_width()?),
+        DataType::Dictionary(..)
+        | DataType::ListView(_)
+        | DataType::LargeListView(_)
+        | DataType::Union(..)
+        | DataType::RunEndEncoded(..) => return None,
     })
 }

@@ -1,4 +1,12 @@
-//! Random types, values and arrays for tests: the same values in ever different bytes.
+//! Types, values and arrays for tests: every type of the support table, and the same values in ever
+//! different bytes.
+//!
+//! Tests of the whole use this file too, by its path: so it names what is beside it as `super`.
+
+#[path = "samples/sweep.rs"]
+pub(crate) mod sweep;
+#[path = "samples/types.rs"]
+pub(crate) mod types;
 
 use std::sync::Arc;
 
@@ -8,11 +16,11 @@ use arrow_array::{
     Array, ArrayRef, BooleanArray, FixedSizeListArray, GenericListArray, MapArray, NullArray,
     OffsetSizeTrait, StructArray, cast::AsArray as _, make_array, new_empty_array,
 };
-use arrow_buffer::{BooleanBuffer, Buffer, NullBuffer, OffsetBuffer};
+use arrow_buffer::{BooleanBuffer, Buffer, NullBuffer, OffsetBuffer, i256};
 use arrow_data::ArrayData;
-use arrow_schema::{DataType, Field, FieldRef, IntervalUnit, TimeUnit};
+use arrow_schema::{DataType, Field, FieldRef};
 
-use crate::arrow::layout::{Layout, layout};
+use types::supported;
 
 /// SplitMix64: small, and the same everywhere.
 pub(crate) struct Random(pub(crate) u64);
@@ -46,151 +54,170 @@ pub(crate) enum Value {
     Items(Vec<Value>),
 }
 
+/// How nulls are spread over the values of a column and all below it, where fields are nullable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Nulls {
+    None,
+    Some,
+    /// Every value that is not nested.
+    All,
+}
+
 /// A column of some type that is nested at most `depth` times.
 pub(crate) fn random_field(name: &str, depth: usize, random: &mut Random) -> Field {
-    let data_type = match random.below(if depth > 0 { 15 } else { 9 }) {
-        0 => DataType::Null,
-        1 => DataType::Boolean,
-        2 => flat_type(random),
-        3 => DataType::Utf8,
-        4 => DataType::LargeBinary,
-        5 => DataType::Binary,
-        6 | 7 => {
-            let keys = [DataType::Int8, DataType::UInt16, DataType::Int64];
-            let values = [
-                DataType::Utf8,
-                DataType::Int32,
-                DataType::Boolean,
-                DataType::Binary,
-                flat_type(random),
-            ];
-            let (key, value) = (
-                &keys[random.below(keys.len())],
-                &values[random.below(values.len())],
-            );
-            DataType::Dictionary(Box::new(key.clone()), Box::new(value.clone()))
-        }
-        8 => DataType::LargeUtf8,
-        9 => DataType::List(Arc::new(random_field("item", depth - 1, random))),
-        10 => DataType::LargeList(Arc::new(random_field("item", depth - 1, random))),
-        11 => {
-            let size = 1 + random.below(3) as i32;
-            DataType::FixedSizeList(Arc::new(random_field("item", depth - 1, random)), size)
-        }
-        12 | 13 => {
-            let children = 1 + random.below(3);
-            DataType::Struct(
-                ["a", "b", "c"][..children]
-                    .iter()
-                    .map(|name| random_field(name, depth - 1, random))
-                    .collect(),
-            )
-        }
-        _ => {
-            let key = flat_type(random);
-            let pair = vec![
-                Field::new("key", key, false),
-                random_field("value", depth - 1, random),
-            ];
-            DataType::Map(
-                Arc::new(Field::new("entries", DataType::Struct(pair.into()), false)),
-                false,
-            )
-        }
-    };
+    let item = (depth > 0 && random.below(5) < 2).then(|| random_field("item", depth - 1, random));
+    let kinds = supported(item.as_ref());
+    let types = &kinds[random.below(kinds.len())];
+    let data_type = types[random.below(types.len())].clone();
     // A null array can hardly be anything but nullable.
     let nullable = data_type == DataType::Null || random.coin();
     Field::new(name, data_type, nullable)
 }
 
-fn flat_type(random: &mut Random) -> DataType {
-    let types = [
-        DataType::Int8,
-        DataType::UInt16,
-        DataType::Int32,
-        DataType::UInt64,
-        DataType::Float16,
-        DataType::Float32,
-        DataType::Float64,
-        DataType::Decimal32(9, 2),
-        DataType::Decimal128(38, -3),
-        DataType::Decimal256(76, 10),
-        DataType::Date32,
-        DataType::Time64(TimeUnit::Nanosecond),
-        DataType::Timestamp(TimeUnit::Millisecond, Some("Europe/Berlin".into())),
-        DataType::Duration(TimeUnit::Second),
-        DataType::Interval(IntervalUnit::MonthDayNano),
-        DataType::FixedSizeBinary(3),
-    ];
-    types[random.below(types.len())].clone()
-}
-
 /// Values that a field may have.
 pub(crate) fn random_values(field: &Field, count: usize, random: &mut Random) -> Vec<Value> {
-    let nulls = field.is_nullable() && random.below(3) > 0;
+    let nulls = match random.below(3) {
+        0 => Nulls::None,
+        _ => Nulls::Some,
+    };
+    values_with(field, count, nulls, random)
+}
+
+/// Values that a field may have, with nulls as asked.
+pub(crate) fn values_with(
+    field: &Field,
+    count: usize,
+    nulls: Nulls,
+    random: &mut Random,
+) -> Vec<Value> {
     (0..count)
         .map(|_| random_value(field, nulls, random))
         .collect()
 }
 
-fn random_value(field: &Field, nulls: bool, random: &mut Random) -> Value {
-    if *field.data_type() == DataType::Null || nulls && random.below(4) == 0 {
+fn random_value(field: &Field, nulls: Nulls, random: &mut Random) -> Value {
+    let null = match nulls {
+        Nulls::None => false,
+        Nulls::Some => random.below(4) == 0,
+        Nulls::All => !field.data_type().is_nested(),
+    };
+    if *field.data_type() == DataType::Null || null && field.is_nullable() {
         return Value::Null;
     }
-    let child =
-        |field: &Field, random: &mut Random| random_value(field, field.is_nullable(), random);
     match field.data_type() {
         DataType::Boolean => Value::Bool(random.coin()),
-        DataType::Utf8 | DataType::LargeUtf8 => {
+        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => {
             let words = [
                 "",
                 "a",
                 "ß",
                 "zebra",
+                "exactly 12 b",
                 "long enough to leave the twelve bytes of a view",
                 "日本",
             ];
             Value::Bytes(words[random.below(words.len())].as_bytes().to_vec())
         }
-        DataType::Binary | DataType::LargeBinary => {
+        DataType::Binary | DataType::LargeBinary | DataType::BinaryView => {
             let len = random.below(20);
             Value::Bytes(random.bytes(len))
         }
-        DataType::Decimal32(..) | DataType::Decimal128(..) | DataType::Decimal256(..) => {
-            let width = field.data_type().primitive_width().unwrap_or_default();
-            let mut bytes = vec![0; width];
-            bytes[0] = random.below(4) as u8;
-            Value::Bytes(bytes)
+        DataType::Float16 | DataType::Float32 | DataType::Float64 => {
+            Value::Bytes(random_float(width(field.data_type()), random))
+        }
+        DataType::Decimal32(precision, _)
+        | DataType::Decimal64(precision, _)
+        | DataType::Decimal128(precision, _)
+        | DataType::Decimal256(precision, _) => {
+            let largest = (0..*precision)
+                .fold(i256::ONE, |power, _| {
+                    power.wrapping_mul(i256::from_i128(10))
+                })
+                .wrapping_sub(i256::ONE);
+            let value = match random.below(6) {
+                0 => i256::ZERO,
+                1 => largest,
+                2 => largest.wrapping_neg(),
+                3 => i256::MINUS_ONE,
+                _ => i256::from_i128(random.below(10) as i128),
+            };
+            Value::Bytes(value.to_le_bytes()[..width(field.data_type())].to_vec())
         }
         DataType::Dictionary(_, value) => {
             // Few values, so that they come again and fit the smallest keys.
             let mut few = Random(random.below(5) as u64);
-            random_value(&Field::new("", (**value).clone(), false), false, &mut few)
+            let field = Field::new("", (**value).clone(), false);
+            random_value(&field, Nulls::None, &mut few)
         }
         DataType::FixedSizeList(item, size) => {
-            Value::Items((0..*size).map(|_| child(item, random)).collect())
+            let size = *size as usize;
+            Value::Items(values_with(item, size, nulls, random))
         }
-        DataType::Struct(fields) => {
-            Value::Items(fields.iter().map(|field| child(field, random)).collect())
+        DataType::List(item) | DataType::LargeList(item) | DataType::Map(item, _) => {
+            let len = random.below(4);
+            Value::Items(values_with(item, len, nulls, random))
         }
-        data_type => match layout(data_type) {
-            Some(Layout::List(_, item)) => {
-                let len = random.below(4);
-                Value::Items((0..len).map(|_| child(item, random)).collect())
-            }
-            Some(Layout::Fixed(width)) => Value::Bytes(match random.below(4) {
+        DataType::Struct(fields) => Value::Items(
+            fields
+                .iter()
+                .map(|field| random_value(field, nulls, random))
+                .collect(),
+        ),
+        data_type => {
+            let width = width(data_type);
+            Value::Bytes(match random.below(4) {
                 0 => vec![0; width],
                 1 => vec![0xff; width],
                 _ => random.bytes(width),
-            }),
-            _ => Value::Null,
-        },
+            })
+        }
+    }
+}
+
+/// Numbers of any kind: finite ones, zeros, infinities, subnormals, NaNs that are quiet and such that are not.
+fn random_float(width: usize, random: &mut Random) -> Vec<u8> {
+    let (bits, mantissa) = match width {
+        2 => (16, 10),
+        4 => (32, 23),
+        _ => (64, 52),
+    };
+    let any = u64::from_le_bytes(std::array::from_fn(|_| random.below(256) as u8));
+    let exponent = (1_u64 << (bits - 1)) - (1 << mantissa);
+    let quiet = 1_u64 << (mantissa - 1);
+    let payload = any & (quiet - 1);
+    let magnitude = match random.below(7) {
+        0 => 0,
+        1 => exponent,
+        2 => exponent | quiet | payload,
+        3 => exponent | payload.max(1),
+        4 => payload.max(1),
+        _ => any & !(1 << (bits - 1)),
+    };
+    let sign = u64::from(random.coin()) << (bits - 1);
+    (magnitude | sign).to_le_bytes()[..width].to_vec()
+}
+
+/// Bytes in a value.
+fn width(data_type: &DataType) -> usize {
+    match data_type {
+        DataType::FixedSizeBinary(width) => *width as usize,
+        other => other.primitive_width().unwrap(),
     }
 }
 
 /// An array of the values, in arbitrarily chosen bytes: slices, views, junk under nulls and around.
 pub(crate) fn build(field: &Field, values: &[Value], random: &mut Random) -> ArrayRef {
     let (before, after) = (random.below(10), random.below(3));
+    build_within(field, values, (before, after), random)
+}
+
+/// As [`build()`], cut out of an array with so many more values before and after.
+pub(crate) fn build_within(
+    field: &Field,
+    values: &[Value],
+    (before, after): (usize, usize),
+    random: &mut Random,
+) -> ArrayRef {
     let mut all = random_values(field, before, random);
     all.extend_from_slice(values);
     all.extend(random_values(field, after, random));
@@ -204,8 +231,9 @@ fn build_unsliced(field: &Field, values: &[Value], random: &mut Random) -> Array
         false => None,
     };
     // What stands in slots of nulls, instead of nothing.
-    let junk =
-        |random: &mut Random| random_value(&field.clone().with_nullable(false), false, random);
+    let junk = |random: &mut Random| {
+        random_value(&field.clone().with_nullable(false), Nulls::Some, random)
+    };
     let filled: Vec<Value> = values
         .iter()
         .map(|value| {
@@ -225,14 +253,18 @@ fn build_unsliced(field: &Field, values: &[Value], random: &mut Random) -> Array
                 .collect();
             Arc::new(BooleanArray::new(BooleanBuffer::from(bits), nulls))
         }
-        DataType::Utf8 if random.coin() => {
+        DataType::Utf8 | DataType::Utf8View
+            if *field.data_type() == DataType::Utf8View || random.coin() =>
+        {
             let mut builder = StringViewBuilder::new().with_fixed_block_size(64);
             values
                 .iter()
                 .for_each(|value| builder.append_option(text(value)));
             Arc::new(builder.finish())
         }
-        DataType::Binary if random.coin() => {
+        DataType::Binary | DataType::BinaryView
+            if *field.data_type() == DataType::BinaryView || random.coin() =>
+        {
             let mut builder = BinaryViewBuilder::new();
             values
                 .iter()
@@ -245,7 +277,7 @@ fn build_unsliced(field: &Field, values: &[Value], random: &mut Random) -> Array
         DataType::LargeBinary => with_nulls(&byte_array::<LargeBinaryType>(&filled, bytes), nulls),
         DataType::List(item) => list::<i32>(item, &filled, nulls, random),
         DataType::LargeList(item) => list::<i64>(item, &filled, nulls, random),
-        DataType::Map(entries, _) => {
+        DataType::Map(entries, sorted) => {
             let (offsets, child) = list_parts::<i32>(entries, &filled, random);
             let DataType::Struct(pair) = child.data_type() else {
                 unreachable!()
@@ -256,7 +288,7 @@ fn build_unsliced(field: &Field, values: &[Value], random: &mut Random) -> Array
                 offsets,
                 child.as_struct().clone(),
                 nulls,
-                false,
+                *sorted,
             ))
         }
         DataType::FixedSizeList(item, size) => {
@@ -474,9 +506,7 @@ fn value(array: &dyn Array, row: usize) -> Value {
             value(dictionary.values(), dictionary.normalized_keys()[row])
         }
         data_type => {
-            let Some(Layout::Fixed(width)) = layout(data_type) else {
-                unreachable!()
-            };
+            let width = width(data_type);
             let data = array.to_data();
             let start = (data.offset() + row) * width;
             Value::Bytes(data.buffers()[0][start..start + width].to_vec())

@@ -12,7 +12,6 @@ use arrow_schema::Field;
 
 use super::held::Held;
 use super::spill::Spillable;
-use crate::arrow::chunk::canonical_field;
 use crate::arrow::format::{self, BadFields, WireField};
 use crate::arrow::rows::{self, BadRows, Rows};
 use crate::arrow::values;
@@ -395,10 +394,10 @@ fn format_names(wire: &[WireField]) -> Vec<&str> {
     names
 }
 
-/// Fields from a guest, checked, with views as the plain types that they become.
+/// Fields from a guest, checked. Views are still views.
 pub(super) fn fields(wire: Vec<super::wire::Field>) -> Result<Vec<Field>, BadFields> {
     let wire: Vec<WireField> = wire.into_iter().map(WireField::from).collect();
     let fields = format::from_wire(&wire)?;
     format::check_names(&fields)?;
-    Ok(fields.iter().map(canonical_field).collect())
+    Ok(fields)
 }

@@ -132,7 +132,10 @@ impl Sandbox {
         let fields = fields.map_err(|error| {
             StepError::BadOutput(format!("the probed schema is not valid: {error}"))
         })?;
-        Ok(fields.into_iter().map(Arc::new).collect())
+        Ok(fields
+            .iter()
+            .map(|field| Arc::new(canonical_field(field)))
+            .collect())
     }
 
     /// The ranges of about `rows` rows of a source's bytes, which are the only input of `unit`.

@@ -16,6 +16,7 @@ use super::state::{
     Blob, BlobWriter, LimitReached, Scratch, Session, State, Table, TableWriter, Written, misuse,
 };
 use super::wire;
+use crate::arrow::chunk::canonical_field;
 use crate::arrow::format::to_wire;
 use crate::arrow::node;
 use crate::arrow::rows::Rows;
@@ -188,6 +189,8 @@ fn decode_all(
             Err(error) => return Ok(Err(error)),
         }
     }
+    // What was sent as views is plain by now.
+    let fields = fields.iter().map(canonical_field).collect();
     Ok(Ok(Decoded {
         fields,
         arrays,

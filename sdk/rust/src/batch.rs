@@ -1,5 +1,6 @@
 //! Rows that the host owns and a step pulls by column.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::mem::ManuallyDrop;
 use std::sync::Arc;
 
@@ -176,9 +177,12 @@ impl Batch {
             self,
             batch => Ok(Self::owned(batch.select(columns)?)),
             batch => {
+                let schema = batch.schema();
+                let places: BTreeMap<&str, usize> =
+                    schema.fields().iter().map(|field| field.name().as_str()).zip(0..).collect();
                 let indices = columns
                     .iter()
-                    .map(|name| batch.schema().index_of(name).map_err(|_| Error::missing_column(name)))
+                    .map(|name| places.get(name).copied().ok_or_else(|| Error::missing_column(name)))
                     .collect::<Result<Vec<_>>>()?;
                 Ok(batch.project(&indices)?.into())
             }
@@ -380,17 +384,13 @@ pub(crate) fn local(
     columns: Vec<ArrayRef>,
     rows: usize,
 ) -> Result<RecordBatch> {
-    for (index, field) in fields.iter().enumerate() {
-        if fields[..index]
-            .iter()
-            .any(|earlier| earlier.name() == field.name())
-        {
-            return Err(Error::new(
-                "duplicate-column",
-                format!("there are two columns `{}`", field.name()),
-            )
-            .with("column", field.name()));
-        }
+    let mut names = BTreeSet::new();
+    if let Some(twice) = fields.iter().find(|field| !names.insert(field.name())) {
+        return Err(Error::new(
+            "duplicate-column",
+            format!("there are two columns `{}`", twice.name()),
+        )
+        .with("column", twice.name()));
     }
     let options = RecordBatchOptions::new().with_row_count(Some(rows));
     RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), columns, &options)

@@ -7,8 +7,9 @@ use std::collections::BTreeMap;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use arrow_array::cast::AsArray;
-use arrow_array::{Array, ArrayRef, BinaryArray, StringArray, make_array};
+use arrow_array::{
+    Array, ArrayRef, BinaryArray, BinaryViewArray, StringArray, StringViewArray, make_array,
+};
 use arrow_buffer::Buffer;
 use arrow_data::ArrayData;
 use arrow_data::transform::MutableArrayData;
@@ -68,7 +69,7 @@ impl WireFieldLent<'_> {
     }
 }
 
-/// The pre-order list of `fields` and everything below them.
+/// The pre-order list of `fields` and everything below them. Views are plain strings or bytes.
 pub(crate) fn to_wire<'a>(
     fields: impl IntoIterator<Item = &'a FieldRef>,
 ) -> Result<Vec<WireField>> {
@@ -82,7 +83,13 @@ pub(crate) fn to_wire<'a>(
         let children: Vec<&FFI_ArrowSchema> = schema.children().chain(dictionary).collect();
         out.push(WireField {
             name: name.to_owned(),
-            format: schema.format().to_owned(),
+            // As `nodes` sends them.
+            format: match schema.format() {
+                "vu" => "u",
+                "vz" => "z",
+                other => other,
+            }
+            .to_owned(),
             nullable: schema.nullable(),
             children: u32::try_from(children.len()).unwrap_or(u32::MAX),
             metadata: metadata
@@ -198,25 +205,23 @@ impl<'a> Lent<'a> {
 
 /// The pre-order nodes of an array. Slices are brought to offset 0; views become plain strings or bytes.
 pub(crate) fn nodes(array: &dyn Array) -> Result<Vec<Node>> {
-    let data = match array.data_type() {
-        DataType::Utf8View => array
-            .as_string_view()
-            .iter()
-            .collect::<StringArray>()
-            .to_data(),
-        DataType::BinaryView => array
-            .as_binary_view()
-            .iter()
-            .collect::<BinaryArray>()
-            .to_data(),
-        _ => array.to_data(),
-    };
     let mut out = Vec::new();
-    push_nodes(&data, &mut out)?;
+    push_nodes(&array.to_data(), &mut out)?;
     Ok(out)
 }
 
 fn push_nodes(data: &ArrayData, out: &mut Vec<Node>) -> Result<()> {
+    match data.data_type() {
+        DataType::Utf8View => {
+            let views = StringViewArray::from(data.clone());
+            return push_nodes(&views.iter().collect::<StringArray>().to_data(), out);
+        }
+        DataType::BinaryView => {
+            let views = BinaryViewArray::from(data.clone());
+            return push_nodes(&views.iter().collect::<BinaryArray>().to_data(), out);
+        }
+        _ => {}
+    }
     if !starts_at_zero(data) {
         let mut copy = MutableArrayData::new(vec![data], false, data.len());
         copy.try_extend(0, 0, data.len())?;

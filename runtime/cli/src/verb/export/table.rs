@@ -1,17 +1,23 @@
 //! Tables as files that other tools read.
 
+mod dictionaries;
+mod parquet;
+
 use std::error::Error;
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use ::parquet::arrow::ArrowWriter;
+use ::parquet::basic::Compression;
+use ::parquet::file::properties::WriterProperties;
 use arrow_array::RecordBatch;
 use arrow_ipc::writer::FileWriter;
-use parquet::arrow::ArrowWriter;
-use parquet::basic::Compression;
-use parquet::file::properties::WriterProperties;
+use arrow_schema::SchemaRef;
 use pinion_runtime::arrow::type_name;
 
+use self::dictionaries::Dictionaries;
 use crate::failure::{Failure, INTERRUPTED};
 use crate::file::{Out, unwritable};
 use crate::project::cancelled;
@@ -82,13 +88,13 @@ pub(super) fn write(
             .hint("CSV holds no nested values; write a `.parquet` or an `.arrow` file"));
     }
     let failed = |error| unwritable(path, error);
-    let mut writer = Writer::begin(stored, format, out).map_err(failed)?;
+    let mut writer = Writer::begin(stored, format, out, (path, label))?;
     let bar = ui::bar(
         &format!("writing {label}"),
         Some(stored.table.partitions.len() as u64),
         quiet,
     );
-    for batch in stored.batches() {
+    for (position, batch) in stored.batches().enumerate() {
         if cancelled().load(Ordering::Relaxed) {
             bar.finish_and_clear();
             return Err(Failure {
@@ -96,7 +102,7 @@ pub(super) fn write(
                 ..Failure::wrong("stopped before the file was written")
             });
         }
-        writer.write(&batch?).map_err(failed)?;
+        writer.write(&batch?, position, (path, label))?;
         bar.inc(1);
     }
     bar.finish_and_clear();
@@ -105,22 +111,28 @@ pub(super) fn write(
 
 /// A file that is being written.
 enum Writer<'a, 'b> {
-    Parquet(Box<ArrowWriter<&'a mut Out<'b>>>),
+    Parquet(Box<ArrowWriter<&'a mut Out<'b>>>, SchemaRef),
     Csv(Box<arrow_csv::Writer<&'a mut Out<'b>>>),
-    Arrow(Box<FileWriter<&'a mut Out<'b>>>),
+    Arrow(Box<FileWriter<&'a mut Out<'b>>>, Dictionaries),
 }
 
 impl<'a, 'b> Writer<'a, 'b> {
-    fn begin(stored: &StoredTable<'_>, format: Format, out: &'a mut Out<'b>) -> io::Result<Self> {
+    fn begin(
+        stored: &StoredTable<'_>,
+        format: Format,
+        out: &'a mut Out<'b>,
+        (path, label): (&Path, &str),
+    ) -> Result<Self, Failure> {
+        let failed = |error| unwritable(path, error);
         Ok(match format {
             Format::Parquet => {
+                let schema = parquet::file_schema(&stored.schema, label)?;
                 let properties = WriterProperties::builder()
                     .set_created_by(CREATED_BY.to_owned())
                     .set_compression(Compression::SNAPPY)
                     .build();
-                let writer = ArrowWriter::try_new(out, stored.schema.clone(), Some(properties))
-                    .map_err(other)?;
-                Self::Parquet(Box::new(writer))
+                let writer = ArrowWriter::try_new(out, Arc::clone(&schema), Some(properties));
+                Self::Parquet(Box::new(writer.map_err(other).map_err(failed)?), schema)
             }
             Format::Csv => {
                 let mut writer = arrow_csv::Writer::new(out);
@@ -128,31 +140,50 @@ impl<'a, 'b> Writer<'a, 'b> {
                 let empty = in_utc(&RecordBatch::new_empty(stored.schema.clone()));
                 empty
                     .and_then(|empty| writer.write(&empty))
-                    .map_err(other)?;
+                    .map_err(other)
+                    .map_err(failed)?;
                 Self::Csv(Box::new(writer))
             }
-            Format::Arrow => Self::Arrow(Box::new(
-                FileWriter::try_new(out, &stored.schema).map_err(other)?,
-            )),
+            Format::Arrow => {
+                let dictionaries = Dictionaries::of(stored)?;
+                let writer = FileWriter::try_new(out, &dictionaries.schema);
+                Self::Arrow(
+                    Box::new(writer.map_err(other).map_err(failed)?),
+                    dictionaries,
+                )
+            }
         })
     }
 
-    fn write(&mut self, batch: &RecordBatch) -> io::Result<()> {
-        match self {
-            Self::Parquet(writer) => writer.write(batch).map_err(other),
+    /// Writes the partition at `position`.
+    fn write(
+        &mut self,
+        batch: &RecordBatch,
+        position: usize,
+        (path, label): (&Path, &str),
+    ) -> Result<(), Failure> {
+        let written = match self {
+            Self::Parquet(writer, schema) => {
+                let rows = parquet::file_rows(batch, schema, label)?;
+                writer.write(&rows).map_err(other)
+            }
             Self::Csv(writer) => in_utc(batch)
                 .and_then(|batch| writer.write(&batch))
                 .map_err(other),
-            Self::Arrow(writer) => writer.write(batch).map_err(other),
-        }
+            Self::Arrow(writer, dictionaries) => dictionaries
+                .apply(batch, position)
+                .and_then(|batch| writer.write(&batch))
+                .map_err(other),
+        };
+        written.map_err(|error| unwritable(path, error))
     }
 
     fn finish(self) -> io::Result<()> {
         match self {
-            Self::Parquet(writer) => writer.close().map(drop).map_err(other),
+            Self::Parquet(writer, _) => writer.close().map(drop).map_err(other),
             // Every batch was flushed.
             Self::Csv(_) => Ok(()),
-            Self::Arrow(mut writer) => writer.finish().map_err(other),
+            Self::Arrow(mut writer, _) => writer.finish().map_err(other),
         }
     }
 }
@@ -164,9 +195,7 @@ fn other(error: impl Error + Send + Sync + 'static) -> io::Error {
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
-    use std::sync::Arc;
-
-    use arrow_array::{ArrayRef, StringArray, TimestampSecondArray};
+    use arrow_array::{Array as _, ArrayRef, StringArray, TimestampSecondArray};
     use arrow_schema::{DataType, Field, TimeUnit};
     use cap_std::ambient_authority;
     use cap_std::fs::Dir;
@@ -176,49 +205,48 @@ mod tests {
 
     use super::*;
 
-    /// A table of text and of points in time in a named zone.
-    fn stored(store: &Store, partitions: usize) -> StoredTable<'_> {
-        let time = DataType::Timestamp(TimeUnit::Second, Some("America/New_York".into()));
-        let fields = [
-            Field::new("na\"me", DataType::Utf8, true),
-            Field::new("time", time, true),
-        ];
-        let names = StringArray::from(vec![Some("a,b"), None]);
-        let times = TimestampSecondArray::from(vec![Some(0), None]);
-        let arrays: [ArrayRef; 2] = [
-            Arc::new(names),
-            Arc::new(times.with_timezone("America/New_York")),
-        ];
-        let columns: Vec<_> = fields
-            .iter()
-            .zip(arrays)
-            .map(|(field, array)| canonical(field, &[array]).unwrap())
-            .collect();
-        let file = store.put_chunks(&fields, &columns).unwrap();
-        let chunk = |(column, digest)| Chunk {
-            digest,
-            place: Place::Stored {
-                file: file.file,
-                column,
-            },
+    /// A table of these partitions.
+    pub(super) fn stored<'a>(
+        store: &'a Store,
+        fields: &[Field],
+        partitions: &[Vec<ArrayRef>],
+    ) -> StoredTable<'a> {
+        let partition = |arrays: &Vec<ArrayRef>| {
+            let columns = fields.iter().zip(arrays);
+            let columns: Vec<_> = columns
+                .map(|(field, array)| canonical(field, &[Arc::clone(array)]).unwrap())
+                .collect();
+            let file = store.put_chunks(fields, &columns).unwrap();
+            let chunk = |(column, digest)| Chunk {
+                digest,
+                place: Place::Stored {
+                    file: file.file,
+                    column,
+                },
+            };
+            Arc::new(Partition {
+                rows: columns[0].len() as u64,
+                columns: (0..).zip(file.chunks.iter().copied()).map(chunk).collect(),
+            })
         };
-        let partition = Arc::new(Partition {
-            rows: 2,
-            columns: (0..).zip(file.chunks.iter().copied()).map(chunk).collect(),
-        });
         let table = Table {
-            fields: fields.into_iter().map(Arc::new).collect(),
-            partitions: vec![partition; partitions],
+            fields: fields.iter().cloned().map(Arc::new).collect(),
+            partitions: partitions.iter().map(partition).collect(),
         };
         StoredTable::open(store, &store.put_table(&table).unwrap()).unwrap()
     }
 
-    fn exported(partitions: usize, format: Format) -> Vec<u8> {
+    /// The file that a table of these partitions is written to.
+    pub(super) fn exported(
+        fields: &[Field],
+        partitions: &[Vec<ArrayRef>],
+        format: Format,
+    ) -> Vec<u8> {
         let directory = tempfile::tempdir().unwrap();
         let open = |path: &Path| Dir::open_ambient_dir(path, ambient_authority()).unwrap();
         std::fs::create_dir(directory.path().join("store")).unwrap();
         let store = Store::open(open(&directory.path().join("store"))).unwrap();
-        let stored = stored(&store, partitions);
+        let stored = stored(&store, fields, partitions);
         let path = directory.path().join("out");
         let bytes = crate::file::replace(&path, |out| {
             write(&stored, format, (&path, out), "a.rows", true)
@@ -228,9 +256,25 @@ mod tests {
         written
     }
 
+    /// A table of text and of points in time in a named zone.
+    fn text_and_time(partitions: usize, format: Format) -> Vec<u8> {
+        let time = DataType::Timestamp(TimeUnit::Second, Some("America/New_York".into()));
+        let fields = [
+            Field::new("na\"me", DataType::Utf8, true),
+            Field::new("time", time, true),
+        ];
+        let names = StringArray::from(vec![Some("a,b"), None]);
+        let times = TimestampSecondArray::from(vec![Some(0), None]);
+        let arrays: Vec<ArrayRef> = vec![
+            Arc::new(names),
+            Arc::new(times.with_timezone("America/New_York")),
+        ];
+        exported(&fields, &vec![arrays; partitions], format)
+    }
+
     #[test]
     fn csv_has_a_header_quotes_and_points_in_time_in_utc() {
-        let text = |partitions| String::from_utf8(exported(partitions, Format::Csv)).unwrap();
+        let text = |partitions| String::from_utf8(text_and_time(partitions, Format::Csv)).unwrap();
         assert_eq!(text(0), "\"na\"\"me\",time\n");
         let rows = "\"a,b\",1970-01-01T00:00:00Z\n,\n";
         assert_eq!(text(2), format!("\"na\"\"me\",time\n{rows}{rows}"));
@@ -240,7 +284,8 @@ mod tests {
     fn equal_tables_give_equal_bytes() {
         for format in [Format::Parquet, Format::Csv, Format::Arrow] {
             for partitions in [0, 1, 3] {
-                assert_eq!(exported(partitions, format), exported(partitions, format));
+                let twice = [(); 2].map(|()| text_and_time(partitions, format));
+                assert_eq!(twice[0], twice[1]);
             }
         }
     }
