@@ -1,7 +1,8 @@
 //! Digests: what names every byte in Pinion.
 //!
-//! Components are named by SHA-256, as in OCI registries; everything else by BLAKE3. Both are always
-//! written with their prefix, so that neither can be taken for the other.
+//! Components are named by SHA-256, as in OCI registries; everything else by BLAKE3, without a key and
+//! with 32 bytes of output. Both are always written with their prefix, so that neither can be taken for the
+//! other. Components and blobs are hashed as they are, byte by byte; all else as a list of facts.
 //!
 //! # Structured hashing
 //!
@@ -20,7 +21,10 @@
 //! | list | `l` | the number of entries; the entries follow as items |
 //! | option | `o` | one byte, 0 or 1; if 1, the value follows as items |
 //!
-//! The first item is a text, the domain, which says what the facts are and in which version.
+//! The first item is a text, the domain, which says what the facts are and in which version. Where a fact is
+//! true or false, it is an *option tag*, the `o` and its byte, which no value follows.
+//!
+//! `tests/oracles/table_digests.py` computes the digests of a run again, from what the documentation says.
 
 pub(crate) mod parts;
 

@@ -161,7 +161,12 @@ impl Expression {
         }
     }
 
-    /// Feeds the tree to a structured hash.
+    /// Feeds the tree to a structured hash, in pre-order: text `input` and text port; text `made` and the
+    /// fields; text `select`, list of text names, and what is selected from; text `with`, the fields, and
+    /// what they are added to; text `rename`, text name, text new name, and where; text `zip` and both sides.
+    ///
+    /// Fields are a list, flat and in pre-order, each text name, text format, u64 nullable (0 or 1), u64 number
+    /// of children, and list of metadata, each text key and text value.
     pub fn feed(&self, hasher: &mut StructuredHasher) {
         match self {
             Self::Input(port) => {

@@ -16,7 +16,8 @@ use crate::digest::{Digest, StructuredHasher};
 /// A schema and ordered partitions.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Table {
-    /// Top-level fields; their names differ from each other.
+    /// Top-level fields; their names differ from each other, and their types are
+    /// [canonical](crate::arrow::chunk::canonical_type).
     pub fields: Vec<FieldRef>,
     /// The partitions, in order.
     pub partitions: Vec<Arc<Partition>>,
@@ -157,8 +158,9 @@ impl Table {
 
     /// Digest of the schema and of every chunk, partition by partition.
     ///
-    /// Structured hash `pinion table v1`: the schema's digest, the number of partitions, and for each
-    /// its number of rows and the digests of its columns.
+    /// [Structured](crate::digest): text `pinion table v1`, digest of the [schema](schema_digest), list of
+    /// partitions, each u64 rows and list of columns, each the digest of its
+    /// [chunk](crate::arrow::chunk::digest).
     pub fn digest(&self) -> Digest {
         let mut hasher = StructuredHasher::new("pinion table v1");
         hasher.digest(&schema_digest(&self.fields));
@@ -174,8 +176,8 @@ impl Table {
 
     /// Digest of one column over all partitions: what reading it from a whole table observes.
     ///
-    /// Structured hash `pinion column v1`: the number of partitions, and for each its number of rows and
-    /// the digest of the column.
+    /// [Structured](crate::digest): text `pinion column v1`, list of partitions, each u64 rows and digest of
+    /// the column's chunk.
     pub fn column_digest(&self, position: usize) -> Digest {
         let mut hasher = StructuredHasher::new("pinion column v1");
         hasher.list(self.partitions.len());
@@ -196,7 +198,7 @@ fn staying<T: Clone>(all: &[T], stays: &[bool]) -> Vec<T> {
         .collect()
 }
 
-/// Digest of a list of fields.
+/// Digest of a list of fields; see [`format::schema_digest`].
 pub fn schema_digest(fields: &[FieldRef]) -> Digest {
     let fields: Vec<Field> = fields.iter().map(|field| field.as_ref().clone()).collect();
     format::schema_digest(&fields)
@@ -204,8 +206,8 @@ pub fn schema_digest(fields: &[FieldRef]) -> Digest {
 
 /// The name of the chunk file that holds these chunks in this order.
 ///
-/// Structured hash `pinion file v1` over the chunk digests: the name depends on what the file says, and
-/// nothing is hashed twice.
+/// [Structured](crate::digest): text `pinion file v1`, list of the digests of the chunks. The name depends on
+/// what the file says, and nothing is hashed twice.
 pub fn file_digest(chunks: &[Digest]) -> Digest {
     let mut hasher = StructuredHasher::new("pinion file v1");
     hasher.list(chunks.len());

@@ -248,6 +248,24 @@ impl Usage {
 }
 
 /// Something a guest asked the host. Ports are meant, never steps.
+///
+/// In a structured hash, what is asked and what is answered are these items. An answer has the domain
+/// `pinion answer v1`, and where it begins with an option, nothing else follows if there is no such port or column.
+///
+/// | question | items | answer |
+/// |---|---|---|
+/// | rows | text `rows`, text port | option, u64 rows |
+/// | layout | text `layout`, text port | list of partitions, each u64 rows |
+/// | field | text `field`, text port, text name | option, digest of the [field](format::field_digest) |
+/// | schema | text `schema`, text port | option, digest of the [schema](format::schema_digest) |
+/// | column | text `column`, text port, text name | option, digest of the field, digest of the [column](Table::column_digest) |
+/// | valid | text `valid`, the [expression](Expression::feed) | option tag, whether it is |
+/// | blob | text `blob`, text port | option, digest, u64 bytes, text media type |
+/// | seed | text `seed`, u64 substream | u64, the [seed](Unit::seed_bits) |
+/// | batch rows | text `batch-rows` | u64 rows |
+///
+/// The table at the main port of a row-map unit is the one partition that it works on. Withheld columns are in no
+/// table. The blob at a source's port is the file, with the [media type](crate::source::media_type) of its name.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Question {
@@ -447,6 +465,9 @@ impl Unit {
     }
 
     /// The whole key: the first part and every question with its answer, in the order asked.
+    ///
+    /// [Structured](crate::digest): text `pinion key v1`, digest of the first part, list of observations, each
+    /// the items of its [`Question`] and the digest of the answer.
     pub fn key(first: &Digest, observations: &[Observation]) -> Digest {
         let mut hasher = StructuredHasher::new("pinion key v1");
         hasher.digest(first).list(observations.len());
@@ -468,6 +489,9 @@ impl Unit {
 
     /// 64 bits that depend on the pipeline's seed, the component, the params, `substream` and, in a unit
     /// of one partition, its position.
+    ///
+    /// The first eight bytes, big-endian, of the [structured](crate::digest) hash of text `pinion seed v1`, u64
+    /// seed, component digest, text params, u64 substream, option u64 position.
     pub fn seed_bits(&self, substream: u64) -> u64 {
         let mut hasher = StructuredHasher::new("pinion seed v1");
         hasher

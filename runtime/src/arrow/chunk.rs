@@ -9,9 +9,30 @@
 //! - the children of a null struct or a null fixed-size list are null themselves, nullable or not,
 //! - floats keep their bits, NaNs and negative zero included,
 //! - views are plain, and dictionaries hold each value once, in order of first use, and no nulls: a null
-//!   value is a null key,
+//!   value is a null key, and a null key is zero,
 //! - the child of a list is named `item`, those of a map `entries`, `key` and `value`, and children have
-//!   no metadata.
+//!   no metadata; an empty time zone is none, and whether the keys of a map are sorted is not said.
+//!
+//! The rules hold for children as for columns. Of a list or a map, the child has the values of the rows that are
+//! not null, end to end; of a struct or a fixed-size list, also those of null rows, as nulls. First use in a
+//! dictionary goes by the rows of the array of keys, null ones left out, and values are the same if they are to
+//! the bit.
+//!
+//! What the buffers of an array of n values are, little-endian and in this order:
+//!
+//! | type | buffers |
+//! |---|---|
+//! | null | none |
+//! | boolean | validity, values |
+//! | integers, floats, decimals, dates, times, timestamps, durations, intervals, fixed-size binary | validity, values |
+//! | utf8, binary, and the large ones | validity, offsets, bytes |
+//! | list, large list, map | validity, offsets |
+//! | fixed-size list, struct | validity |
+//! | dictionary | validity of the keys, keys |
+//!
+//! Validity and booleans are ⌈n / 8⌉ bytes, least significant bit first, and a bit of the validity is one where
+//! the value is not null. Offsets are n + 1 integers, of 64 bits in the large types and of 32 in all others; when
+//! n is zero, too. An absent validity is a buffer of no bytes.
 
 use std::sync::Arc;
 
@@ -170,19 +191,20 @@ pub fn canonical(field: &Field, pieces: &[ArrayRef]) -> Result<ArrayRef, BadChun
 /// The digest of a chunk.
 ///
 /// It covers the type with the names and nullability of children, and every value; not the column's
-/// own name, nullability and metadata. Chunks of equal digest have equal types and equal buffers.
+/// own name, nullability and metadata. Chunks of equal digest have equal types and equal buffers. Where the
+/// values lie, and whether they were selected of others, is not in it.
 ///
-/// [Structured](crate::digest): text `pinion chunk 1`, then for each node, in pre-order,
+/// [Structured](crate::digest): text `pinion chunk 1`, then for each node, in pre-order (the column, then its
+/// first child with all that is below it, and so on),
 ///
-/// 1. text: the Arrow C Data Interface format string,
+/// 1. text: the Arrow C Data Interface format string, see [`format`](crate::arrow::format),
 /// 2. of children only: text name and option tag nullable (a dictionary's values are a child of name
 ///    `dictionary`, nullable),
 /// 3. list: number of child nodes,
 /// 4. u64: number of values,
 /// 5. u64: number of nulls (of a null array, its length),
 /// 6. list: number of buffers,
-/// 7. bytes: each buffer, in C Data Interface order, an absent validity bitmap as no bytes. Validity and
-///    booleans are ⌈n / 8⌉ bytes, least significant bit first; offsets are n + 1 integers.
+/// 7. bytes: each buffer, as the [module](self) lists them.
 ///
 /// # Errors
 /// [`BadArray::Unsupported`] if `chunk` is not of a type that [`canonical`] gives.

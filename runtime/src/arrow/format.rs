@@ -2,7 +2,10 @@
 //!
 //! See <https://arrow.apache.org/docs/format/CDataInterface.html#data-type-description-format-strings>.
 //! A dictionary-encoded field carries its index type in `format` and has one child named `dictionary`,
-//! its value type.
+//! its value type, which is nullable and has no metadata. The only child of a map is the struct of its entries.
+//! Where the interface leaves a choice: a decimal of 128 bits has no width (`d:38,10`), a timestamp without a zone
+//! ends in the colon (`tsu:`), and the type is the [canonical](crate::arrow::chunk::canonical_type) one in
+//! every digest.
 
 pub(crate) mod strings;
 
@@ -182,8 +185,9 @@ pub fn check_names<'a>(fields: impl IntoIterator<Item = &'a Field>) -> Result<()
 
 /// The digest of one field: name, type, nullability and metadata, children included.
 ///
-/// [Structured](crate::digest): text `pinion field 1`, then for each field in pre-order: text name, text
-/// format, option tag nullable, list of its children's number, list of metadata (text key, text value).
+/// [Structured](crate::digest): text `pinion field 1`, then for the field and all below it, in pre-order: text
+/// name, text format, option tag nullable, list of as many entries as there are children, which come after the
+/// field's own facts, and list of metadata, by the bytes of the keys, each text key and text value.
 pub fn field_digest(field: &Field) -> Digest {
     let mut hasher = StructuredHasher::new("pinion field 1");
     hash_field(field, &mut hasher);
@@ -192,8 +196,8 @@ pub fn field_digest(field: &Field) -> Digest {
 
 /// The digest of a schema.
 ///
-/// [Structured](crate::digest): text `pinion schema 1`, list of the number of top-level fields, then each
-/// as in [`field_digest`].
+/// [Structured](crate::digest): text `pinion schema 1`, list of the top-level fields, each with the facts that
+/// stand behind the domain in [`field_digest`]. The metadata of the schema itself is nowhere.
 pub fn schema_digest(fields: &[Field]) -> Digest {
     let mut hasher = StructuredHasher::new("pinion schema 1");
     hasher.list(fields.len());

@@ -9,7 +9,8 @@ use crate::unit::hash_question;
 
 /// The digest of everything about a run that must be the same wherever and whenever it runs again.
 ///
-/// Steps are taken in the order of [`RunStart::steps`], whatever order they ended in. Not in it:
+/// Steps are taken in the order of [`RunStart::steps`], whatever order they ended in, and all that is listed here
+/// in the order of the record. Not in it:
 /// whether anything was cached, durations, bytes moved, the log, the run's id, the store and all times.
 ///
 /// [Structured](crate::digest): text `pinion run v1`, text semantics version, list of the steps that
@@ -20,8 +21,8 @@ use crate::unit::hash_question;
 ///    withheld, text `withheld` and their list of names,
 /// 3. list of outputs: text port, then text `table`, digest, u64 rows, u64 partitions; or text `blob`,
 ///    digest, u64 bytes, text media type,
-/// 4. list of units: text call, option u64 position, list of observations (each question as in a unit's
-///    key, then the digest of the answer), u64 fuel, u64 guest memory in bytes,
+/// 4. list of units: text call, option u64 position, list of observations (each the items of its
+///    [`Question`](crate::unit::Question), then the digest of the answer), u64 fuel, u64 guest memory in bytes,
 /// 5. option text error code.
 pub fn run_digest(start: &RunStart, steps: &[StepRecord]) -> Digest {
     let find = |name: &StepName| steps.iter().find(|step| step.name == *name);
