@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod arrow;
+mod audit;
 mod authoring;
 mod caching;
 mod cli;
