@@ -113,6 +113,11 @@ pub fn component_file(path: &str) -> String {
     )
 }
 
+/// Whether the crate at `path`, relative to the pipeline, is there: without it, it runs as it is locked.
+pub fn has_crate(project: &Dir, path: &str) -> bool {
+    sources::has_crate(project, path).is_ok()
+}
+
 /// Makes sure that no two crates among those that `steps` use have the same [`component_file`].
 ///
 /// # Errors
@@ -143,7 +148,8 @@ pub fn refuse_same_files(steps: &[StepDecl]) -> Result<(), Unresolved> {
 ///
 /// With `freeze`, which is `--locked`, only what is locked will do, and a crate is taken as it was
 /// built, whatever its sources are now. Without it, what is not locked yet is found anew, and a crate
-/// whose sources changed is to be built.
+/// whose sources changed is to be built; one whose sources are not here, as in what was unpacked, is taken
+/// as it was built all the same.
 ///
 /// # Errors
 /// - [`ComponentError::Changed`]: bytes that are not the locked ones.
@@ -170,12 +176,24 @@ pub fn resolve(
     };
     if let (ComponentRef::Crate { path }, Origin::Crate { sources, .. }, false) =
         (reference, &locked.origin, freeze)
-        && crate_sources(places.project, path)? != *sources
     {
-        return Ok(Resolved::Unbuilt {
-            path: path.clone(),
-            reason: BuildReason::SourcesChanged,
-        });
+        match crate_sources(places.project, path) {
+            Ok(found) if found == *sources => {}
+            Ok(_) => {
+                return Ok(Resolved::Unbuilt {
+                    path: path.clone(),
+                    reason: BuildReason::SourcesChanged,
+                });
+            }
+            // Without the locked bytes either, what is missing is the crate.
+            Err(error @ SourcesError::NoCrate { .. }) => {
+                return match resolve(reference, Some((key, locked)), places, true) {
+                    Err(ComponentError::NoFile { .. }) => Err(error.into()),
+                    resolved => resolved,
+                };
+            }
+            Err(error) => return Err(error.into()),
+        }
     }
     let bytes = match (reference, &locked.origin) {
         (ComponentRef::Std { name, .. }, _) => standard(reference, name, key, locked, places)?,

@@ -19,6 +19,7 @@ mod value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use arrow_array::{Array as _, ArrayRef};
 use semver::Version;
 use serde::Serialize;
 use serde_json::Value;
@@ -36,9 +37,12 @@ use crate::record::{
     Artifact, InputRecord, RunId, RunOutcome, RunRecord, SourceFile, StepFailure, StepOutcome,
     StepRecord,
 };
-use crate::store::Store;
+use crate::store::{Store, StoreError};
 use crate::table::Table;
 use crate::unit::Limits;
+
+/// Most rows of a table that is compared by value where its digests say nothing, being cut otherwise.
+const MOST_ROWS: u64 = 1 << 20;
 
 /// Most bytes of a JSON document that is compared field by field.
 const MOST_JSON_BYTES: u64 = 16 << 20;
@@ -284,6 +288,13 @@ pub struct ColumnsDiff {
     pub removed: Vec<String>,
     /// They have other types or other values.
     pub changed: Vec<String>,
+    /// How many partitions there are, of tables with equally many rows that are cut at other places. Then
+    /// columns are compared by value, not by digest.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub partitions: Option<Sides<u64>>,
+    /// Columns of such tables that have too many rows to be compared, or could not be read.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub uncompared: Vec<String>,
 }
 
 /// A blob that differs.
@@ -351,7 +362,7 @@ pub fn compare(old: &RunRecord, new: &RunRecord, store: &Store) -> Result<RunDif
             new: (new_start.id.clone(), new_start.pipeline.clone()),
         });
     }
-    let mut stored = Stored::new(store);
+    let mut stored = Stored::new(store, old, new);
     let texts = Sides::new(stored.pipeline(old), stored.pipeline(new));
     let sources = sources(old, new);
     let steps = steps(old, new, &texts, &sources, &mut stored);
@@ -527,7 +538,7 @@ fn steps(
     sources: &[SourceDiff],
     stored: &mut Stored<'_>,
 ) -> Vec<StepDiff> {
-    let mut reasons = reason::Reasons::new(old, new, sources, stored);
+    let mut reasons = reason::Reasons::new(old, new, texts, sources, stored);
     let diffs = step_names(old, new).map(|name| {
         let (before, after) = (old.step(name.as_str()), new.step(name.as_str()));
         let presence = presence(name, (old, new), texts);
@@ -628,7 +639,8 @@ fn inputs(
         Some(reads.collect())
     };
     let (mut old, mut new) = (recorded(before), recorded(after));
-    if old.is_empty() || new.is_empty() {
+    // A step that did not come to run has only those inputs that were there when the run ended.
+    if !before.is_some_and(reason::did_run) || !after.is_some_and(reason::did_run) {
         let (Some(as_old), Some(as_new)) = (declared(&texts.old), declared(&texts.new)) else {
             return Vec::new();
         };
@@ -763,15 +775,44 @@ fn paired<K: Ord + Clone, T: PartialEq>(
 struct Stored<'a> {
     store: &'a Store,
     tables: BTreeMap<Digest, Option<Arc<Table>>>,
+    /// What the runs call what they made: people do not know digests.
+    names: BTreeMap<Digest, String>,
     unread: Vec<String>,
 }
 
 impl<'a> Stored<'a> {
-    fn new(store: &'a Store) -> Self {
+    fn new(store: &'a Store, old: &RunRecord, new: &RunRecord) -> Self {
+        let mut names = BTreeMap::new();
+        for run in [new, old] {
+            for step in &run.steps {
+                for output in &step.outputs {
+                    let name = || format!("`{}.{}`", step.name, output.port);
+                    let digest = match &output.artifact {
+                        Artifact::Table(table) => table.digest,
+                        Artifact::Blob(blob) => blob.digest,
+                    };
+                    names.entry(digest).or_insert_with(name);
+                }
+            }
+        }
         Self {
             store,
+            names,
             tables: BTreeMap::new(),
             unread: Vec::new(),
+        }
+    }
+
+    /// A table or a blob that was read; else why not is noted, once for each.
+    fn noted_artifact<T>(&mut self, digest: &Digest, read: Result<T, StoreError>) -> Option<T> {
+        let what = self.names.get(digest).cloned();
+        let what = what.unwrap_or_else(|| digest.to_string());
+        match read {
+            Err(error) if error.is_miss() => {
+                let gone = "it is gone, or damaged; `pinion run` makes what it can again";
+                self.noted(&what, Err::<T, _>(gone))
+            }
+            read => self.noted(&what, read),
         }
     }
 
@@ -813,7 +854,7 @@ impl<'a> Stored<'a> {
             return known.clone();
         }
         let table = self.store.present_table(digest).map(Arc::new);
-        let table = self.noted("a table", table);
+        let table = self.noted_artifact(digest, table);
         self.tables.insert(*digest, table.clone());
         table
     }
@@ -834,7 +875,7 @@ impl<'a> Stored<'a> {
             return None;
         }
         let bytes = self.store.blob(digest);
-        let bytes = self.noted("a blob", bytes)?;
+        let bytes = self.noted_artifact(digest, bytes)?;
         // A guest may call anything JSON.
         serde_json::from_slice(&bytes).ok()
     }
@@ -843,12 +884,28 @@ impl<'a> Stored<'a> {
     fn columns(&mut self, old: &Digest, new: &Digest) -> Option<ColumnsDiff> {
         let (old, new) = (self.table(old)?, self.table(new)?);
         let mut columns = ColumnsDiff::default();
+        let is_cut = |table: &Table| -> Vec<u64> {
+            let partitions = table.partitions.iter();
+            partitions.map(|partition| partition.rows).collect()
+        };
+        let other_cuts = old.rows() == new.rows() && is_cut(&old) != is_cut(&new);
+        columns.partitions = other_cuts.then(|| {
+            let count = |table: &Table| Some(table.partitions.len() as u64);
+            Sides::new(count(&old), count(&new))
+        });
         for field in &new.fields {
             let name = field.name();
-            match column_differs(&old, &new, name) {
-                _ if old.position(name).is_none() => columns.added.push(name.clone()),
-                true => columns.changed.push(name.clone()),
-                false => {}
+            if old.position(name).is_none() {
+                columns.added.push(name.clone());
+            } else if column_differs(&old, &new, name) {
+                match other_cuts {
+                    false => columns.changed.push(name.clone()),
+                    true => match self.values_differ(&old, &new, name) {
+                        Some(true) => columns.changed.push(name.clone()),
+                        Some(false) => {}
+                        None => columns.uncompared.push(name.clone()),
+                    },
+                }
             }
         }
         let gone = old.fields.iter().map(|field| field.name());
@@ -857,7 +914,49 @@ impl<'a> Stored<'a> {
         Some(columns)
     }
 
-    /// Whether a column of two tables differs in type or values, if both tables are there.
+    /// Whether a column of two tables with equally many rows differs in type or values, wherever they are cut;
+    /// none if that would take long or cannot be read.
+    fn values_differ(&mut self, old: &Table, new: &Table, column: &str) -> Option<bool> {
+        let (before, after) = (old.position(column)?, new.position(column)?);
+        if old.fields.get(before) != new.fields.get(after) {
+            return Some(true);
+        }
+        if old.rows() > MOST_ROWS {
+            return None;
+        }
+        let mut old = self.arrays(old, before)?.into_iter();
+        let mut new = self.arrays(new, after)?.into_iter();
+        let (mut left, mut right): (Option<ArrayRef>, Option<ArrayRef>) = (None, None);
+        loop {
+            left = left.filter(|left| !left.is_empty()).or_else(|| old.next());
+            right = right
+                .filter(|right| !right.is_empty())
+                .or_else(|| new.next());
+            let (Some(before), Some(after)) = (&left, &right) else {
+                return Some(false);
+            };
+            let len = before.len().min(after.len());
+            if before.slice(0, len) != after.slice(0, len) {
+                return Some(true);
+            }
+            let rest = |array: &ArrayRef| array.slice(len, array.len() - len);
+            (left, right) = (left.as_ref().map(rest), right.as_ref().map(rest));
+        }
+    }
+
+    /// A column of a table, partition by partition; those without rows are left out.
+    fn arrays(&mut self, table: &Table, column: usize) -> Option<Vec<ArrayRef>> {
+        let field = table.fields.get(column)?;
+        let partitions = table.partitions.iter().filter(|part| part.rows > 0);
+        let mut arrays = Vec::new();
+        for partition in partitions {
+            let array = self.store.load(field, partition.columns.get(column)?);
+            arrays.push(self.noted("values of a table", array)?);
+        }
+        Some(arrays)
+    }
+
+    /// Whether a column of two tables differs in type or values, or in where it is cut, if both tables are there.
     fn column_differs(&mut self, old: &Digest, new: &Digest, column: &str) -> Option<bool> {
         let (old, new) = (self.table(old)?, self.table(new)?);
         Some(column_differs(&old, &new, column))

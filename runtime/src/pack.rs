@@ -27,13 +27,27 @@
 //! devices, no file twice and none that the list does not have. Paths have to be relative, without `..`,
 //! and every file is made anew through the directory that was handed in. Every file has the digest that
 //! the list says. At last everything is held against the run record, which checks itself: a file that the
-//! run does not name is refused, and so is anything in the store that is not what its name says.
+//! run does not reach is refused, in the store too, and so is anything in the store that is not what its name
+//! says. Outside of the store, no file may be called as one that programs take orders from: so there are no
+//! crates, whose build scripts would run outside of the sandbox, and no settings of cargo or git.
+//!
+//! # What a pack proves
+//!
+//! Nothing by itself: nobody signs packs, and seals and digests only say that bytes are those that were
+//! written. Without results, all that is there is what goes in, and whatever comes out was computed here. With
+//! results, they are the sender's word: the record says which they are, and the recipes and memos by which
+//! later runs find them say what they are results of. `pinion verify` proves the record, and so everything that
+//! is shown and exported of the run, since that is read by the record's digests. What a later run takes from the
+//! recipes is proved by verifying that run.
 
 mod archive;
 mod error;
 mod list;
 mod read;
 mod write;
+
+use crate::record::{Artifact, RunRecord};
+use crate::store::{ObjectId, Store, StoreError};
 
 pub use self::error::PackError;
 pub use self::read::{Unpacked, unpack};
@@ -42,12 +56,32 @@ pub use self::write::{Contents, Packed, pack};
 /// The version of the form of packs that is written, and the only one that is read.
 pub const PACK_VERSION: u32 = 1;
 
+/// What errors call the file of the pack itself, whose name is not known here.
+pub const WHOLE: &str = "the pack";
+
 /// Where the store is in a pack, and in what is made of it.
 const STORE: &str = ".pinion/";
 /// The pipeline's file.
 const PIPELINE: &str = "pinion.toml";
 /// The lockfile.
 const LOCK: &str = "pinion.lock";
+
+/// What the steps of a run put out: recipes and memos can be done without, this cannot.
+fn artifacts(run: &RunRecord, store: &Store) -> Result<Vec<ObjectId>, StoreError> {
+    let mut objects = Vec::new();
+    for output in run.steps.iter().flat_map(|step| &step.outputs) {
+        match &output.artifact {
+            Artifact::Blob(blob) => objects.push(ObjectId::Blob(blob.digest)),
+            Artifact::Table(table) => {
+                objects.push(ObjectId::Table(table.digest));
+                let manifest = store.sound_table(&table.digest)?;
+                let files = manifest.map(|table| table.files()).unwrap_or_default();
+                objects.extend(files.into_iter().map(ObjectId::ChunkFile));
+            }
+        }
+    }
+    Ok(objects)
+}
 
 /// The file that has the committed bytes of a component, if it does not travel with the binary.
 fn component_path(key: &crate::lock::ComponentKey, origin: &crate::lock::Origin) -> Option<String> {

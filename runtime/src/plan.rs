@@ -731,6 +731,21 @@ fn handed(fields: &[FieldRef], withheld: &[String]) -> Vec<FieldRef> {
     handed.cloned().collect()
 }
 
+/// The refusal of a source that was not given files.
+fn reads_a_step(plan: &Plan, declared: &StepDecl, step: &PlannedStep) -> PlanError {
+    let name = step.name.to_string();
+    match (step.inputs.first(), declared.inputs.first()) {
+        (Some(input), Some(written)) => PlanError::WrongKind {
+            step: name,
+            port: input.port.to_string(),
+            expected: "files, as in `sources.NAME`".to_owned(),
+            found: format!("what comes from `{}`", plan.origin_name(&input.from)),
+            place: written.place.clone(),
+        },
+        _ => PlanError::NoComponent { step: name },
+    }
+}
+
 /// The fields of a source's files, which must agree.
 fn probe(
     plan: &Plan,
@@ -739,9 +754,7 @@ fn probe(
     tools: Tools<'_>,
 ) -> Result<Vec<FieldRef>, PlanError> {
     let Some(Origin::Source(name)) = step.inputs.first().map(|input| &input.from) else {
-        return Err(PlanError::NoComponent {
-            step: step.name.to_string(),
-        });
+        return Err(reads_a_step(plan, declared, step));
     };
     let files = plan
         .sources

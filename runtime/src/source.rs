@@ -17,7 +17,7 @@ use crate::component::neighbour;
 use crate::digest::{Digest, StructuredHasher};
 use crate::error::{Hint, Place};
 use crate::parallel::{self, LARGE_BYTES, ReadError};
-use crate::pipeline::SourceDecl;
+use crate::pipeline::{PathProblem, SourceDecl, normal_path};
 use crate::record::SourceFile;
 use crate::store::{Store, StoreError};
 
@@ -47,6 +47,21 @@ pub enum SourceError {
         path: String,
         /// What is wrong.
         problem: String,
+        /// Where it is declared.
+        place: Place,
+    },
+    /// A file whose path a lockfile cannot hold, because it means something else on other systems.
+    #[error(
+        "source `{source_name}` has a file whose name cannot be used: {problem}\n  found `{}`\n  in    {place}",
+        on_one_line(path)
+    )]
+    Name {
+        /// The source.
+        source_name: String,
+        /// The file.
+        path: String,
+        /// What is wrong.
+        problem: PathProblem,
         /// Where it is declared.
         place: Place,
     },
@@ -81,9 +96,24 @@ impl Hint for SourceError {
             Self::Missing { .. } => {
                 Some("paths are relative to the directory of `pinion.toml`".to_owned())
             }
+            Self::Name { .. } => {
+                Some("rename the file, or give a path or a pattern that leaves it out".to_owned())
+            }
             _ => None,
         }
     }
+}
+
+/// A path whose control characters are spelled out.
+fn on_one_line(path: &str) -> String {
+    let mut line = String::with_capacity(path.len());
+    for c in path.chars() {
+        match c.is_control() {
+            true => line.extend(c.escape_default()),
+            false => line.push(c),
+        }
+    }
+    line
 }
 
 /// Whether the digest of a file may be one that is remembered.
@@ -115,6 +145,17 @@ pub fn scan(
             meant: None,
             place: source.place.clone(),
         });
+    }
+    // What is written to the lockfile has to be read from there again.
+    for path in &paths {
+        if let Err(problem) = normal_path(path) {
+            return Err(SourceError::Name {
+                source_name: source.name.to_string(),
+                path: path.clone(),
+                problem,
+                place: source.place.clone(),
+            });
+        }
     }
     // Paths compare as bytes, on every system alike.
     paths.sort_unstable();
@@ -471,6 +512,31 @@ mod tests {
         let place = Place::new("a\n1\n");
         assert_eq!(place.scan(Trust::Remembered), Digest::of(b"a\n1\n"));
         assert_eq!(place.stat().remembered(&place.store), None);
+    }
+
+    #[test]
+    fn a_file_whose_name_no_lockfile_can_hold_is_refused_when_it_is_found() {
+        let mut place = Place::new("a\n1\n");
+        for (name, problem) in [
+            ("back\\slash.csv", PathProblem::Backslash),
+            ("new\nline.csv", PathProblem::Control),
+            ("c:drive.csv", PathProblem::Absolute),
+        ] {
+            let file = place.temp.path().join(name);
+            std::fs::write(&file, "a\n1\n").unwrap();
+            "*.csv".clone_into(&mut place.source.path);
+            let project = open(place.temp.path());
+            let found = scan(&project, &place.source, &place.store, Trust::Bytes, 2);
+            assert!(
+                matches!(&found, Err(SourceError::Name { path, problem: found, .. })
+                    if path == name && *found == problem),
+                "{name}: {found:?}"
+            );
+            // What the pattern leaves out does not matter.
+            "rows.*".clone_into(&mut place.source.path);
+            place.scan(Trust::Bytes);
+            std::fs::remove_file(file).unwrap();
+        }
     }
 
     #[test]

@@ -12,6 +12,7 @@
 //! memo/<name>/ab/<key>              small facts that follow from their key
 //! runs/<id>.jsonl                   run records
 //! lock                              shared by whoever uses the store
+//! gate                              kept by who waits to use it alone
 //! tmp/                              what is being written
 //! quarantine/                       what was found damaged
 //! ```
@@ -72,7 +73,7 @@ pub use self::chunks::StoredFile;
 pub use self::error::{Fault, Kind, StoreError};
 use self::files::Files;
 pub use self::lock::Alone;
-use self::lock::{LOCK, Share};
+use self::lock::{Access, GATE, LOCK, Share};
 pub use self::objects::{Listed, ObjectId};
 pub use self::runs::RunWriter;
 pub(crate) use self::units::needs;
@@ -142,19 +143,38 @@ impl Store {
                 .make_directory(directory)
                 .map_err(StoreError::Unwritable)?;
         }
-        let share = Share::take(&files, waiting)?;
+        let share = Share::take(&files, Access::Write, waiting)?;
         files.sweep()?;
         if version.is_none() {
             let text = format!("{VERSION_PREFIX}{STORE_VERSION}\n");
             files.write_synced(VERSION, text.as_bytes())?;
         }
-        Ok(Self {
+        Ok(Self::over(files, share))
+    }
+
+    /// Opens a store that is there to be read: nothing is made, changed or swept away, so that it may be one
+    /// that cannot be written to. Waits as [`Store::open_telling`] does.
+    ///
+    /// # Errors
+    /// - [`StoreError::NoStore`]: the directory is none.
+    /// - [`StoreError::UnsupportedVersion`]: another version of this library made it.
+    /// - [`StoreError::Io`]: something else failed.
+    pub fn open_to_read(dir: Dir, waiting: &dyn Fn()) -> Result<Self, StoreError> {
+        let files = Files::new(dir);
+        let version = files.read(VERSION)?.ok_or(StoreError::NoStore)?;
+        check_version(&version)?;
+        let share = Share::take(&files, Access::Read, waiting)?;
+        Ok(Self::over(files, share))
+    }
+
+    fn over(files: Files, share: Option<Share>) -> Self {
+        Self {
             files,
             checked: Mutex::default(),
             cache: Mutex::default(),
             quarantine: Mutex::default(),
             share,
-        })
+        }
     }
 
     /// Puts buffers into a file without a name, and gives equal ones that are a mapping of it. The file is
@@ -201,7 +221,7 @@ fn check_version(text: &[u8]) -> Result<(), StoreError> {
 /// Refuses a directory that is in use for something else.
 fn check_empty(files: &Files) -> Result<(), StoreError> {
     // A kill may have left the layout without a version.
-    let ours = |name: &str| DIRECTORIES.contains(&name) || name == LOCK;
+    let ours = |name: &str| DIRECTORIES.contains(&name) || [LOCK, GATE].contains(&name);
     let foreign = |name: &String| !name.starts_with('.') && !ours(name);
     match files.list(".")?.into_iter().find(foreign) {
         Some(entry) => Err(StoreError::Foreign { entry }),

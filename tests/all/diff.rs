@@ -209,7 +209,7 @@ fn everything_that_can_differ_is_told_in_text() {
     outputs
       read.table        4 rows                      ->  5 rows                      changed city, years, amount, late, chance
       more.kept         4 rows                      ->  5 rows                      changed city, years, amount, late, chance
-      more.rest         0 rows                      ->  0 rows                      changed city, years, amount, late, chance
+      more.rest         0 rows                      ->  0 rows                      partitions 1 -> 2
       derive.rows       4 rows                      ->  5 rows                      changed city, years, amount, late, chance, product
       keep.rows         4 rows                      ->  5 rows                      changed city, years, amount, late, chance, product
       fit.scaler        216 B, blake3:[DIGEST]  ->  216 B, blake3:[DIGEST]
@@ -248,11 +248,11 @@ fn everything_that_can_differ_is_told_in_text() {
 
     why
       read      re-ran  `sources.loans`, because file `loans/2023.csv` of source `loans` has changed, and 1 more file
-      more      re-ran  component sha256:[DIGEST] -> sha256:[DIGEST]
-      derive    re-ran  param `columns.product`: "amount * 2" -> "amount * 3"
-      keep      re-ran  rows of `derive.rows`: 4 -> 5, because `derive` has another param `columns.product`
+      more      re-ran  component sha256:[DIGEST] -> sha256:[DIGEST] and 1 more difference
+      derive    re-ran  param `columns.product`: "amount * 2" -> "amount * 3" and 1 more difference
+      keep      re-ran  rows of `derive.rows`: 4 -> 5, because `derive` has another param `columns.product` and 1 more difference
       fit       re-ran  rows of `derive.rows`: 4 -> 5, because `fit` reads `derive.rows` at `rows`, no longer `keep.rows`
-      evaluate  re-ran  param `threshold`: 0.5 -> 0.625
+      evaluate  re-ran  param `threshold`: 0.5 -> 0.625 and 1 more difference
 
     the runs differ: 6 steps with another key
     "#);
@@ -317,7 +317,7 @@ fn everything_that_can_differ_is_told_in_markdown() {
     | --- | --- | --- | --- |
     | `read.table` | 4 rows | 5 rows | changed `city, years, amount, late, chance` |
     | `more.kept` | 4 rows | 5 rows | changed `city, years, amount, late, chance` |
-    | `more.rest` | 0 rows | 0 rows | changed `city, years, amount, late, chance` |
+    | `more.rest` | 0 rows | 0 rows | partitions 1 -> 2 |
     | `derive.rows` | 4 rows | 5 rows | changed `city, years, amount, late, chance, product` |
     | `keep.rows` | 4 rows | 5 rows | changed `city, years, amount, late, chance, product` |
     | `fit.scaler` | `216 B, blake3:[DIGEST]` | `216 B, blake3:[DIGEST]` |  |
@@ -347,11 +347,11 @@ fn everything_that_can_differ_is_told_in_markdown() {
     | step | what | why |
     | --- | --- | --- |
     | `read` | re-ran | `sources.loans`, because file `loans/2023.csv` of source `loans` has changed, and 1 more file |
-    | `more` | re-ran | component `sha256:[DIGEST]` -> `sha256:[DIGEST]` |
-    | `derive` | re-ran | param `columns.product`: `"amount * 2"` -> `"amount * 3"` |
-    | `keep` | re-ran | rows of `derive.rows`: 4 -> 5, because `derive` has another param `columns.product` |
+    | `more` | re-ran | component `sha256:[DIGEST]` -> `sha256:[DIGEST]` and 1 more difference |
+    | `derive` | re-ran | param `columns.product`: `"amount * 2"` -> `"amount * 3"` and 1 more difference |
+    | `keep` | re-ran | rows of `derive.rows`: 4 -> 5, because `derive` has another param `columns.product` and 1 more difference |
     | `fit` | re-ran | rows of `derive.rows`: 4 -> 5, because `fit` reads `derive.rows` at `rows`, no longer `keep.rows` |
-    | `evaluate` | re-ran | param `threshold`: `0.5` -> `0.625` |
+    | `evaluate` | re-ran | param `threshold`: `0.5` -> `0.625` and 1 more difference |
     "#);
     // It is a comment that is replaced by each build: the same runs are the same text.
     assert_eq!(
@@ -704,7 +704,13 @@ fn what_is_gone_from_the_store_is_said_to_be() {
         std::fs::remove_dir_all(project.path().join(".pinion").join(kind)).unwrap();
     }
     let view = project.pinion(&["diff", "--json"]).succeeded().json();
-    assert!(!view["unread"].as_array().unwrap().is_empty(), "{view:#}");
+    let unread = view["unread"].as_array().unwrap();
+    assert!(
+        unread.contains(&json!(
+            "`derive.rows`: it is gone, or damaged; `pinion run` makes what it can again"
+        )),
+        "{view:#}"
+    );
     assert_eq!(view["params"][0]["path"], "factor");
     let mut steps = view["steps"].as_array().unwrap().iter();
     let derive = steps.find(|step| step["name"] == "derive").unwrap();
@@ -725,7 +731,7 @@ fn runs_that_cannot_be_compared() {
     assert_snapshot!(project.pinion(&["diff"]).snapshot(), @"
     exit 2
     --- stderr
-    error: there is nothing to compare run `[RUN]` with: it is the only one in the store
+    error: there is nothing to compare run `[RUN]` with: it is the only one of its pipeline in the store
 
     hint: to make another, run `pinion run`
     ");
@@ -738,12 +744,21 @@ fn runs_that_cannot_be_compared() {
 
     hint: did you mean `[RUN]`?
     ");
+    let loans = first;
     project.write(
         "pinion.toml",
         b"[pipeline]\nname = \"other\"\n\n[sources.loans]\npath = \"loans\"\n\n[steps.load]\nuse = \"std:read-csv@0.1\"\ninput = \"sources.loans\"\n",
     );
     let other = run(&project, &[]);
+    // The last run is that of this pipeline, which has only one.
     assert_snapshot!(project.pinion(&["diff"]).snapshot(), @"
+    exit 2
+    --- stderr
+    error: there is nothing to compare run `[RUN]` with: it is the only one of its pipeline in the store
+
+    hint: to make another, run `pinion run`
+    ");
+    assert_snapshot!(project.pinion(&["diff", &loans]).snapshot(), @"
     exit 2
     --- stderr
     error: the runs are of other pipelines, and have no step in common
@@ -752,11 +767,80 @@ fn runs_that_cannot_be_compared() {
 
     hint: name two runs of one pipeline; `pinion runs` lists them with their pipelines
     ");
-    assert_snapshot!(project.pinion(&["diff", &other]).snapshot(), @"
+    run(&project, &[]);
+    let last = run(&project, &[]);
+    project.pinion(&["diff", &other]).succeeded();
+    assert_snapshot!(project.pinion(&["diff", &last]).snapshot(), @"
     exit 2
     --- stderr
     error: run `[RUN]` is the last one, and there is none to compare it with
 
     hint: to compare it with the run before it, run `pinion diff`
     ");
+}
+
+/// A table that is cut into other partitions has the same values.
+#[test]
+fn values_are_told_from_where_they_are_cut() {
+    let text = |batch_rows: u32, steps: &str| {
+        format!(
+            "[pipeline]\nname = \"cuts\"\nbatch_rows = {batch_rows}\npartition_batches = 1\n\
+            [sources.loans]\npath = \"loans.csv\"\n\
+            [steps.read]\nuse = \"std:read-csv@0.1\"\ninput = \"sources.loans\"\n\
+            [steps.none]\nuse = \"std:filter-rows@0.1\"\ninput = \"read\"\nparams = {{ where = \"years > 99\" }}\n{steps}"
+        )
+    };
+    let derive = "[steps.derive]\nuse = \"std:derive-columns@0.1\"\ninput = \"read\"\n\
+        params = { columns = { years = \"years + FACTOR\" } }\n";
+    let project = Project::with(&[
+        ("pinion.toml", &text(2, &derive.replace("FACTOR", "1"))),
+        ("loans.csv", LOANS),
+    ]);
+    run(&project, &[]);
+    project.write(
+        "pinion.toml",
+        text(3, &derive.replace("FACTOR", "2")).as_bytes(),
+    );
+    run(&project, &[]);
+    let view = project.pinion(&["diff", "--json"]).succeeded().json();
+    let outputs: Vec<String> = view["outputs"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|output| {
+            let columns = &output["columns"];
+            format!(
+                "{} {} {}",
+                output["step"], columns["changed"], columns["partitions"]
+            )
+        })
+        .collect();
+    assert_snapshot!(outputs.join("\n"), @r#"
+    "read" [] {"new":2,"old":2}
+    "derive" ["years"] {"new":2,"old":2}
+    "#);
+    let said = project.pinion(&["diff"]).succeeded().stdout;
+    assert!(said.contains("partitions cut otherwise\n"), "{said}");
+}
+
+/// A step that another one kept from running did not change.
+#[test]
+fn steps_that_were_skipped_are_told_by_what_failed() {
+    let project = project();
+    run(&project, &[]);
+    let text = String::from_utf8(project.read("pinion.toml")).unwrap();
+    let failing = text.replace("amount > 0", "CAST(city AS INTEGER) > 0");
+    project.write("pinion.toml", failing.as_bytes());
+    let failed = project.pinion(&["run"]);
+    assert_eq!(failed.code, Some(1), "{}", failed.stderr);
+    let said = project.pinion(&["diff"]).succeeded().stdout;
+    assert!(!said.contains("\npipeline\n"), "{said}");
+    assert!(
+        said.contains("  fit       skipped  `keep` failed\n"),
+        "{said}"
+    );
+    assert!(
+        said.contains("  evaluate  skipped  `keep` failed\n"),
+        "{said}"
+    );
 }

@@ -443,3 +443,16 @@ mod at_once {
         copied
     }
 }
+
+/// A run of some steps is no substitute for one of all.
+#[test]
+fn runs_of_some_steps_push_out_no_run_of_all() {
+    let project = days::project();
+    let whole = run(&project, &[]);
+    run(&project, &["read"]);
+    let some = run(&project, &["keep"]);
+    let kept = gc(&project, &ONLY_THE_LAST);
+    assert_eq!(ids(&kept, "kept_runs"), [id(&some), id(&whole)]);
+    assert_eq!(ids(&kept, "removed_runs").len(), 1);
+    assert_nothing_dangles(&project);
+}

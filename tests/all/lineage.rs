@@ -12,16 +12,20 @@ const PEOPLE: &str = "name,gender,age,income\n\
 
 /// A pipeline that reads people and fits a scaler, with `steps` between: they end in a step `last`.
 fn people(steps: &str) -> Project {
-    let text = format!(
+    let text = people_text(steps);
+    let project = Project::with(&[("pinion.toml", &text), ("people.csv", PEOPLE)]);
+    project.pinion(&["run"]).succeeded();
+    project
+}
+
+fn people_text(steps: &str) -> String {
+    format!(
         "[pipeline]\nname = \"people\"\n\
         [sources.people]\npath = \"people.csv\"\n\
         [steps.read]\nuse = \"std:read-csv@0.1\"\ninput = \"sources.people\"\n\
         {steps}\n\
         [steps.fit]\nuse = \"std:fit-scaler@0.1\"\ninput = \"last\"\nparams = {{ columns = [\"age\"] }}\n"
-    );
-    let project = Project::with(&[("pinion.toml", &text), ("people.csv", PEOPLE)]);
-    project.pinion(&["run"]).succeeded();
-    project
+    )
 }
 
 fn step(name: &str, component: &str, input: &str, params: &str) -> String {
@@ -437,4 +441,234 @@ fn columns_are_told_by_how_they_reach_another() {
     error: there is no run `20991231`
       expected one of `[RUN]`
     ");
+}
+
+/// A row that is reached on several ways is followed once, so that what is derived and joined back again and
+/// again does not double every time.
+#[test]
+fn a_row_that_is_reached_twice_is_followed_once() {
+    let mut steps = String::new();
+    let mut before = "read".to_owned();
+    for n in 0..8 {
+        let derive = format!("columns = {{ age{n} = \"age + {n}\" }}");
+        steps += &step(
+            &format!("d{n}"),
+            "derive-columns",
+            &format!("\"{before}\""),
+            &derive,
+        );
+        let inputs = format!("{{ left = \"{before}\", right = \"d{n}\" }}");
+        let on = format!("on = [\"name\"], how = \"left\", columns = [\"age{n}\"]");
+        steps +=
+            &step(&format!("s{n}"), "join-tables", &inputs, &on).replace("input =", "inputs =");
+        before = format!("s{n}");
+    }
+    steps += &step(
+        "last",
+        "select-columns",
+        &format!("\"{before}\""),
+        "keep = [\"age\"]",
+    );
+    let project = people(&steps);
+    let told = |table: &str| {
+        project
+            .pinion(&["lineage", table, "--row", "1"])
+            .succeeded()
+            .stdout
+    };
+    insta::assert_snapshot!(told("s1"), @"
+    s1.rows row 1
+      s0.rows row 1
+        read.table row 1  people.csv row 1
+        d0.rows row 1
+          read.table row 1  people.csv row 1
+      d1.rows row 1
+        s0.rows row 1  as above
+    ");
+    assert_eq!(told("s7").lines().count(), 3 * 8 + 1);
+}
+
+/// A join looks up by values, also where the two tables happen to have the same keys in the same order.
+#[test]
+fn what_is_looked_up_is_reached_by_the_key_whatever_the_order_of_the_files() {
+    let joined = "[pipeline]\nname = \"joined\"\n\
+        [sources.left]\npath = \"left.csv\"\n[sources.right]\npath = \"right.csv\"\n"
+        .to_owned()
+        + &step("left", "read-csv", "\"sources.left\"", "")
+        + &step("right", "read-csv", "\"sources.right\"", "")
+        + &step(
+            "joined",
+            "join-tables",
+            "{ left = \"left\", right = \"right\" }",
+            "how = \"left\", on = [\"id\"]",
+        )
+        + &step(
+            "keep",
+            "select-columns",
+            "\"joined\"",
+            "keep = [\"gender\"]",
+        )
+        + &step("enc", "fit-encoder", "\"keep\"", "columns = [\"gender\"]");
+    let joined = joined.replace("input = { left", "inputs = { left");
+    for right in ["1,F\n2,M\n3,F\n", "2,M\n1,F\n3,F\n"] {
+        let project = Project::with(&[
+            ("pinion.toml", &joined),
+            ("left.csv", "id,x\n1,10\n2,20\n3,30\n"),
+            ("right.csv", &format!("id,gender\n{right}")),
+        ]);
+        project.pinion(&["run"]).succeeded();
+        for (target, key) in [("enc", "id"), ("enc", "left.id"), ("joined", "right.id")] {
+            let said = project.pinion(&["lineage", target, "--never", key]);
+            assert_eq!(
+                said.code,
+                Some(1),
+                "{right} {target} {key}: {}",
+                said.stdout
+            );
+            assert!(said.stdout.starts_with("through column"), "{}", said.stdout);
+        }
+        // What a join only passes on is not made of its keys.
+        let said = project.pinion(&["lineage", "joined", "--column", "x", "--from", "gender"]);
+        assert!(said.stdout.starts_with("no path"), "{}", said.stdout);
+    }
+}
+
+/// Whoever may name columns and steps cannot hide a column with it.
+#[test]
+fn a_name_that_can_be_read_in_several_ways_is_all_of_them() {
+    let text = "[pipeline]\nname = \"hidden\"\n\
+        [sources.people]\npath = \"people.csv\"\n[sources.other]\npath = \"other.csv\"\n"
+        .to_owned()
+        + &step("people", "read-csv", "\"sources.people\"", "")
+        + &step("gender", "read-csv", "\"sources.other\"", "")
+        + &step(
+            "last",
+            "select-columns",
+            "\"people\"",
+            "keep = [\"gender\"]",
+        )
+        + &step("fit", "fit-encoder", "\"last\"", "columns = [\"gender\"]");
+    let other = "people.gender,people.table,sources.people,table\n1,2,3,4\n";
+    let project = Project::with(&[
+        ("pinion.toml", &text),
+        ("people.csv", PEOPLE),
+        ("other.csv", other),
+    ]);
+    project.pinion(&["run"]).succeeded();
+    for name in [
+        "gender",
+        "people.gender",
+        "people.table",
+        "people.table.gender",
+        "people",
+        "sources.people",
+    ] {
+        let said = project.pinion(&["lineage", "fit", "--never", name]);
+        assert_eq!(said.code, Some(1), "{name}: {}", said.stdout);
+    }
+    for name in [
+        "table",
+        "gender.people.gender",
+        "gender.table",
+        "sources.other",
+    ] {
+        let said = project.pinion(&["lineage", "fit", "--never", name]);
+        assert_eq!(said.code, Some(0), "{name}: {}", said.stdout);
+    }
+    let both = project.pinion(&["lineage", "fit", "--from", "people.gender", "--json"]);
+    assert_eq!(
+        both.json()["from"],
+        serde_json::json!(["gender.table.people.gender", "people.table.gender"])
+    );
+}
+
+/// No rows are no proof: what a step did with columns that have no values does not show.
+#[test]
+fn a_table_without_rows_is_reached_by_all_that_its_step_was_handed() {
+    let none = step("last", "filter-rows", "\"read\"", "where = \"age > 99\"")
+        + &step(
+            "split",
+            "split-by-group",
+            "{ from = \"read\", except = [\"name\"] }",
+            "by = [\"income\"], weights = { train = 1, test = 1 }",
+        )
+        + &step(
+            "grouped",
+            "group-rows",
+            "\"split.validation\"",
+            "by = [\"age\"], aggregates = { n = { function = \"count\" } }",
+        );
+    let text = people_text(&none).replace("[steps.fit]", "[steps.fit]\nuse = \"std:sort-rows@0.1\"\ninput = \"last\"\nparams = { by = [\"age\"] }\n[steps.unused]");
+    let project = Project::with(&[("pinion.toml", &text), ("people.csv", PEOPLE)]);
+    let _ = project
+        .pinion(&["run", "--keep-going", "grouped", "fit"])
+        .succeeded();
+    for (target, column, code) in [
+        ("split.validation", "read.gender", 1),
+        ("split.validation", "sources.people", 1),
+        // It was withheld, so it cannot have been used.
+        ("split.validation", "read.name", 0),
+        ("grouped", "gender", 1),
+        ("grouped", "income", 1),
+        // A filter that ran and kept nothing did show what it read.
+        ("last", "age", 1),
+    ] {
+        let said = project.pinion(&["lineage", target, "--never", column]);
+        assert_eq!(said.code, Some(code), "{target} {column}: {}", said.stdout);
+    }
+    insta::assert_snapshot!(project.pinion(&["lineage", "grouped"]).stdout, @"
+    sources.people  files     people.csv
+    read            read      sources.people: its bytes
+                    made      read.table: age, gender, income, name
+                    rows      read.table: made by the step
+    split           read      read.table: income
+                    withheld  read.table: name
+                    kept      split.train: age, gender, income
+                    rows      split.train: chosen among those of read.table
+                    rows      split.validation: none, so its columns count as made of all it was handed
+                    kept      split.test: age, gender, income
+                    rows      split.test: chosen among those of read.table
+    grouped         read      split.validation: a table had no rows, so all of it counts
+                    rows      grouped.groups: none, so its columns count as made of all it was handed
+    ");
+    insta::assert_snapshot!(
+        project.pinion(&["lineage", "split.validation", "--from", "read.gender"]).stdout,
+        @"
+    through column: `read.gender` reaches `split.validation`
+      read.table.gender
+      split.validation.age  `split` put out no rows, so this may be made of it
+    "
+    );
+    // A file with nothing but a header is read all the same, and so is what there is no value of.
+    let steps = step("read", "read-csv", "\"sources.people\"", "")
+        + &step(
+            "check",
+            "check-table",
+            "\"read\"",
+            "not_null = [\"gender\"]",
+        );
+    let text =
+        format!("[pipeline]\nname = \"empty\"\n[sources.people]\npath = \"people.csv\"\n{steps}");
+    let project = Project::with(&[
+        ("pinion.toml", &text),
+        ("people.csv", "name,gender,age,income\n"),
+    ]);
+    project.pinion(&["run"]).succeeded();
+    insta::assert_snapshot!(project.pinion(&["lineage", "check.report"]).stdout, @"
+    sources.people  files  people.csv
+    read            read   sources.people: its bytes
+                    rows   read.table: none, so its columns count as made of all it was handed
+    check           read   read.table: a table had no rows, so all of it counts
+                    rows   check.rows: none, so its columns count as made of all it was handed
+                    made   check.report: bad_rows, check, column, passed, rows
+                    rows   check.report: made by the step
+    ");
+    for (target, from) in [
+        ("read", "sources.people"),
+        ("check.report", "sources.people"),
+        ("check.report", "gender"),
+    ] {
+        let said = project.pinion(&["lineage", target, "--never", from]);
+        assert_eq!(said.code, Some(1), "{target} {from}: {}", said.stdout);
+    }
 }

@@ -104,6 +104,99 @@ fn a_run_is_verified_where_nothing_is_but_its_pack() {
     );
 }
 
+/// The crate of a step is not packed, only what was built from it.
+#[test]
+fn a_step_of_a_crate_runs_as_it_is_locked_where_its_sources_are_not() {
+    let (project, ran) = ran();
+    let elsewhere = elsewhere(&pack(&project, &[]));
+    elsewhere.pinion(&["unpack", "run.tar"]).succeeded();
+    let said = elsewhere
+        .pinion(&["run", "-C", "run", "--set", "factor=3", "--json"])
+        .succeeded();
+    assert_eq!(said.json()["run_digest"], ran["run_digest"]);
+    assert!(
+        said.stderr
+            .contains("  ./steps/add is not here, so it runs as it is locked\n"),
+        "{}",
+        said.stderr
+    );
+    elsewhere
+        .pinion(&["step", "run", "from-crate", "-C", "run"])
+        .succeeded();
+    elsewhere.pinion(&["lock", "-C", "run"]).succeeded();
+}
+
+/// Seals and digests are no signatures: whoever writes a pack can make an object that is sound. So only those
+/// are let in that the run reaches.
+#[test]
+fn what_the_run_does_not_reach_is_no_part_of_its_pack() {
+    let (project, _) = ran();
+    let bare = Apart::of(&pack(&project, &[]));
+    let packed = pack(&project, &["--results"]);
+    let whole = Apart::of(&packed);
+    assert!(whole.together() == packed, "taken apart and put together");
+    // Of another run, so that all of it is sound, and memos for what this run did not do.
+    let other = run(&project, &["--locked", "--set", "factor=7"]);
+    let other = Apart::of(&pack(&project, &["--results", id(&other)]));
+    let mut kinds = std::collections::BTreeSet::new();
+    for honest in [&bare, &whole] {
+        let known = |path: &str| honest.files.iter().any(|(_, known, _)| known == path);
+        for (_, path, bytes) in &other.files {
+            if known(path) || path.contains("/runs/") {
+                continue;
+            }
+            let mut apart = honest.clone();
+            apart.put(path, bytes);
+            let refused = unpacked(&apart.together());
+            assert!(
+                refused.is_err_and(|error| matches!(*error, PackError::Stranger { path: ref found } if found == path)),
+                "{path}"
+            );
+            kinds.extend(path.split('/').nth(1).map(str::to_owned));
+        }
+    }
+    let kinds: Vec<String> = kinds.into_iter().collect();
+    assert_eq!(kinds, ["blobs", "chunks", "memo", "tables", "units"]);
+    // Nor is a pack without results one that has them.
+    let mut apart = bare.clone();
+    apart.list["results"] = json!(true);
+    let refused = unpacked(&apart.together());
+    assert!(refused.is_err_and(|error| matches!(*error, PackError::Lacks { .. })));
+    for kind in ["tables", "chunks"] {
+        let mut apart = whole.clone();
+        let start = format!(".pinion/{kind}/");
+        let (_, path, _) = apart
+            .files
+            .iter()
+            .find(|(_, path, _)| path.starts_with(&start))
+            .unwrap();
+        let path = path.clone();
+        apart.remove(&path);
+        let refused = unpacked(&apart.together());
+        assert!(
+            refused.is_err_and(|error| matches!(*error, PackError::Lacks { .. })),
+            "{path}"
+        );
+    }
+}
+
+/// Whatever is unpacked is data, also when the run read it as that.
+#[test]
+fn sources_that_other_programs_would_obey_are_not_packed() {
+    let project = days::project();
+    for path in ["names/Cargo.toml", ".cargo/config.toml"] {
+        let pipeline = PIPELINE.replace("path = \"names.csv\"", &format!("path = \"{path}\""));
+        project.write("pinion.toml", pipeline.as_bytes());
+        project.write(path, b"key,name,number\nk0,zero,0\nk1,one,1\n");
+        run(&project, &[]);
+        let said = project.pinion(&["pack", "-o", "run.tar"]);
+        // It is nobody who is distrusted here.
+        assert_eq!(said.code, Some(2), "{}", said.stderr);
+        assert!(said.stderr.contains(path), "{}", said.stderr);
+        assert!(!project.path().join("run.tar").exists());
+    }
+}
+
 #[test]
 fn with_results_it_can_be_shown_and_nothing_runs_again() {
     let (project, ran) = ran();
@@ -210,6 +303,9 @@ fn what_they_say() {
     --- stderr
     unpacked run [RUN]: 20 files, [BYTES] to run
     ");
+    said(&["pack", "-o", "whole.tar", "--results"]);
+    let whole = said(&["unpack", "whole.tar"]);
+    assert_snapshot!(whole.lines().last().unwrap(), @"  what the run made is the sender's word until `pinion verify` has made it again");
     assert_snapshot!(said(&["unpack", "run.tar"]), @"
     exit 2
     --- stderr
@@ -434,6 +530,14 @@ impl Apart {
         let first = [(list, "pinion-pack.json".to_owned(), text)];
         for (header, path, bytes) in first.iter().chain(&self.files) {
             let mut header = header.clone();
+            if path.len() > 100 {
+                // What does not fit stands in a file before it.
+                let mut long = tar::Builder::new(Vec::new());
+                header.set_size(bytes.len() as u64);
+                long.append_data(&mut header, path, &bytes[..]).unwrap();
+                out.extend_from_slice(long.get_ref());
+                continue;
+            }
             let name = &mut header.as_old_mut().name;
             name.fill(0);
             let len = path.len().min(name.len());
@@ -456,9 +560,7 @@ fn refused(apart: &Apart) -> String {
     let said = elsewhere.pinion(&["unpack", "run.tar", "inner/run"]);
     assert_eq!(said.code, Some(3), "{}{}", said.stdout, said.stderr);
     assert!(!elsewhere.path().join("inner/run").exists());
-    let inner = fs::read_dir(elsewhere.path().join("inner")).unwrap();
-    assert_eq!(inner.count(), 0);
-    assert_eq!(left(&elsewhere), ["inner"]);
+    assert_eq!(left(&elsewhere), [""; 0]);
     let hex = regex::Regex::new("[0-9a-f]{2}/[0-9a-f]{64}").unwrap();
     hex.replace_all(&said.snapshot(), "[HEX]").into_owned()
 }
@@ -526,10 +628,15 @@ fn a_pack_that_was_tampered_with_is_refused_and_leaves_nothing() {
         "
     );
     // Files that the run does not have.
+    assert_snapshot!(tampered(&|apart| apart.put("config.toml", b"[build]")), @"
+    exit 3
+    --- stderr
+    error: `config.toml` does not belong to the run that was packed
+    ");
     assert_snapshot!(tampered(&|apart| apart.put(".cargo/config.toml", b"[build]")), @"
     exit 3
     --- stderr
-    error: `.cargo/config.toml` does not belong to the run that was packed
+    error: `.cargo/config.toml` is no path for a file of a pack: a part of it begins with a dot, which is for the settings of programs
     ");
     assert_snapshot!(tampered(&|apart| apart.put(".pinion/hooks/run", b"evil")), @"
     exit 3
@@ -632,7 +739,7 @@ fn only_runs_that_succeeded_are_packed() {
     assert_snapshot!(project.pinion(&["pack", "-o", "run.tar"]).snapshot(), @"
     exit 2
     --- stderr
-    error: there is no succeeded run to pack
+    error: there is no succeeded run of pipeline `days` to pack
 
     hint: to make one, run `pinion run`
     ");

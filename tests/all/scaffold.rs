@@ -156,7 +156,7 @@ fn an_installed_pinion_makes_a_project_and_a_step_and_builds_it_when_it_is_edite
     ./steps/mark-fast: 1 case, 0 passed, 1 failed
       marks-above  differs
         port  row  column  expected  found
-        rows  3    above   false     true
+        rows  2    above   false     true
     ");
     let locked = pinion(&["run", "-C", "churn", "--locked", "--json"]).succeeded();
     assert_eq!(locked.json()["run_digest"], first["run_digest"]);

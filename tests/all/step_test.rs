@@ -83,9 +83,9 @@ fn differences_name_port_row_and_column() {
       long   differs
         port  row  column   expected  found
         rows       (rows)   4         3
-        rows  1    km       0.5       null
-        rows  3    city     Lyon      Oslo
-        rows  3    minutes  null      25
+        rows  0    km       0.5       null
+        rows  2    city     Lyon      Oslo
+        rows  2    minutes  null      25
       none   failed
         nothing is in `cases/none/expected` yet
       other  differs

@@ -41,7 +41,7 @@ fn there_may_be_nothing_to_compare_with() {
     assert_eq!(said.code, Some(2), "{}", said.stderr);
     assert!(
         said.stderr
-            .starts_with("error: there is no succeeded run to compare with\n"),
+            .starts_with("error: there is no succeeded run of pipeline `days` to compare with\n"),
         "{}",
         said.stderr
     );

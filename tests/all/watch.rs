@@ -105,3 +105,32 @@ fn it_needs_a_pipeline() {
     );
     assert_eq!(watching.child.wait().unwrap().code(), Some(2));
 }
+
+/// As long as nothing has begun, there is nothing to end in good order.
+#[test]
+fn it_ends_at_once_while_it_waits_for_the_store() {
+    let project = Project::new();
+    project.pinion(&["new", "churn"]).succeeded();
+    project.pinion(&["run", "-C", "churn"]).succeeded();
+    let lock = project.path().join("churn/.pinion/lock");
+    let lock = std::fs::File::open(lock).unwrap();
+    lock.lock().unwrap();
+    let mut command = project.command(&["run", "--watch", "-C", "churn"]);
+    let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
+    let mut said = BufReader::new(child.stderr.take().unwrap());
+    let mut text = String::new();
+    said.read_line(&mut text).unwrap();
+    assert!(text.starts_with("  waiting for another `pinion`"), "{text}");
+    let mut watching = Watching { child, said };
+    let id = watching.child.id().to_string();
+    let sent = Command::new("kill").args(["-INT", &id]).status().unwrap();
+    assert!(sent.success());
+    for _ in 0..200 {
+        if let Some(ended) = watching.child.try_wait().unwrap() {
+            assert_eq!(ended.code(), Some(130));
+            return;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    panic!("it still waits");
+}

@@ -165,7 +165,7 @@ A case is a directory tests/NAME in the crate of the step:
                         as std:read-csv takes them: {\"id\": \"int32\"}
   expected/PORT.csv     what has to come out: a table, or the bytes of a blob
   expected/error.txt    or, instead, what the step says when it refuses, or its first lines
-The rows of a row-map are also cut at other places, which must make no difference.
+The rows of a row-map are also cut at other places, which must make no difference. Rows are counted from 0.
 
 Examples:
   pinion step test steps/label-late
@@ -459,7 +459,8 @@ pub(crate) struct Man {
 }
 
 const GC_HELP: &str = "\
-Kept are, of each pipeline, the last 10 runs that succeeded, every run that ended in the last 14 days, and \
+Kept are, of each pipeline, the last 10 runs of all its steps that succeeded and the last 10 of some of them, \
+every run that ended in the last 14 days, and \
 everything that these need to be shown, verified or found cached. Whatever was written in the last 14 days \
 is kept too, so a run that was interrupted can go on. Waits until no other `pinion` uses the store. \
 What was moved to quarantine/, and compiled code in the user's cache, is left alone.
@@ -472,7 +473,7 @@ Examples:
 /// What is kept of a store.
 #[derive(Args, Debug)]
 pub(crate) struct Gc {
-    /// Keep so many of the last runs of each pipeline that succeeded
+    /// Keep so many of the last runs of each pipeline that succeeded, and as many of runs of some steps
     #[arg(long, value_name = "N", default_value_t = 10)]
     pub(crate) keep: usize,
     /// Keep whatever is younger than this, such as 12h, 30d or 6weeks
@@ -490,7 +491,8 @@ pub(crate) struct Gc {
 
 const PACK_HELP: &str = "\
 The file is a tar file with the pipeline, its lockfile, every component, the sources' bytes and the run \
-record. The same run gives the same bytes on every machine.
+record. The same run gives the same bytes on every machine. Sources whose paths have a part that begins with a \
+dot, and those called Cargo.toml or build.rs, cannot be packed: no other program is to take orders from them.
 
 Examples:
   pinion pack -o trips.tar                 # the last run that succeeded
@@ -511,6 +513,9 @@ pub(crate) struct Pack {
 }
 
 const UNPACK_HELP: &str = "\
+Nothing is taken on trust but results, if the pack has them: they are the sender's word until `pinion verify` \
+has made them again. There are no crates in what is made, so nothing is built there.
+
 Examples:
   pinion unpack trips.tar && pinion verify -C trips
   pinion unpack trips.tar elsewhere && pinion run -C elsewhere --frozen

@@ -81,8 +81,11 @@ fn temporary(target: &Path) -> io::Result<tempfile::NamedTempFile> {
     let parent = target
         .parent()
         .filter(|parent| !parent.as_os_str().is_empty());
+    let parent = parent.map_or_else(|| PathBuf::from("."), Path::to_path_buf);
+    // What the system says of a directory that is not there is lost on the way out of `tempfile`.
+    fs::metadata(&parent)?;
     builder
-        .tempfile_in(parent.map_or_else(|| PathBuf::from("."), Path::to_path_buf))
+        .tempfile_in(parent)
         .map_err(|error| error.kind().into())
 }
 

@@ -2,13 +2,15 @@
 
 use pinion_runtime::error::closest;
 use pinion_runtime::pipeline::Pipeline;
-use pinion_runtime::record::{OutputRecord, RunId, RunRecord, StepOutcome, StepRecord};
+use pinion_runtime::record::{
+    OutputRecord, RecordError, RunId, RunRecord, StepOutcome, StepRecord,
+};
 use pinion_runtime::store::{Store, StoreError};
 
 use serde_json::Value;
 
 use crate::failure::Failure;
-use crate::project::PIPELINE;
+use crate::project::{PIPELINE, Project};
 
 /// Most run ids that a message lists.
 const LISTED_RUNS: usize = 5;
@@ -29,7 +31,7 @@ pub(crate) struct StepName<'a> {
 
 /// Reads `[RUN] [STEP[.PORT]]`. Ids of runs begin with a digit and names of steps with a letter, so
 /// one is never taken for the other.
-pub(crate) fn arguments<'a>(store: &Store, what: &'a [String]) -> Result<Named<'a>, Failure> {
+pub(crate) fn arguments<'a>(project: &Project, what: &'a [String]) -> Result<Named<'a>, Failure> {
     let (named, step) = match what {
         [] => (None, None),
         [only] if is_run(only) => (Some(only), None),
@@ -37,35 +39,93 @@ pub(crate) fn arguments<'a>(store: &Store, what: &'a [String]) -> Result<Named<'
         [named, step, ..] => (Some(named), Some(step)),
     };
     Ok(Named {
-        run: run(store, named.map(String::as_str))?,
+        run: run(project, named.map(String::as_str))?,
         step: step.map(|text| StepName::parse(text)),
     })
 }
 
-/// The run of this id or of this beginning of an id; without one, the last run.
-pub(crate) fn run(store: &Store, named: Option<&str>) -> Result<RunRecord, Failure> {
-    let ids = store.runs()?;
-    let id = match named {
-        Some(text) => find(&ids, text)?,
-        None => ids.last().ok_or_else(|| {
-            Failure::wrong("there are no runs in the store").hint("to make one, run `pinion run`")
-        })?,
-    };
-    Ok(store.run(id)?)
+/// The run of this id or of this beginning of an id; without one, the last run of the project's pipeline.
+pub(crate) fn run(project: &Project, named: Option<&str>) -> Result<RunRecord, Failure> {
+    if let Some(text) = named {
+        return by_id(&project.store, text);
+    }
+    let last = last(project, 1, |_| true)?.pop();
+    last.ok_or_else(|| no_runs(project))
 }
 
-/// The old and the new run to compare: those named, the one named and the last, or the last two.
-pub(crate) fn two_runs(store: &Store, named: &[String]) -> Result<(RunRecord, RunRecord), Failure> {
+/// The run of this id or of this beginning of an id, of whichever pipeline.
+pub(crate) fn by_id(store: &Store, text: &str) -> Result<RunRecord, Failure> {
+    Ok(store.run(find(&store.runs()?, text)?)?)
+}
+
+/// The last `count` runs of the project's pipeline that are `wanted`, the newest first. In a store that several
+/// pipelines share, the last run of all is as likely as not somebody else's.
+pub(crate) fn last(
+    project: &Project,
+    count: usize,
+    wanted: impl Fn(&RunRecord) -> bool,
+) -> Result<Vec<RunRecord>, Failure> {
+    let pipeline = project.pipeline_name();
+    let is_ours = |run: &RunRecord| {
+        let mut names = pipeline.iter();
+        names.all(|name| *name == run.start.pipeline)
+    };
+    let mut found = Vec::new();
+    for id in project.store.runs()?.iter().rev() {
+        if found.len() == count {
+            break;
+        }
+        match project.store.run(id) {
+            Ok(run) if is_ours(&run) && wanted(&run) => found.push(run),
+            Ok(_) => {}
+            // A copy of another record is no run.
+            Err(StoreError::Record {
+                source: RecordError::OtherRun { .. },
+                ..
+            }) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(found)
+}
+
+/// The failure where there are no runs of the project's pipeline.
+fn no_runs(project: &Project) -> Failure {
+    let others = project.store.runs().is_ok_and(|ids| !ids.is_empty());
+    match project.pipeline_name().filter(|_| others) {
+        Some(name) => Failure::wrong(format!("there are no runs of pipeline `{name}` in the store"))
+            .hint("to make one, run `pinion run`; those of other pipelines have to be named, and `pinion runs` lists them"),
+        None => Failure::wrong("there are no runs in the store")
+            .hint("to make one, run `pinion run`"),
+    }
+}
+
+/// The old and the new run to compare: those named, the one named and the last, or the last two. The last ones
+/// are those of the project's pipeline.
+pub(crate) fn two_runs(
+    project: &Project,
+    named: &[String],
+) -> Result<(RunRecord, RunRecord), Failure> {
+    let store = &project.store;
     let ids = store.runs()?;
-    let (old, new) = two(&ids, named)?;
+    if let [old, new, ..] = named {
+        return Ok((store.run(find(&ids, old)?)?, store.run(find(&ids, new)?)?));
+    }
+    let named = named.first().map(|text| find(&ids, text)).transpose()?;
+    let mut ours: Vec<RunId> = last(project, 2, |_| true)?
+        .into_iter()
+        .map(|run| run.start.id)
+        .collect();
+    ours.reverse();
+    if ours.is_empty() {
+        return Err(no_runs(project));
+    }
+    let (old, new) = two(&ours, named)?;
     Ok((store.run(old)?, store.run(new)?))
 }
 
-fn two<'a>(ids: &'a [RunId], named: &[String]) -> Result<(&'a RunId, &'a RunId), Failure> {
-    if let [old, new, ..] = named {
-        return Ok((find(ids, old)?, find(ids, new)?));
-    }
-    let named = named.first().map(|text| find(ids, text)).transpose()?;
+/// The runs to compare, of the last ones and the one that was named, if one was.
+fn two<'a>(ids: &'a [RunId], named: Option<&'a RunId>) -> Result<(&'a RunId, &'a RunId), Failure> {
     match (ids, named) {
         ([.., last], Some(named)) if named != last => Ok((named, last)),
         ([.., before, last], None) => Ok((before, last)),
@@ -73,8 +133,9 @@ fn two<'a>(ids: &'a [RunId], named: &[String]) -> Result<(&'a RunId, &'a RunId),
             "run `{named}` is the last one, and there is none to compare it with"
         ))
         .hint("to compare it with the run before it, run `pinion diff`")),
+        ([last], Some(named)) if named != last => Ok((named, last)),
         ([only], _) => Err(Failure::wrong(format!(
-            "there is nothing to compare run `{only}` with: it is the only one in the store"
+            "there is nothing to compare run `{only}` with: it is the only one of its pipeline in the store"
         ))
         .hint("to make another, run `pinion run`")),
         ([], _) => {
@@ -338,25 +399,20 @@ mod tests {
     #[test]
     fn two_runs_are_the_last_unless_others_are_named() {
         let ids = ids();
-        let named = |texts: &[&str]| -> Vec<String> {
-            texts.iter().map(|text| (*text).to_owned()).collect()
-        };
-        let two =
-            |texts: &[&str]| two(&ids, &named(texts)).map_err(|failure| failure.error.to_string());
-        assert_eq!(two(&[]).unwrap(), (&ids[1], &ids[2]));
-        assert_eq!(two(&["20261122"]).unwrap(), (&ids[0], &ids[2]));
-        let backwards = ["20261123-061530-4f3b", "20261122"];
-        assert_eq!(two(&backwards).unwrap(), (&ids[2], &ids[0]));
+        let said = |failure: Failure| failure.error.to_string();
+        assert_eq!(two(&ids[1..], None).unwrap(), (&ids[1], &ids[2]));
+        assert_eq!(two(&ids[1..], Some(&ids[0])).unwrap(), (&ids[0], &ids[2]));
+        // Of another pipeline, and the only one of this.
+        assert_eq!(two(&ids[2..], Some(&ids[0])).unwrap(), (&ids[0], &ids[2]));
         assert_eq!(
-            two(&["20261123-061530-4f3b"]).unwrap_err(),
+            two(&ids[1..], Some(&ids[2])).map_err(said).unwrap_err(),
             "run `20261123-061530-4f3b` is the last one, and there is none to compare it with"
         );
-        let alone = super::two(&ids[..1], &[]).unwrap_err();
         assert_eq!(
-            alone.error.to_string(),
-            "there is nothing to compare run `20261122-061530-aaaa` with: it is the only one in the store"
+            two(&ids[..1], None).map_err(said).unwrap_err(),
+            "there is nothing to compare run `20261122-061530-aaaa` with: it is the only one of its pipeline in the store"
         );
-        assert!(super::two(&[], &[]).is_err());
+        assert!(two(&[], None).is_err());
     }
 
     #[test]

@@ -20,7 +20,7 @@ use pinion_runtime::record::SourceFile;
 use pinion_runtime::run::StoreData;
 use pinion_runtime::sandbox::{CodeCache, Data, Sandbox, Share, StepError};
 use pinion_runtime::source::{self, Trust};
-use pinion_runtime::store::Store;
+use pinion_runtime::store::{Store, StoreError};
 
 use crate::args::{Place, Planning};
 use crate::build;
@@ -130,17 +130,46 @@ impl Project {
 
     /// The nearest project: in `place.directory`, or here and upward.
     pub(crate) fn open(place: &Place) -> Result<Self, Failure> {
+        Self::with_store(place, open_store)
+    }
+
+    /// The same, for what has nothing to do in a store that is not there yet: a slip of `--store` makes none.
+    pub(crate) fn open_present(place: &Place) -> Result<Self, Failure> {
+        refuse_absent(place.store.as_deref())?;
+        Self::open(place)
+    }
+
+    /// The same, for what only looks at what is in the store, which may be one that cannot be written to.
+    pub(crate) fn open_to_read(place: &Place) -> Result<Self, Failure> {
+        refuse_absent(place.store.as_deref())?;
+        Self::with_store(place, |path| match is_store(path) {
+            true => open_store_to_read(path),
+            false => open_store(path),
+        })
+    }
+
+    fn with_store(
+        place: &Place,
+        open: impl FnOnce(&Path) -> Result<Store, Failure>,
+    ) -> Result<Self, Failure> {
         let root = find(place.directory.as_deref())?;
         let dir = Dir::open_ambient_dir(&root, ambient_authority())
             .map_err(|error| Failure::on_path("open", root.display(), error))?;
         let path = place.store.clone().unwrap_or_else(|| root.join(".pinion"));
-        let store = Arc::new(open_store(&path)?);
+        let store = Arc::new(open(&path)?);
         Ok(Self {
             root,
             dir,
             store,
             cross_check: None,
         })
+    }
+
+    /// The name of the pipeline, by which its runs are told from others in the same store; none if the pipeline
+    /// file cannot be read just now.
+    pub(crate) fn pipeline_name(&self) -> Option<String> {
+        let text = self.text(PIPELINE).ok()??;
+        Some(Pipeline::parse(&text, PIPELINE, &[]).ok()?.name)
     }
 
     /// Text of a file of the project, if it is there.
@@ -287,6 +316,15 @@ impl Project {
                     .and_then(|lock| lock.component(&step.component));
                 let found = component::resolve(&step.component, locked, places, freeze)
                     .map_err(|error| error.used_by(step))?;
+                if let (ComponentRef::Crate { path }, Resolved::Component(_), false) =
+                    (&step.component, &found, freeze)
+                    && !component::has_crate(&self.dir, path)
+                {
+                    let reference = &step.component;
+                    ui::note(&format!(
+                        "  {reference} is not here, so it runs as it is locked"
+                    ));
+                }
                 new.insert(found);
             }
         }
@@ -442,19 +480,51 @@ fn code_cache() -> Option<Arc<dyn CodeCache>> {
     UserCodeCache::open().map(|cache| Arc::new(cache) as Arc<dyn CodeCache>)
 }
 
+/// Whether there is a store.
+fn is_store(path: &Path) -> bool {
+    path.join("version").is_file()
+}
+
+/// Refuses a `--store` that is none.
+fn refuse_absent(store: Option<&Path>) -> Result<(), Failure> {
+    match store.filter(|path| !is_store(path)) {
+        None => Ok(()),
+        Some(path) => Err(
+            Failure::wrong(format!("there is no store at `{}`", path.display()))
+                .hint("give the directory that `pinion run --store DIR` was given"),
+        ),
+    }
+}
+
 /// Opens a store, making its directory.
 pub(crate) fn open_store(path: &Path) -> Result<Store, Failure> {
-    let open = || {
-        std::fs::create_dir_all(path)?;
-        Dir::open_ambient_dir(path, ambient_authority())
-    };
-    let dir = open().map_err(|error| {
+    let dir = std::fs::create_dir_all(path)
+        .and_then(|()| Dir::open_ambient_dir(path, ambient_authority()));
+    let dir = dir.map_err(|error| {
         Failure::on_path("open the store", path.display(), error)
             .hint("to keep results elsewhere, give `--store DIR`")
     })?;
-    let waiting =
-        || ui::note("  waiting for another `pinion`, which is removing things from the store");
-    Store::open_telling(dir, &waiting).map_err(|error| {
+    let orderly = ORDERLY.load(Ordering::Relaxed);
+    let store = Store::open_telling(dir, &waiting);
+    ORDERLY.store(orderly, Ordering::Relaxed);
+    opened(path, store)
+}
+
+/// Opens a store that is there, and makes and changes nothing in it.
+fn open_store_to_read(path: &Path) -> Result<Store, Failure> {
+    let dir = Dir::open_ambient_dir(path, ambient_authority())
+        .map_err(|error| Failure::on_path("open the store", path.display(), error))?;
+    opened(path, Store::open_to_read(dir, &waiting))
+}
+
+fn waiting() {
+    // Nothing has begun that would have to be ended in good order: Ctrl-C ends this at once.
+    ORDERLY.store(false, Ordering::Relaxed);
+    ui::note("  waiting for another `pinion`, which is removing things from the store");
+}
+
+fn opened(path: &Path, store: Result<Store, StoreError>) -> Result<Store, Failure> {
+    store.map_err(|error| {
         let failure = Failure::from(error);
         match failure.hint {
             Some(_) => failure,

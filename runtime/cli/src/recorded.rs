@@ -7,7 +7,6 @@ use pinion_runtime::digest::{ComponentDigest, Digest};
 use pinion_runtime::lock::Lockfile;
 use pinion_runtime::pipeline::{Pipeline, StepName};
 use pinion_runtime::record::{RunOutcome, RunRecord};
-use pinion_runtime::store::Store;
 
 use crate::failure::Failure;
 use crate::lookup;
@@ -50,32 +49,32 @@ impl Recorded {
     }
 }
 
-/// The run of this name, or the last that succeeded; a run that did not is of no use to `purpose`.
+/// The run of this name, or the last of the project's pipeline that succeeded; a run that did not is of no use to
+/// `purpose`.
 pub(crate) fn succeeded(
-    store: &Store,
+    project: &Project,
     run: Option<&str>,
     purpose: &str,
 ) -> Result<RunRecord, Failure> {
     let record = match run {
-        Some(_) => lookup::run(store, run)?,
+        Some(text) => lookup::by_id(&project.store, text)?,
         None => {
-            let mut last = None;
-            for id in store.runs()?.iter().rev() {
-                let record = store.run(id)?;
-                if record.outcome() == RunOutcome::Succeeded {
-                    last = Some(record);
-                    break;
-                }
-            }
-            last.ok_or_else(|| {
-                Failure::wrong(format!("there is no succeeded run to {purpose}"))
+            let is_wanted = |run: &RunRecord| run.outcome() == RunOutcome::Succeeded;
+            lookup::last(project, 1, is_wanted)?.pop().ok_or_else(|| {
+                let named = project.pipeline_name();
+                let of = named.map_or(String::new(), |name| format!(" of pipeline `{name}`"));
+                Failure::wrong(format!("there is no succeeded run{of} to {purpose}"))
                     .hint("to make one, run `pinion run`")
             })?
         }
     };
     if record.outcome() != RunOutcome::Succeeded {
+        let how = match record.outcome() {
+            RunOutcome::Cancelled | RunOutcome::Interrupted => "was ",
+            RunOutcome::Failed | RunOutcome::Succeeded => "",
+        };
         return Err(Failure::wrong(format!(
-            "run {} {}, so there is nothing to {purpose}",
+            "run {} {how}{}, so there is nothing to {purpose}",
             record.start.id,
             outcome_name(record.outcome())
         )));

@@ -261,9 +261,25 @@ fn a_crate_is_built_when_it_is_new_or_changed_unless_frozen() {
         Resolved::Component(built.clone())
     );
 
+    // Where the sources are not, there is nothing to build, and the locked bytes are all there is.
+    dir.remove_file("steps/label/Cargo.toml").unwrap();
+    assert!(!has_crate(&dir, "steps/label"));
+    assert_eq!(
+        resolve(&step, lock, places, false).unwrap(),
+        Resolved::Component(built.clone())
+    );
+
     write(&dir, "components/label.wasm", "edited");
-    let error = resolve(&step, lock, places, true).unwrap_err();
-    assert!(matches!(error, ComponentError::Changed { .. }), "{error}");
+    for freeze in [false, true] {
+        let error = resolve(&step, lock, places, freeze).unwrap_err();
+        assert!(matches!(error, ComponentError::Changed { .. }), "{error}");
+    }
+    dir.remove_file("components/label.wasm").unwrap();
+    let error = resolve(&step, lock, places, false).unwrap_err();
+    assert!(
+        matches!(error, ComponentError::Sources(SourcesError::NoCrate { .. })),
+        "{error}"
+    );
 }
 
 #[test]

@@ -1,5 +1,8 @@
 //! Why a step did not do what it did before: the first part of its key that differs, and where that is from.
 //!
+//! Where several parts differ, the first is told and the others are counted: which of them led to what is not
+//! known. A step that did not run has no key, and what is told is why it did not.
+//!
 //! A unit's key is its first key (engine, component, params) and then what it was told, in the order it
 //! asked. A step is as its first unit that differs. What it was told of an input is followed upstream: to
 //! the step that made it, if that has another key itself, or through steps that only passed it on.
@@ -11,16 +14,18 @@ use serde::Serialize;
 use super::{Effect, FileDiff, Sides, SourceDiff, Stored, ValueDiff, param_differences};
 use crate::digest::ComponentDigest;
 use crate::expression::Expression;
-use crate::pipeline::{SourceName, StepName};
+use crate::pipeline::{From, Pipeline, SourceName, StepName};
 use crate::record::{Artifact, InputRecord, RunRecord, Size, StepOutcome, StepRecord, UnitRecord};
 use crate::unit::{Observation, Question};
 
 /// Why a step differs.
 #[derive(Clone, Debug, Serialize)]
 pub struct Reason {
-    /// The first part of its key that differs; none if it only passes on what does.
+    /// The first part of its key that differs; none if it only passes on what does, or did not run.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub key: Option<KeyPart>,
+    /// How many more parts of its key differ.
+    pub more: usize,
     /// What that comes from, from the step upstream.
     pub because: Vec<Link>,
 }
@@ -131,6 +136,17 @@ pub enum Link {
         step: StepName,
         /// The first part of its key that differs.
         key: KeyPart,
+        /// How many more parts of its key differ, so that the first is not all that led to this.
+        more: usize,
+    },
+    /// In one of the runs, the step did not run.
+    NotRun {
+        /// Whether that was the old run.
+        before: bool,
+        /// The step that failed there, if one did: one that it needs, or else the first; none if the run was
+        /// stopped.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        failed: Option<StepName>,
     },
     /// It is read from a source.
     Source {
@@ -148,29 +164,40 @@ pub enum Link {
 pub(super) struct Reasons<'a, 's> {
     old: &'a RunRecord,
     new: &'a RunRecord,
+    texts: &'a Sides<Pipeline>,
     sources: &'a [SourceDiff],
     stored: &'a mut Stored<'s>,
-    /// The first part of the key that differs, of all steps that are in both runs.
-    parts: BTreeMap<&'a str, Option<KeyPart>>,
+    /// The first part of the key that differs and how many more do, of all steps that are in both runs.
+    parts: BTreeMap<&'a str, Option<(KeyPart, usize)>>,
 }
 
 impl<'a, 's> Reasons<'a, 's> {
     pub(super) fn new(
         old: &'a RunRecord,
         new: &'a RunRecord,
+        texts: &'a Sides<Pipeline>,
         sources: &'a [SourceDiff],
         stored: &'a mut Stored<'s>,
     ) -> Self {
         let mut reasons = Self {
             old,
             new,
+            texts,
             sources,
             stored,
             parts: BTreeMap::new(),
         };
         for after in &new.steps {
             if let Some(before) = old.step(after.name.as_str()) {
-                let part = reasons.first_part(before, after);
+                let part = match did_run(before) && did_run(after) {
+                    true => reasons.first_part(before, after),
+                    false => None,
+                };
+                let more = |part| {
+                    let more = reasons.differences(before, after).saturating_sub(1);
+                    (part, more)
+                };
+                let part = part.map(more);
                 reasons.parts.insert(after.name.as_str(), part);
             }
         }
@@ -183,11 +210,20 @@ impl<'a, 's> Reasons<'a, 's> {
         before: &StepRecord,
         after: &StepRecord,
     ) -> (Effect, Option<Reason>) {
+        if did_run(before) != did_run(after) {
+            let reason = Reason {
+                key: None,
+                more: 0,
+                because: vec![self.not_run(after.name.as_str(), !did_run(before))],
+            };
+            return (Effect::Unknown, Some(reason));
+        }
         let part = self.parts.get(after.name.as_str()).cloned().flatten();
-        if let Some(part) = part {
+        if let Some((part, more)) = part {
             let because = self.because(after, &part);
             let reason = Reason {
                 key: Some(part),
+                more,
                 because,
             };
             return (Effect::OtherKey, Some(reason));
@@ -202,8 +238,65 @@ impl<'a, 's> Reasons<'a, 's> {
         if because.is_empty() {
             return (Effect::Unexplained, None);
         }
-        let reason = Reason { key: None, because };
+        let reason = Reason {
+            key: None,
+            more: 0,
+            because,
+        };
         (Effect::PassedOn, Some(reason))
+    }
+
+    /// Why a step did not run in the old run, or in the new one.
+    fn not_run(&self, name: &str, before: bool) -> Link {
+        let (run, text) = match before {
+            true => (self.old, &self.texts.old),
+            false => (self.new, &self.texts.new),
+        };
+        let failed = |name: &str| {
+            let step = run.step(name)?;
+            (step.outcome == StepOutcome::Failed).then(|| step.name.clone())
+        };
+        // Those that it needs, nearest first.
+        let mut needed = vec![name.to_owned()];
+        let mut at = 0;
+        while let (Some(next), Some(text)) = (needed.get(at), text) {
+            let inputs = text.step(next).map(|step| step.inputs.as_slice());
+            let from = inputs.unwrap_or_default().iter();
+            let from = from.filter_map(|input| match &input.from {
+                From::Step { name, .. } => Some(name.to_string()),
+                From::Source(_) => None,
+            });
+            for step in from {
+                if !needed.contains(&step) {
+                    needed.push(step);
+                }
+            }
+            at += 1;
+        }
+        let needed = needed.iter().find_map(|name| failed(name));
+        let first = || run.steps.iter().find_map(|step| failed(step.name.as_str()));
+        Link::NotRun {
+            before,
+            failed: needed.or_else(first),
+        }
+    }
+
+    /// How many parts of a step's key differ: each param is one, and each input that it was told something else
+    /// of.
+    fn differences(&self, before: &StepRecord, after: &StepRecord) -> usize {
+        let engine = usize::from(self.old.start.semantics != self.new.start.semantics);
+        let component = usize::from(before.digest != after.digest);
+        let params = match before.params == after.params {
+            true => 0,
+            false => param_differences(&before.params, &after.params)
+                .len()
+                .max(1),
+        };
+        let inputs = after.inputs.iter().filter(|new| {
+            let old = input(before, &new.port).map(|old| old.digest);
+            old != Some(new.digest) && told_otherwise(before, after, &new.port)
+        });
+        engine + component + params + inputs.count()
     }
 
     fn first_part(&mut self, before: &StepRecord, after: &StepRecord) -> Option<KeyPart> {
@@ -392,10 +485,10 @@ impl<'a, 's> Reasons<'a, 's> {
             }
         }
         match self.parts.get(step).cloned().flatten() {
-            Some(key) => {
+            Some((key, more)) => {
                 let because = self.because(after, &key);
                 let step = after.name.clone();
-                [Link::OtherKey { step, key }]
+                [Link::OtherKey { step, key, more }]
                     .into_iter()
                     .chain(because)
                     .collect()
@@ -475,6 +568,40 @@ impl<'a, 's> Reasons<'a, 's> {
     }
 }
 
+/// Whether a step came to run, and so had all its inputs.
+pub(super) fn did_run(step: &StepRecord) -> bool {
+    !matches!(step.outcome, StepOutcome::Skipped | StepOutcome::Cancelled)
+}
+
+/// Whether any unit was told something else of an input, as far as that is known.
+fn told_otherwise(before: &StepRecord, after: &StepRecord, port: &str) -> bool {
+    if !ended_well(before) || !ended_well(after) {
+        return true;
+    }
+    let told = |unit: &UnitRecord| -> Vec<Observation> {
+        let told = unit.observations.iter();
+        let of = told.filter(|told| port_of(&told.question) == Some(port));
+        of.cloned().collect()
+    };
+    let mut units = after.units.iter();
+    before.units.len() != after.units.len()
+        || units.any(|unit| same_unit(before, unit).is_none_or(|old| told(old) != told(unit)))
+}
+
+/// The input that a question is about, if it is about one.
+fn port_of(question: &Question) -> Option<&str> {
+    match question {
+        Question::Rows { port }
+        | Question::Layout { port }
+        | Question::Field { port, .. }
+        | Question::Schema { port }
+        | Question::Column { port, .. }
+        | Question::Blob { port } => Some(port),
+        Question::Valid { expression } => first_port(expression),
+        Question::Seed { .. } | Question::BatchRows => None,
+    }
+}
+
 /// Whether a step did all it had to.
 fn ended_well(step: &StepRecord) -> bool {
     matches!(step.outcome, StepOutcome::Succeeded | StepOutcome::Cached)
@@ -492,10 +619,6 @@ fn same_unit<'a>(step: &'a StepRecord, unit: &UnitRecord) -> Option<&'a UnitReco
 
 /// The first input that is not what it was.
 fn other_input<'a>(before: &StepRecord, after: &'a StepRecord) -> Option<&'a InputRecord> {
-    // A step that was skipped has none.
-    if before.inputs.is_empty() {
-        return None;
-    }
     after.inputs.iter().find(|new| {
         let old = input(before, &new.port);
         old.map(|old| old.digest) != Some(new.digest)

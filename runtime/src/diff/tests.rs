@@ -216,6 +216,11 @@ fn reasons(old: &[Sample], new: &[Sample]) -> Vec<String> {
         words.extend(part.map(part_words));
         words.extend(
             reason
+                .map(|reason| also(reason.more))
+                .filter(|more| !more.is_empty()),
+        );
+        words.extend(
+            reason
                 .iter()
                 .flat_map(|reason| &reason.because)
                 .map(|link| match link {
@@ -223,7 +228,12 @@ fn reasons(old: &[Sample], new: &[Sample]) -> Vec<String> {
                     Link::PassedOn { step, column, .. } => {
                         format!("< {step} passes {}", column.as_deref().unwrap_or("on"))
                     }
-                    Link::OtherKey { step, key } => format!("< {step} {}", part_words(key)),
+                    Link::OtherKey { step, key, more } => {
+                        format!("< {step} {}{}", part_words(key), also(*more))
+                    }
+                    Link::NotRun { before, failed } => {
+                        format!("< not run {before} {failed:?}")
+                    }
                     Link::Source { source, file, .. } => {
                         let file = file.as_ref().map_or("", |file| file.path.as_str());
                         format!("< {source} {file}")
@@ -233,6 +243,14 @@ fn reasons(old: &[Sample], new: &[Sample]) -> Vec<String> {
         words.join(" ")
     });
     told.collect()
+}
+
+/// How many more parts of a key differ, if any does.
+fn also(more: usize) -> String {
+    match more {
+        0 => String::new(),
+        more => format!(" and {more}"),
+    }
 }
 
 fn part_words(part: &KeyPart) -> String {
@@ -264,6 +282,66 @@ fn a_param_is_the_cause_of_what_is_made_with_it() {
             "keep PassedOn: < keep passes on < twice param factor",
             "fit OtherKey: column b < keep passes b < twice param factor",
         ]
+    );
+}
+
+#[test]
+fn what_is_not_the_only_cause_is_not_told_as_if_it_were() {
+    let old = samples(r#"{"factor":2}"#, 1, 2, 3);
+    let new = samples(r#"{"factor":3}"#, 2, 3, 3);
+    assert_eq!(
+        reasons(&old, &new),
+        [
+            "read OtherKey: contents < days days/1.csv",
+            "twice OtherKey: param factor  and 1",
+            "keep PassedOn: < keep passes on < twice param factor and 1",
+            "fit OtherKey: column b < keep passes b < twice param factor and 1",
+        ]
+    );
+}
+
+/// A step that did not come to run has no key and reads nothing yet; that is no change of the pipeline.
+#[test]
+fn a_step_that_did_not_run_is_told_by_why_it_did_not() {
+    let (_directory, store) = store();
+    let old = run("20261123-061530-0001", &samples("{}", 1, 2, 3));
+    let mut new = run("20261123-061530-0002", &samples("{}", 1, 2, 3));
+    let ended = |run: &mut RunRecord, at: usize, outcome| {
+        let step = run.steps.get_mut(at).unwrap();
+        step.outcome = outcome;
+        step.outputs.clear();
+        step.units.clear();
+        if outcome != StepOutcome::Failed {
+            step.inputs.clear();
+        }
+    };
+    ended(&mut new, 1, StepOutcome::Failed);
+    ended(&mut new, 2, StepOutcome::Skipped);
+    ended(&mut new, 3, StepOutcome::Skipped);
+    let told = |old: &RunRecord, new: &RunRecord| -> Vec<String> {
+        let diff = compare(old, new, &store).unwrap();
+        let steps = diff.steps.iter();
+        let why = steps.filter_map(|step| {
+            assert_eq!(step.inputs, []);
+            let reason = step.reason.as_ref()?;
+            assert!(reason.key.is_none(), "{reason:?}");
+            let [Link::NotRun { before, failed }] = reason.because.as_slice() else {
+                panic!("{reason:?}");
+            };
+            let failed = failed.as_ref().map_or("none", |failed| failed.as_str());
+            Some(format!("{} {before} {failed}", step.name))
+        });
+        why.collect()
+    };
+    assert_eq!(told(&old, &new), ["keep false twice", "fit false twice"]);
+    assert_eq!(told(&new, &old), ["keep true twice", "fit true twice"]);
+    assert_eq!(told(&new, &new), [""; 0]);
+    ended(&mut new, 1, StepOutcome::Cancelled);
+    ended(&mut new, 2, StepOutcome::Cancelled);
+    ended(&mut new, 3, StepOutcome::Cancelled);
+    assert_eq!(
+        told(&old, &new),
+        ["twice false none", "keep false none", "fit false none"]
     );
 }
 

@@ -29,7 +29,13 @@ pub enum LineageError {
         problem: String,
     },
     /// A row that a table does not have.
-    #[error("`{table}` has no row {row}\n  expected a number below {rows}, counted from 0")]
+    #[error(
+        "`{table}` has no row {row}\n  {}",
+        match rows {
+            0 => "found no rows".to_owned(),
+            rows => format!("expected a number below {rows}, counted from 0"),
+        }
+    )]
     Row {
         /// The table.
         table: String,

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
 
 use super::step::{OutputLineage, StepLineage};
+use crate::record::Size;
 
 /// Something that can reach something else.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -58,6 +59,8 @@ pub enum Link {
     Kept,
     /// It looked up the one by the other, as a join does.
     LookedUp,
+    /// It was handed the one and put out the other without rows, so that nothing shows what it did with it.
+    Unseen,
     /// It read the one and chose rows, or made them.
     Chose,
     /// It was handed those rows.
@@ -167,14 +170,39 @@ impl Graph {
             .iter()
             .map(|node| self.number(node.clone()))
             .collect();
+        let handed: Vec<usize> = bound
+            .handed
+            .iter()
+            .map(|node| self.number(node.clone()))
+            .collect();
         for output in &step.outputs {
             if output.rows.is_none() {
                 let blob = self.number(Node::blob(&step.name, &output.port));
                 self.reach(&read, blob, How::Column, at, Link::Made);
                 self.reach(&rows, blob, How::Rows, at, Link::Handed);
-                continue;
+            } else if output.unseen {
+                self.add_unseen(at, step, output, &handed, &rows);
+            } else {
+                self.add_table(at, step, output, &bound, &read, &rows);
             }
-            self.add_table(at, step, output, &bound, &read, &rows);
+        }
+    }
+
+    fn add_unseen(
+        &mut self,
+        at: usize,
+        step: &StepLineage,
+        output: &OutputLineage,
+        handed: &[usize],
+        rows: &[usize],
+    ) {
+        let here = self.number(Node::rows(&step.name, &output.port));
+        self.reach(rows, here, How::Rows, at, Link::Handed);
+        self.reach(handed, here, How::Rows, at, Link::Unseen);
+        for column in &output.made {
+            let column = self.number(Node::column(&step.name, &output.port, column));
+            self.reach(handed, column, How::Column, at, Link::Unseen);
+            self.reach(&[here], column, How::Rows, at, Link::Has);
         }
     }
 
@@ -279,6 +307,8 @@ impl Graph {
 
 /// What was bound to a step, as nodes.
 struct Bound {
+    /// All that it could have asked for.
+    handed: BTreeSet<Node>,
     /// What it was given the values of.
     read: BTreeSet<Node>,
     /// The rows of its tables.
@@ -290,35 +320,37 @@ struct Bound {
 impl Bound {
     fn of(step: &StepLineage) -> Self {
         let mut bound = Self {
+            handed: BTreeSet::new(),
             read: BTreeSet::new(),
             rows: BTreeSet::new(),
             tables: BTreeMap::new(),
         };
         for input in &step.inputs {
-            let is_table = matches!(input.size, crate::record::Size::Rows(_));
-            match input.step() {
-                Some((from, output)) if is_table => {
-                    bound.rows.insert(Node::rows(from, output));
-                    let columns = step.columns_read.get(&input.port).into_iter().flatten();
-                    bound
-                        .read
-                        .extend(columns.map(|column| Node::column(from, output, column)));
-                    let table = (from.to_owned(), output.to_owned());
-                    bound.tables.insert(input.port.clone(), table);
-                }
-                Some((from, output)) if step.blobs_read.contains(&input.port) => {
-                    bound.read.insert(Node::blob(from, output));
-                }
-                Some(_) => {}
-                None => {
-                    let source = input
-                        .source()
-                        .filter(|_| step.blobs_read.contains(&input.port));
-                    bound
-                        .read
-                        .extend(source.map(|source| Node::Source(source.to_owned())));
-                }
+            let is_read = step.blobs_read.contains(&input.port);
+            let Some((from, output)) = input.step() else {
+                // Whoever turns files into a table has read them, also where there was no range to read.
+                let source = input.source().map(|name| Node::Source(name.to_owned()));
+                bound.handed.extend(source.clone());
+                bound.read.extend(source);
+                continue;
+            };
+            if !matches!(input.size, Size::Rows(_)) {
+                let blob = Node::blob(from, output);
+                bound.read.extend(is_read.then(|| blob.clone()));
+                bound.handed.insert(blob);
+                continue;
             }
+            let node = |column: &String| Node::column(from, output, column);
+            let handed = step.columns_handed.get(&input.port).into_iter().flatten();
+            bound.handed.extend(handed.map(node));
+            let read = step.columns_read.get(&input.port).into_iter().flatten();
+            bound.read.extend(read.map(node));
+            bound.rows.insert(Node::rows(from, output));
+            let table = (from.to_owned(), output.to_owned());
+            bound.tables.insert(input.port.clone(), table);
+        }
+        if step.saw_no_rows() {
+            bound.read.extend(bound.handed.iter().cloned());
         }
         bound
     }

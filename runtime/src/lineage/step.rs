@@ -7,7 +7,7 @@ use arrow_schema::FieldRef;
 
 use super::LineageError;
 use crate::expression::{Expression, Source};
-use crate::record::{Artifact, InputRecord, RunRecord, StepRecord, columns_read};
+use crate::record::{Artifact, InputRecord, RunRecord, Size, StepRecord, columns_read};
 use crate::store::{Store, StoreError};
 use crate::table::{Selection, Table};
 use crate::unit::{OutputRecipe, PartitionRecipe, Question, Recipe};
@@ -27,6 +27,8 @@ pub struct StepLineage {
     pub columns_read: BTreeMap<String, BTreeSet<String>>,
     /// Input ports whose blob or file it was given the bytes of.
     pub blobs_read: BTreeSet<String>,
+    /// Columns that it could have asked for, by input port with a table.
+    pub(super) columns_handed: BTreeMap<String, Vec<String>>,
     /// What came out, in port order.
     pub outputs: Vec<OutputLineage>,
 }
@@ -42,6 +44,9 @@ pub struct OutputLineage {
     pub made: BTreeSet<String>,
     /// Columns that the step passed on, in any partition.
     pub kept: BTreeMap<String, BTreeSet<Kept>>,
+    /// Whether it is a table of which no unit put out a partition, so that nothing shows where its columns come
+    /// from. They are all listed as made, and taken to be made of everything that the step was handed.
+    pub unseen: bool,
     /// Where each partition comes from, in order.
     pub(super) partitions: Vec<PartitionFrom>,
 }
@@ -53,7 +58,7 @@ pub struct Kept {
     pub port: String,
     /// What it is called there.
     pub column: String,
-    /// Whether its rows were looked up by what the step read, as in a join, rather than being the output's.
+    /// Whether it stands beside the output's rows, so that what the step read looked it up, as in a join.
     pub looked_up: bool,
 }
 
@@ -100,6 +105,7 @@ impl StepLineage {
                 },
                 made: BTreeSet::new(),
                 kept: BTreeMap::new(),
+                unseen: false,
                 partitions: Vec::new(),
             })
             .collect();
@@ -121,16 +127,25 @@ impl StepLineage {
             })?;
             reading.add(&recipe, unit.position, &mut outputs)?;
         }
-        // A table of which no partition has rows: its columns are the step's, and so is that there are no rows.
+        let is_source = step.inputs.iter().any(|input| input.source().is_some());
         for (output, recorded) in outputs.iter_mut().zip(&step.outputs) {
             if let Artifact::Table(table) = &recorded.artifact {
                 let known = |name: &&String| {
                     !output.made.contains(*name) && !output.kept.contains_key(*name)
                 };
                 let unknown: Vec<String> = table.fields.iter().filter(known).cloned().collect();
+                output.unseen = output.made.is_empty() && output.kept.is_empty();
                 output.made.extend(unknown);
+                // That there are no rows is decided, too; by files it always is.
+                if let Some(rows) = &mut output.rows {
+                    rows.chosen |= output.unseen || is_source;
+                }
             }
         }
+        let columns_handed = tables.iter().map(|(port, table)| {
+            let names = table.fields.iter().map(|field| field.name().clone());
+            (port.clone(), names.collect())
+        });
         let observations = step.units.iter().flat_map(|unit| &unit.observations);
         let blobs_read = observations.filter_map(|observation| match &observation.question {
             Question::Blob { port } => Some(port.clone()),
@@ -143,8 +158,16 @@ impl StepLineage {
             inputs: step.inputs.clone(),
             columns_read: columns_read(step),
             blobs_read: blobs_read.collect(),
+            columns_handed: columns_handed.collect(),
             outputs,
         })
+    }
+
+    /// Whether it was handed a table without rows. Such a step need not ask for what it would ask for
+    /// otherwise, so that it did not is no sign of anything: it counts as having read all it was handed.
+    pub fn saw_no_rows(&self) -> bool {
+        let mut inputs = self.inputs.iter();
+        inputs.any(|input| matches!(input.size, Size::Rows(0)))
     }
 }
 
@@ -155,7 +178,7 @@ fn tables(step: &StepRecord, store: &Store) -> Result<BTreeMap<String, Table>, L
         // A blob has no manifest.
         if let Some(table) = store.table(&input.digest).map_err(LineageError::Store)? {
             tables.insert(input.port.clone(), table.without(&input.withheld));
-        } else if matches!(input.size, crate::record::Size::Rows(_)) {
+        } else if matches!(input.size, Size::Rows(_)) {
             return Err(LineageError::Store(StoreError::Missing {
                 kind: crate::store::Kind::Table,
                 name: input.digest.to_string(),
@@ -317,8 +340,8 @@ impl Reading<'_> {
                     port,
                     name: of,
                 } => {
-                    let looked_up =
-                        input != main && partition.selections.get(input) != Some(&Selection::All);
+                    // Even if it is all rows in order: that the two tables are aligned is what the look-up found.
+                    let looked_up = input != main;
                     output.kept.entry(name).or_default().insert(Kept {
                         port: text(&port),
                         column: text(&of),

@@ -1,5 +1,7 @@
 //! Single rows, back to the rows of the files that they were.
 
+use std::collections::BTreeSet;
+
 use super::step::{OutputLineage, PartitionFrom, StepLineage};
 use super::{Lineage, LineageError};
 use crate::record::Artifact;
@@ -31,6 +33,8 @@ pub enum Origin {
         /// Whether the step saw other rows as well when it made columns of it, as one that groups rows does.
         among_others: bool,
     },
+    /// From rows of the step's inputs, which stand where this row was before.
+    Above,
     /// From a file.
     File {
         /// The source.
@@ -46,7 +50,8 @@ pub enum Origin {
 
 impl Lineage<'_> {
     /// A row of a table, and after it the rows that it came from, each before its own; the last ones are rows
-    /// of files, or rows that a step made. A row of nulls, as a join may put beside a row that has no match,
+    /// of files, or rows that a step made. A row that is reached on several ways, as where something derived of a
+    /// table was joined to it, is followed once. A row of nulls, as a join may put beside a row that has no match,
     /// came from nowhere and is not there.
     ///
     /// # Errors
@@ -55,9 +60,16 @@ impl Lineage<'_> {
     /// - [`LineageError::Store`]: row numbers cannot be read.
     pub fn trace(&self, step: &str, port: &str, row: u64) -> Result<Vec<TracedRow>, LineageError> {
         let mut traced = Vec::new();
+        let mut followed = BTreeSet::new();
         let mut waiting = vec![(0, step.to_owned(), port.to_owned(), row)];
         while let Some((depth, step, port, row)) = waiting.pop() {
-            let (origin, before) = self.origin(&step, &port, row)?;
+            let (origin, before) = match followed.contains(&(step.clone(), port.clone(), row)) {
+                true => (Origin::Above, Vec::new()),
+                false => self.origin(&step, &port, row)?,
+            };
+            if !before.is_empty() {
+                followed.insert((step.clone(), port.clone(), row));
+            }
             for (step, port, row) in before.into_iter().rev() {
                 waiting.push((depth + 1, step, port, row));
             }

@@ -61,7 +61,10 @@ pub enum PackError {
         found: u32,
     },
     /// It has not as many bytes as its list says.
-    #[error("the pack is not whole\n  expected {expected} bytes\n  found    {found} bytes")]
+    #[error(
+        "{}\n  expected {expected} bytes\n  found    {found} bytes",
+        if found < expected { "the pack is not whole" } else { "something follows the pack in its file" }
+    )]
     Length {
         /// By its list.
         expected: u64,

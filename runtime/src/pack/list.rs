@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{PACK_VERSION, PackError};
+use super::{PACK_VERSION, PackError, STORE};
 use crate::digest::Digest;
 use crate::pipeline::normal_path;
 use crate::record::RunId;
@@ -78,7 +78,8 @@ impl List {
     }
 }
 
-/// Makes sure that a path stays inside of the directory it is relative to, and means the same everywhere.
+/// Makes sure that a path stays inside of the directory it is relative to, means the same everywhere, and that
+/// no program takes orders from what is called so: outside of the store, files are data and components.
 pub(super) fn check_path(path: &str) -> Result<(), PackError> {
     let refused = |problem: String| PackError::Path {
         path: path.to_owned(),
@@ -91,7 +92,30 @@ pub(super) fn check_path(path: &str) -> Result<(), PackError> {
     if path == NAME {
         return Err(refused("the list of a pack is called so".to_owned()));
     }
-    Ok(())
+    if path.starts_with(STORE) {
+        return Ok(());
+    }
+    match path.split('/').find_map(order) {
+        Some(problem) => Err(refused(problem.to_owned())),
+        None => Ok(()),
+    }
+}
+
+/// Why a part of a path is not one of data, if it is not. With a manifest, a directory would be a crate, and
+/// its build script would run outside of any sandbox with the next `pinion run`; `.cargo`, `.git` and their
+/// like are as bad.
+fn order(part: &str) -> Option<&'static str> {
+    // Some systems take no notice of case, and of characters that are not seen.
+    let name: String = part.chars().filter(char::is_ascii).collect();
+    if part.starts_with('.') {
+        Some("a part of it begins with a dot, which is for the settings of programs")
+    } else if part.ends_with(['.', ' ']) {
+        Some("a part of it ends with a dot or a space, which some systems leave out")
+    } else if name.eq_ignore_ascii_case("Cargo.toml") || name.eq_ignore_ascii_case("build.rs") {
+        Some("it would be part of a crate, which is built and not read")
+    } else {
+        None
+    }
 }
 
 #[cfg(test)]
@@ -147,6 +171,34 @@ mod tests {
             let refused = List::parse(&list(&paths)).unwrap_err();
             assert!(matches!(refused, PackError::Order { .. }), "{refused}");
         }
+    }
+
+    #[test]
+    fn paths_that_programs_take_orders_from_are_refused() {
+        for path in [
+            "steps/label/Cargo.toml",
+            "steps/label/cargo.TOML",
+            "steps/label/Cargo\u{200c}.toml",
+            "steps/label/Cargo.toml.",
+            "steps/label/build.rs",
+            ".cargo/config.toml",
+            ".git/hooks/pre-commit",
+            "data/.hidden/a.csv",
+            ".pinionrc",
+        ] {
+            let refused = List::parse(&list(&[path])).unwrap_err();
+            assert!(
+                matches!(refused, PackError::Path { .. }),
+                "{path}: {refused}"
+            );
+        }
+        let honest = [
+            ".pinion/runs/a",
+            "data/Cargo.csv",
+            "data/a.b.csv",
+            "steps/label/tests/one/inputs/rows.csv",
+        ];
+        assert!(List::parse(&list(&honest)).is_ok());
     }
 
     #[test]

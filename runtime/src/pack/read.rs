@@ -1,6 +1,6 @@
 //! From a pack to a project directory.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read, Write as _};
 
 use cap_std::fs::{Dir, OpenOptions};
@@ -8,9 +8,10 @@ use cap_std::fs::{Dir, OpenOptions};
 use super::archive::{END, describe, header, padding, read_header};
 use super::list::{self, Entry, List};
 use super::write::stop;
-use super::{LOCK, PIPELINE, PackError, STORE, component_path};
+use super::{LOCK, PIPELINE, PackError, STORE, WHOLE, artifacts, component_path};
 use crate::digest::{ComponentDigest, Digest};
 use crate::lock::Lockfile;
+use crate::reach::Reach;
 use crate::record::{RunId, RunRecord};
 use crate::sandbox::Cancel;
 use crate::store::{ObjectId, Store, StoreError};
@@ -175,7 +176,7 @@ impl Archive<'_> {
 
     fn read(&mut self, buffer: &mut [u8]) -> Result<(), PackError> {
         let read = self.file.read_exact(buffer);
-        read.map_err(PackError::io("read", "the pack"))
+        read.map_err(PackError::io("read", WHOLE))
     }
 }
 
@@ -231,7 +232,8 @@ fn check(list: &List, into: &Dir, cancel: &dyn Cancel) -> Result<(), PackError> 
         .iter()
         .map(|entry| (entry.path.as_str(), entry))
         .collect();
-    for (path, digest) in project_files(&run, &store, into)? {
+    let needed = needed(&run, &store, into)?;
+    for (path, digest) in needed.files {
         match files.remove(path.as_str()) {
             None => return Err(lacks(&path)),
             Some(entry) if entry.digest != digest => {
@@ -244,22 +246,41 @@ fn check(list: &List, into: &Dir, cancel: &dyn Cancel) -> Result<(), PackError> 
             Some(_) => {}
         }
     }
-    // What is in the store was looked at before anything was written.
-    match files.into_keys().find(|path| !path.starts_with(STORE)) {
-        Some(path) => Err(PackError::Stranger {
+    if let Some(path) = files.into_keys().find(|path| !path.starts_with(STORE)) {
+        return Err(PackError::Stranger {
             path: path.to_owned(),
-        }),
-        None => Ok(()),
+        });
     }
+    let listed = store.list()?;
+    if list.results {
+        let present: BTreeSet<&ObjectId> = listed.iter().map(|listed| &listed.id).collect();
+        let artifacts = artifacts(&run, &store)?;
+        if let Some(id) = artifacts.iter().find(|id| !present.contains(id)) {
+            return Err(lacks(&format!("{STORE}{}", id.path().unwrap_or_default())));
+        }
+    }
+    let made = match list.results {
+        true => Reach::made_by(&store, &listed, &run)?,
+        false => Reach::default(),
+    };
+    let is_stranger = |id: &ObjectId| !needed.objects.contains(id) && !made.has(id);
+    if let Some(stranger) = listed.iter().find(|listed| is_stranger(&listed.id)) {
+        return Err(PackError::Stranger {
+            path: format!("{STORE}{}", stranger.path),
+        });
+    }
+    Ok(())
 }
 
-/// The files of the project that a run needs, outside of its store, with their digests. What it needs of
-/// the store was looked for.
-fn project_files(
-    run: &RunRecord,
-    store: &Store,
-    into: &Dir,
-) -> Result<BTreeMap<String, Digest>, PackError> {
+/// What a run is made of, before it ran.
+struct Needed {
+    /// Files of the project, outside of its store, with their digests.
+    files: BTreeMap<String, Digest>,
+    /// Objects of its store, all of which are there.
+    objects: BTreeSet<ObjectId>,
+}
+
+fn needed(run: &RunRecord, store: &Store, into: &Dir) -> Result<Needed, PackError> {
     let start = &run.start;
     let blob = |digest: &Digest| {
         store.blob(digest).map_err(|error| match error {
@@ -275,6 +296,11 @@ fn project_files(
     let mut files = BTreeMap::from([
         (PIPELINE.to_owned(), start.pipeline_text),
         (LOCK.to_owned(), start.lock_text),
+    ]);
+    let mut objects = BTreeSet::from([
+        ObjectId::Run(start.id.clone()),
+        ObjectId::Blob(start.pipeline_text),
+        ObjectId::Blob(start.lock_text),
     ]);
     blob(&start.pipeline_text)?;
     let lock = String::from_utf8_lossy(&blob(&start.lock_text)?).into_owned();
@@ -292,6 +318,7 @@ fn project_files(
                     path: format!("{STORE}{}", path.unwrap_or_default()),
                 });
             }
+            objects.insert(ObjectId::Component(locked.digest));
             continue;
         };
         let lacks = |source: std::io::Error| match source.kind() {
@@ -309,5 +336,5 @@ fn project_files(
         }
         files.insert(path, Digest::of(&bytes));
     }
-    Ok(files)
+    Ok(Needed { files, objects })
 }

@@ -8,11 +8,11 @@ use cap_std::fs::Dir;
 
 use super::archive::{END, header, padding};
 use super::list::{self, Entry, List, check_path};
-use super::{LOCK, PACK_VERSION, PIPELINE, PackError, STORE, component_path};
+use super::{LOCK, PACK_VERSION, PIPELINE, PackError, STORE, WHOLE, artifacts, component_path};
 use crate::component::Component;
 use crate::digest::{ComponentDigest, Digest};
 use crate::reach::Reach;
-use crate::record::{Artifact, RunRecord, SourceFile};
+use crate::record::{RunRecord, SourceFile};
 use crate::sandbox::Cancel;
 use crate::store::{Kind, Listed, ObjectId, Store};
 
@@ -87,7 +87,7 @@ pub fn pack(
         files: files.iter().map(|file| file.entry.clone()).collect(),
     };
     let text = list.to_bytes()?;
-    let failed = || PackError::io("write", "the pack");
+    let failed = || PackError::io("write", WHOLE);
     let mut put = |bytes: &[u8]| out.write_all(bytes);
     put(&header(list::NAME, text.len() as u64)?)
         .and_then(|()| put(&text))
@@ -213,21 +213,8 @@ impl Files<'_> {
                 self.stored(path, digest, bytes)?;
             }
         }
-        // Recipes and memos can be done without; what steps put out cannot.
-        for output in contents.run.steps.iter().flat_map(|step| &step.outputs) {
-            match &output.artifact {
-                Artifact::Blob(blob) => self.must_have(&ObjectId::Blob(blob.digest))?,
-                Artifact::Table(table) => {
-                    self.must_have(&ObjectId::Table(table.digest))?;
-                    let manifest = store.sound_table(&table.digest)?;
-                    let files = manifest.map(|table| table.files()).unwrap_or_default();
-                    files
-                        .into_iter()
-                        .try_for_each(|file| self.must_have(&ObjectId::ChunkFile(file)))?;
-                }
-            }
-        }
-        Ok(())
+        let artifacts = artifacts(contents.run, store)?;
+        artifacts.iter().try_for_each(|id| self.must_have(id))
     }
 
     fn must_have(&self, id: &ObjectId) -> Result<(), PackError> {

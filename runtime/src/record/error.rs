@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use super::RECORD_VERSION;
+use super::{RECORD_VERSION, RunId};
 use crate::error::Hint;
 
 /// Why a run record cannot be read.
@@ -23,6 +23,14 @@ pub enum RecordError {
         file: String,
         /// Its version.
         found: u32,
+    },
+    /// It is that of another run than its name says.
+    #[error("the run record is not that of this run\n  found run `{found}`\n  in    {file}")]
+    OtherRun {
+        /// The record.
+        file: String,
+        /// The run it is of.
+        found: RunId,
     },
     /// A line was changed or does not belong where it is.
     #[error("the run record is damaged\n  in {file}, line {line}")]
@@ -58,7 +66,7 @@ impl Hint for RecordError {
     fn hint(&self) -> Option<String> {
         match self {
             Self::UnsupportedVersion { .. } => Some("to read it, use a newer `pinion`".to_owned()),
-            Self::Empty { .. } | Self::Line { .. } => None,
+            Self::Empty { .. } | Self::OtherRun { .. } | Self::Line { .. } => None,
         }
     }
 }

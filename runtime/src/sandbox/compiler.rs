@@ -286,7 +286,7 @@ mod tests {
     use super::*;
 
     fn uses_switch(text: &str) -> bool {
-        let compiler = Compiler::new(1, None).unwrap();
+        let compiler = Compiler::new(1, Target::Machine, None).unwrap();
         let bytes = wat::parse_str(text).unwrap();
         let digest = ComponentDigest::of(&bytes);
         let compiled = compiler.component(digest, &|| Ok(bytes.clone()), |_, _| Ok(()));
@@ -309,7 +309,7 @@ mod tests {
 
     #[test]
     fn code_of_the_two_engines_is_kept_apart() {
-        let compiler = Compiler::new(1, None).unwrap();
+        let compiler = Compiler::new(1, Target::Machine, None).unwrap();
         let digest = ComponentDigest::of(b"a component");
         assert_ne!(
             compiler.rewritten.code_key(&digest),

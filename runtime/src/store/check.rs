@@ -5,7 +5,7 @@ use std::sync::PoisonError;
 use super::units::{parse_questions, parse_questions_name, parse_recipe};
 use super::{Fault, Kind, Store, StoreError, blobs, chunks, memo, runs, tables};
 use crate::digest::{ComponentDigest, Digest};
-use crate::record::{RecordError, RunRecord};
+use crate::record::RecordError;
 
 /// Something in the store that is not what it was stored as.
 #[derive(Debug)]
@@ -141,13 +141,14 @@ impl Store {
                 .open(&bytes)
                 .map(drop)
                 .ok_or(Fault::Seal),
-            (Kind::Run, [.., name], _) if runs::parse_run_name(name).is_some() => {
-                match RunRecord::parse(&bytes, path) {
+            (Kind::Run, [.., name], _) => match runs::parse_run_name(name) {
+                None => Err(Fault::Name),
+                Some(id) => match runs::parse(&bytes, &id, path) {
                     // Killed before it had begun.
                     Ok(_) | Err(RecordError::Empty { .. }) => Ok(()),
                     Err(error) => Err(Fault::Record(error)),
-                }
-            }
+                },
+            },
             _ => Err(Fault::Name),
         };
         Ok(examined.err())

@@ -22,6 +22,9 @@ pub enum StoreError {
         /// One of its entries.
         entry: String,
     },
+    /// The directory is not a store, and none is to be made.
+    #[error("the directory is not a store\n  expected `version` in it")]
+    NoStore,
     /// Another version of this library made the store.
     #[error(
         "the store has an unsupported version\n  expected version {STORE_VERSION}\n  found    version {found}"
@@ -189,7 +192,12 @@ impl Hint for StoreError {
             Self::UnsupportedVersion { found } if *found > STORE_VERSION => {
                 Some("to use it, use a newer `pinion`".to_owned())
             }
-            Self::Record { source, .. } => source.hint(),
+            Self::Record { source, .. } => source.hint().or_else(|| {
+                Some(
+                    "to move the record aside, run `pinion doctor --repair`; other runs can be named, and `pinion runs` lists them"
+                        .to_owned(),
+                )
+            }),
             _ => None,
         }
     }

@@ -4,6 +4,10 @@
 //! objects takes that lock alone, so it waits until all others have ended, and whoever comes meanwhile
 //! waits for it. The system drops the lock of a process that is killed.
 //!
+//! A system grants shares while somebody waits to be alone, so overlapping runs could keep a `gc` waiting for
+//! ever. So there is a second file, `gate`: whoever comes shares it for a moment, and who waits to be alone has
+//! it to himself meanwhile, so that those who come wait before it.
+//!
 //! On a file system that cannot lock, stores are used without, and nothing is ever removed.
 
 use std::fs::File;
@@ -16,9 +20,16 @@ use super::{Files, Listed, Store, StoreError};
 /// The file that is locked. It stays empty.
 pub(super) const LOCK: &str = "lock";
 
+/// The file that those who come wait before. It stays empty.
+pub(super) const GATE: &str = "gate";
+
 /// A share in the use of a store.
 #[derive(Debug)]
-pub(super) struct Share(File);
+pub(super) struct Share {
+    lock: File,
+    /// None in a store that was made without, and cannot be written to.
+    gate: Option<File>,
+}
 
 /// The only use of a store, which may remove objects. Shared again when this is dropped.
 #[derive(Debug)]
@@ -27,16 +38,55 @@ pub struct Alone<'a> {
     share: &'a Share,
 }
 
+/// Whether a store is opened to be written to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Access {
+    /// Its files are made if they are not there.
+    Write,
+    /// Nothing is made.
+    Read,
+}
+
 impl Share {
     /// Shares the use of a store; `waiting` is called if that has to wait. None where nothing can be locked.
-    pub(super) fn take(files: &Files, waiting: &dyn Fn()) -> Result<Option<Self>, StoreError> {
+    pub(super) fn take(
+        files: &Files,
+        access: Access,
+        waiting: &dyn Fn(),
+    ) -> Result<Option<Self>, StoreError> {
         let mut options = OpenOptions::new();
-        options.read(true).write(true).create(true);
-        let file = files.open(LOCK, &options)?;
-        match wait_for(waiting, || file.try_lock_shared(), || file.lock_shared()) {
-            Ok(()) => Ok(Some(Self(file))),
-            Err(_) => Ok(None),
+        options.read(true);
+        if access == Access::Write {
+            options.write(true).create(true);
         }
+        let open = |path: &str| match (files.open(path, &options), access) {
+            (Ok(file), _) => Ok(Some(file)),
+            (Err(StoreError::Io { source, .. }), Access::Write) if is_refused(&source) => {
+                Err(StoreError::Unwritable(source))
+            }
+            (Err(error), Access::Write) => Err(error),
+            // Nobody can remove anything there either, or it is too old to have one.
+            (Err(_), Access::Read) => Ok(None),
+        };
+        let (gate, Some(lock)) = (open(GATE)?, open(LOCK)?) else {
+            return Ok(None);
+        };
+        let told = std::cell::Cell::new(false);
+        let waiting = || {
+            if !told.replace(true) {
+                waiting();
+            }
+        };
+        let share =
+            |file: &File| wait_for(&waiting, || file.try_lock_shared(), || file.lock_shared());
+        let entered = gate
+            .as_ref()
+            .map_or(Ok(()), share)
+            .and_then(|()| share(&lock));
+        if let Some(gate) = &gate {
+            drop(gate.unlock());
+        }
+        Ok(entered.ok().map(|()| Self { lock, gate }))
     }
 }
 
@@ -50,13 +100,24 @@ impl Store {
         let unsupported = || io::Error::from(io::ErrorKind::Unsupported);
         let share = self.share.as_ref();
         let share = share.ok_or_else(|| StoreError::io("lock", LOCK)(unsupported()))?;
+        let told = std::cell::Cell::new(false);
+        let waiting = || {
+            if !told.replace(true) {
+                waiting();
+            }
+        };
+        let alone = |file: &File| wait_for(&waiting, || file.try_lock(), || file.lock());
         // Given back first: two that wait for the other to give up its share would wait for ever.
-        share
-            .0
-            .unlock()
-            .and_then(|()| wait_for(waiting, || share.0.try_lock(), || share.0.lock()))
-            .map_err(StoreError::io("lock", LOCK))?;
-        Ok(Alone { store: self, share })
+        let taken = share.lock.unlock().and_then(|()| {
+            share.gate.as_ref().map_or(Ok(()), alone)?;
+            alone(&share.lock)
+        });
+        let alone = Alone { store: self, share };
+        match taken {
+            Ok(()) => Ok(alone),
+            // What was taken is given back with it.
+            Err(error) => Err(StoreError::io("lock", LOCK)(error)),
+        }
     }
 }
 
@@ -76,9 +137,18 @@ impl Alone<'_> {
 impl Drop for Alone<'_> {
     fn drop(&mut self) {
         // What cannot be shared again is left to those who come.
-        drop(self.share.0.unlock());
-        drop(self.share.0.lock_shared());
+        drop(self.share.lock.unlock());
+        drop(self.share.lock.lock_shared());
+        if let Some(gate) = &self.share.gate {
+            drop(gate.unlock());
+        }
     }
+}
+
+/// Whether the system does not let this process write.
+fn is_refused(error: &io::Error) -> bool {
+    use io::ErrorKind::{PermissionDenied, ReadOnlyFilesystem};
+    matches!(error.kind(), PermissionDenied | ReadOnlyFilesystem)
 }
 
 /// Locks, telling if that has to wait.

@@ -5,7 +5,7 @@ use std::io::Write as _;
 use cap_std::fs::File;
 
 use super::{Kind, Store, StoreError};
-use crate::record::{Chain, Line, RunId, RunRecord};
+use crate::record::{Chain, Line, RecordError, RunId, RunRecord};
 
 /// A run record that is being written, line by line.
 #[derive(Debug)]
@@ -96,10 +96,23 @@ impl Store {
             name: id.to_string(),
         };
         let bytes = self.files.read(&path)?.ok_or_else(missing)?;
-        RunRecord::parse(&bytes, &path).map_err(|source| StoreError::Record {
+        parse(&bytes, id, &path).map_err(|source| StoreError::Record {
             id: id.clone(),
             source,
         })
+    }
+}
+
+/// A record that lies where that of the run `id` does.
+pub(super) fn parse(bytes: &[u8], id: &RunId, path: &str) -> Result<RunRecord, RecordError> {
+    let record = RunRecord::parse(bytes, path)?;
+    match record.start.id == *id {
+        true => Ok(record),
+        // A copy under a later name would be taken for the last run.
+        false => Err(RecordError::OtherRun {
+            file: path.to_owned(),
+            found: record.start.id,
+        }),
     }
 }
 

@@ -52,7 +52,7 @@ fn files(directory: &Path) -> Vec<String> {
     }
     let mut files_found = Vec::new();
     walk(directory, directory, &mut files_found);
-    files_found.retain(|name| name != LOCK);
+    files_found.retain(|name| ![LOCK, GATE].contains(&name.as_str()));
     files_found.sort();
     files_found
 }

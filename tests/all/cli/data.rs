@@ -196,7 +196,7 @@ fn truncated_arrow() {
       locked std:read-arrow@0.1.0 sha256:[DIGEST]
       locked source trips, 1 file
       trips  std:read-arrow@0.1                          failed
-    run [RUN] failed: 1 steps, 0 cached,[TIME]
+    run [RUN] failed: 1 step, 0 cached,[TIME]
     error: step `trips` failed: column `word` cannot be read from record batch 0: offsets run backwards
       column       word
       record batch 0

@@ -1,6 +1,7 @@
 //! Runs, steps, ports and files that are asked for and not there.
 
 use insta::assert_snapshot;
+use pinion_tests::project::Project;
 
 use super::{project, refused};
 
@@ -10,7 +11,7 @@ fn nothing_to_verify() {
     assert_snapshot!(refused(&project, &["verify"]), @"
     exit 2
     --- stderr
-    error: there is no succeeded run to compare with
+    error: there is no succeeded run of pipeline `trips` to compare with
 
     hint: to make one, run `pinion run`
     ");
@@ -97,7 +98,7 @@ fn nothing_to_show() {
     exit 2
     --- stderr
     error: cannot write `nowhere/trips.csv`
-    caused by: entity not found
+    caused by: No such file or directory (os error 2)
     ");
 }
 
@@ -238,4 +239,82 @@ fn what_a_step_used_of_its_limits() {
         .json();
     assert_eq!(shown["limits"]["memory_bytes"], 64 << 20);
     assert_eq!(shown["limits"]["time_ms"], 90_000);
+}
+
+/// Several pipelines may keep their runs in one store; the last run is that of the project that is asked.
+#[test]
+fn the_last_run_is_one_of_this_pipeline() {
+    let ours = project("");
+    let theirs = project("");
+    let other = String::from_utf8(theirs.read("pinion.toml")).unwrap();
+    let name = other.lines().find(|line| line.starts_with("name")).unwrap();
+    theirs.write(
+        "pinion.toml",
+        other.replace(name, "name = \"theirs\"").as_bytes(),
+    );
+    let store = ours.path().join("store");
+    let store = store.to_str().unwrap();
+    let run = |project: &Project| {
+        let said = project.pinion(&["run", "--store", store, "--json"]);
+        said.succeeded().json()["run"].as_str().unwrap().to_owned()
+    };
+    let shared =
+        |project: &Project, args: &[&str]| project.pinion(&[args, &["--store", store]].concat());
+    let first = run(&ours);
+    assert_snapshot!(shared(&theirs, &["show"]).snapshot(), @"
+    exit 2
+    --- stderr
+    error: there are no runs of pipeline `theirs` in the store
+
+    hint: to make one, run `pinion run`; those of other pipelines have to be named, and `pinion runs` lists them
+    ");
+    assert_snapshot!(shared(&theirs, &["verify"]).snapshot(), @"
+    exit 2
+    --- stderr
+    error: there is no succeeded run of pipeline `theirs` to compare with
+
+    hint: to make one, run `pinion run`
+    ");
+    run(&theirs);
+    let shown = shared(&ours, &["show", "--json"]).succeeded().json();
+    assert_eq!(shown["run"], first.as_str());
+    for args in [
+        ["pack", "-o", "ours.tar"],
+        ["export", "trips", "-o=ours.csv"],
+    ] {
+        shared(&ours, &args).succeeded();
+    }
+    let packed = shared(&ours, &["pack", "-o", "ours.tar", "--json"]).json();
+    assert_eq!(packed["run"], first.as_str());
+    let verified = shared(&ours, &["verify", "--json"]).succeeded().json();
+    assert_eq!(verified["against"], format!("run {first}"));
+    // By its id, any run can be had.
+    shared(&theirs, &["show", &first]).succeeded();
+}
+
+/// To look at a store makes none.
+#[test]
+fn a_store_that_is_not_there() {
+    let project = project("");
+    for args in [
+        &["runs"][..],
+        &["show"],
+        &["diff"],
+        &["lineage", "trips"],
+        &["export", "trips", "-o", "trips.csv"],
+        &["verify"],
+        &["pack", "-o", "run.tar"],
+        &["gc"],
+        &["step", "run", "trips"],
+    ] {
+        let said = project.pinion(&[args, &["--store", "typo"]].concat());
+        assert_eq!(said.code, Some(2), "{args:?}: {}", said.stderr);
+        assert!(
+            said.stderr
+                .starts_with("error: there is no store at `typo`\n"),
+            "{args:?}: {}",
+            said.stderr
+        );
+        assert!(!project.path().join("typo").exists(), "{args:?}");
+    }
 }

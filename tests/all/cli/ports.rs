@@ -340,3 +340,26 @@ fn a_source_where_a_table_belongs() {
     hint: make a table of the files first, with a step that uses `std:read-csv`, `std:read-parquet` or `std:read-arrow`
     ");
 }
+
+#[test]
+fn a_step_where_a_source_belongs() {
+    let project = project(
+        r#"
+[steps.file]
+use = "std:write-parquet@0.1"
+input = "trips"
+
+[steps.back]
+use = "std:read-parquet@0.1"
+input = "file"
+"#,
+    );
+    assert_snapshot!(refused(&project, &["run"]), @"
+    exit 2
+    --- stderr
+    error: step `back` cannot take this at its input port `source`
+      expected files, as in `sources.NAME`
+      found    what comes from `file.file`
+      in       pinion.toml, line 20
+    ");
+}

@@ -19,8 +19,8 @@ use crate::ui;
 
 /// Compares two runs.
 pub(crate) fn diff(args: &Diff) -> Result<u8, Failure> {
-    let project = Project::open(&args.place)?;
-    let (old, new) = lookup::two_runs(&project.store, &args.runs)?;
+    let project = Project::open_to_read(&args.place)?;
+    let (old, new) = lookup::two_runs(&project, &args.runs)?;
     let diff = compare(&old, &new, &project.store)?;
     if args.place.json {
         ui::json(&View::of(&diff))?;

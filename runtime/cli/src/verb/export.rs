@@ -37,8 +37,8 @@ struct Summary {
 
 /// Writes a table or a blob to a file.
 pub(crate) fn export(args: &Export) -> Result<u8, Failure> {
-    let project = Project::open(&args.place)?;
-    let named = lookup::arguments(&project.store, &args.what)?;
+    let project = Project::open_to_read(&args.place)?;
+    let named = lookup::arguments(&project, &args.what)?;
     let run = &named.run;
     let Some(name) = named.step else {
         return Err(Failure::wrong(format!(

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::SystemTime;
 
+use pinion_runtime::pipeline::Pipeline;
 use pinion_runtime::reach::Reach;
 use pinion_runtime::record::{RecordError, RunId, RunOutcome, RunRecord};
 use pinion_runtime::store::{Listed, ObjectId, Store, StoreError};
@@ -11,7 +12,7 @@ use serde::Serialize;
 use crate::args::Gc;
 use crate::failure::{DONE, Failure};
 use crate::lookup;
-use crate::project::Project;
+use crate::project::{PIPELINE, Project};
 use crate::ui;
 
 /// What `pinion gc --json` prints.
@@ -38,7 +39,7 @@ struct Amount {
 
 /// Removes what no run that is kept needs.
 pub(crate) fn gc(args: &Gc) -> Result<u8, Failure> {
-    let project = Project::open(&args.place)?;
+    let project = Project::open_present(&args.place)?;
     let store = &*project.store;
     let waiting = || ui::note("  waiting until no other `pinion` uses the store");
     // Nothing may come to need what is about to go. To look changes nothing, and keeps nobody waiting.
@@ -102,9 +103,9 @@ fn kept(
     let named = args
         .keep_run
         .iter()
-        .map(|run| Ok(lookup::run(store, Some(run))?.start.id))
+        .map(|run| Ok(lookup::by_id(store, run)?.start.id))
         .collect::<Result<BTreeSet<RunId>, Failure>>()?;
-    let mut succeeded: BTreeMap<String, usize> = BTreeMap::new();
+    let mut succeeded: BTreeMap<(String, bool), usize> = BTreeMap::new();
     let mut kept = Vec::new();
     for object in listed.iter().rev() {
         let ObjectId::Run(id) = &object.id else {
@@ -134,7 +135,9 @@ fn kept(
                 });
             }
         };
-        let newer = succeeded.entry(record.start.pipeline.clone()).or_default();
+        // Runs of some steps push out no run of all.
+        let of = (record.start.pipeline.clone(), is_whole(store, &record));
+        let newer = succeeded.entry(of).or_default();
         let is_last = record.outcome() == RunOutcome::Succeeded && {
             *newer += 1;
             *newer <= args.keep
@@ -144,6 +147,18 @@ fn kept(
         }
     }
     Ok(kept)
+}
+
+/// Whether a run was to run all steps of its pipeline, as far as that is known.
+fn is_whole(store: &Store, run: &RunRecord) -> bool {
+    let text = ObjectId::Blob(run.start.pipeline_text).path();
+    let text = text.and_then(|path| store.raw(&path).ok().flatten());
+    let text = text.and_then(|text| String::from_utf8(text.to_vec()).ok());
+    let pipeline = text.and_then(|text| Pipeline::parse(&text, PIPELINE, &[]).ok());
+    pipeline.is_none_or(|pipeline| {
+        let mut steps = pipeline.steps.iter();
+        steps.all(|step| run.start.steps.contains(&step.name))
+    })
 }
 
 /// The runs among some objects, the newest first.

@@ -26,8 +26,8 @@ struct Target<'a> {
 
 /// Tells what led to an artifact, a column or a row.
 pub(crate) fn lineage(args: &Arguments) -> Result<u8, Failure> {
-    let project = Project::open(&args.place)?;
-    let named = lookup::arguments(&project.store, &args.what)?;
+    let project = Project::open_to_read(&args.place)?;
+    let named = lookup::arguments(&project, &args.what)?;
     let run = &named.run;
     let Some(name) = named.step else {
         return Err(Failure::wrong(format!(
@@ -208,6 +208,7 @@ fn show_row(run: &RunRecord, traced: &[TracedRow], json: bool) -> Result<u8, Fai
                 among_others: true, ..
             } => format!("  where `{}` also made columns of other rows", row.step),
             Origin::Rows { .. } => String::new(),
+            Origin::Above => "  as above".to_owned(),
             Origin::File { path, row, .. } => format!("  {} row {row}", ui::harmless(path)),
             Origin::Made => format!("  made by `{}` of what it read", row.step),
         };

@@ -3,19 +3,27 @@
 use std::fs::{self, File};
 use std::io::{self, BufReader};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use cap_std::ambient_authority;
 use cap_std::fs::Dir;
 use pinion_runtime::component::Component;
-use pinion_runtime::pack::{self, Contents};
+use pinion_runtime::pack::{self, Contents, PackError};
 use serde::Serialize;
 
 use crate::args::{Pack, Unpack};
-use crate::failure::{DONE, Failure};
+use crate::failure::{DONE, Failure, REFUSED, WRONG};
 use crate::file;
 use crate::project::{Project, cancelled, end_in_good_order};
 use crate::recorded::{Recorded, succeeded};
 use crate::ui;
+
+/// What the directory that is being unpacked to is called, before something random.
+const SCRATCH: &str = ".pinion-unpack-";
+
+/// How old such a directory must be to be left over from a process that was killed: its time is that of the last
+/// file that was put right into it, and a large pack takes a while.
+const STALE_AFTER: Duration = Duration::from_hours(24);
 
 /// What `pinion pack --json` prints.
 #[derive(Serialize)]
@@ -42,8 +50,8 @@ struct UnpackSummary {
 
 /// Writes a run to a file.
 pub(crate) fn pack(args: &Pack) -> Result<u8, Failure> {
-    let project = Project::open(&args.place)?;
-    let run = succeeded(&project.store, args.run.as_deref(), "pack")?;
+    let project = Project::open_to_read(&args.place)?;
+    let run = succeeded(&project, args.run.as_deref(), "pack")?;
     let recorded = Recorded::open(&project, &run)?;
     let components: Vec<Component> = recorded.components.into_values().collect();
     let contents = Contents {
@@ -58,7 +66,21 @@ pub(crate) fn pack(args: &Pack) -> Result<u8, Failure> {
     let bar = ui::bar("packing", None, args.place.json);
     let mut packed = None;
     let written = file::replace(&args.output, |out| {
-        packed = Some(pack::pack(contents, out, cancelled())?);
+        let done = pack::pack(contents, out, cancelled()).map_err(|error| match error {
+            PackError::Io { path, source, .. } if path == pack::WHOLE => {
+                file::unwritable(&args.output, source)
+            }
+            error => {
+                let failure = Failure::from(error);
+                // Nobody else's word was taken for anything.
+                let code = match failure.code {
+                    REFUSED => WRONG,
+                    code => code,
+                };
+                Failure { code, ..failure }
+            }
+        })?;
+        packed = Some(done);
         Ok(())
     });
     bar.finish_and_clear();
@@ -110,18 +132,23 @@ pub(crate) fn unpack(args: &Unpack) -> Result<u8, Failure> {
     refuse_present(&target)?;
     end_in_good_order();
     let unwritable = |error: io::Error| Failure::on_path("make", target.display(), error);
+    let parents = Parents::make(&target).map_err(unwritable)?;
     let scratch = scratch(&target).map_err(unwritable)?;
     let dir = Dir::open_ambient_dir(scratch.path(), ambient_authority()).map_err(unwritable)?;
     let bar = ui::bar("unpacking", None, args.json);
     let mut reader = BufReader::with_capacity(1 << 20, pack);
     let unpacked = pack::unpack(&mut reader, metadata.len(), &dir, cancelled());
     bar.finish_and_clear();
-    let unpacked = unpacked?;
+    let unpacked = unpacked.map_err(|error| match error {
+        PackError::Io { path, source, .. } if path == pack::WHOLE => unreadable(source),
+        error => Failure::from(error),
+    })?;
     // Closed first: Windows does not rename what is open.
     drop(dir);
     fs::rename(scratch.path(), &target).map_err(unwritable)?;
     // It is there no longer, under that name.
     drop(scratch.keep());
+    parents.keep();
     let summary = UnpackSummary {
         run: unpacked.run.to_string(),
         directory: target.display().to_string(),
@@ -139,6 +166,11 @@ pub(crate) fn unpack(args: &Unpack) -> Result<u8, Failure> {
             ui::bytes(summary.bytes),
             summary.directory
         ));
+        if summary.results {
+            ui::note(
+                "  what the run made is the sender's word until `pinion verify` has made it again",
+            );
+        }
     }
     Ok(DONE)
 }
@@ -174,9 +206,10 @@ fn scratch(target: &Path) -> io::Result<tempfile::TempDir> {
         .parent()
         .filter(|parent| !parent.as_os_str().is_empty());
     let parent = parent.unwrap_or(Path::new("."));
-    fs::create_dir_all(parent)?;
+    fs::metadata(parent)?;
+    sweep(parent);
     let mut builder = tempfile::Builder::new();
-    builder.prefix(".pinion-unpack-");
+    builder.prefix(SCRATCH);
     // As any new directory: whatever the umask leaves.
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o777));
@@ -185,10 +218,84 @@ fn scratch(target: &Path) -> io::Result<tempfile::TempDir> {
         .map_err(|error| error.kind().into())
 }
 
+/// Removes what an `unpack` that was killed has left beside a target.
+fn sweep(parent: &Path) {
+    for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        if !name.to_string_lossy().starts_with(SCRATCH) {
+            continue;
+        }
+        let age = entry.metadata().and_then(|found| found.modified());
+        let age = age.ok().and_then(|then| then.elapsed().ok());
+        if age.is_some_and(|age| age > STALE_AFTER) {
+            // Others may do so at the same time, and what cannot be removed is no obstacle.
+            drop(fs::remove_dir_all(entry.path()));
+        }
+    }
+}
+
+/// The directories that were made for a target to lie in. Removed again unless they are kept.
+struct Parents(Vec<PathBuf>);
+
+impl Parents {
+    fn make(target: &Path) -> io::Result<Self> {
+        let absent = |path: &&Path| !path.as_os_str().is_empty() && !path.exists();
+        let made = target.ancestors().skip(1).take_while(absent);
+        let made = Self(made.map(Path::to_path_buf).collect());
+        made.0.first().map_or(Ok(()), fs::create_dir_all)?;
+        Ok(made)
+    }
+
+    fn keep(mut self) {
+        self.0.clear();
+    }
+}
+
+impl Drop for Parents {
+    fn drop(&mut self) {
+        // The innermost first; what somebody else uses meanwhile stays.
+        for path in &self.0 {
+            drop(fs::remove_dir(path));
+        }
+    }
+}
+
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_killed_unpack_left_is_removed_by_the_next_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let (old, new, other) = (
+            dir.path().join(".pinion-unpack-old"),
+            dir.path().join(".pinion-unpack-new"),
+            dir.path().join("other"),
+        );
+        for path in [&old, &new, &other] {
+            fs::create_dir(path).unwrap();
+            fs::write(path.join("a"), "a").unwrap();
+        }
+        let then = std::time::SystemTime::now() - 2 * STALE_AFTER;
+        for path in [&old, &other] {
+            File::open(path).unwrap().set_modified(then).unwrap();
+        }
+        let made = scratch(&dir.path().join("target")).unwrap();
+        assert!(!old.exists() && new.exists() && other.exists() && made.path().exists());
+    }
+
+    #[test]
+    fn directories_for_a_target_are_gone_unless_it_is_there() {
+        let dir = tempfile::tempdir().unwrap();
+        let target = dir.path().join("a/b/c");
+        drop(Parents::make(&target).unwrap());
+        assert!(!dir.path().join("a").exists());
+        Parents::make(&target).unwrap().keep();
+        assert!(dir.path().join("a/b").is_dir());
+        drop(Parents::make(&target).unwrap());
+        assert!(dir.path().join("a/b").is_dir());
+    }
 
     #[test]
     fn a_directory_is_called_as_its_file() {

@@ -215,9 +215,9 @@ fn last_line(id: &RunId, ended: &Ended) -> String {
         .filter(|step| step.outcome == StepOutcome::Cached)
         .count();
     let how = outcome_name(ended.outcome);
-    let steps = ended.steps.len();
     format!(
-        "run {id} {how}: {steps} steps, {cached} cached, {}",
+        "run {id} {how}: {}, {cached} cached, {}",
+        ui::counted(ended.steps.len() as u64, "step"),
         ui::duration(ended.duration_ms)
     )
 }

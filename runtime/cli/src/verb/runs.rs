@@ -31,7 +31,7 @@ struct RunSummary {
 
 /// Lists the runs in the store.
 pub(crate) fn runs(args: &Runs) -> Result<u8, Failure> {
-    let project = Project::open(&args.place)?;
+    let project = Project::open_to_read(&args.place)?;
     let mut runs = Vec::new();
     for id in project.store.runs()?.into_iter().rev() {
         runs.push(match project.store.run(&id) {

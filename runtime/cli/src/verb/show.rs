@@ -46,8 +46,8 @@ struct RunView {
 
 /// Shows a run, a step, or what came out of a port.
 pub(crate) fn show(args: &Show) -> Result<u8, Failure> {
-    let project = Project::open(&args.place)?;
-    let named = lookup::arguments(&project.store, &args.what)?;
+    let project = Project::open_to_read(&args.place)?;
+    let named = lookup::arguments(&project, &args.what)?;
     let run = &named.run;
     match named.step {
         None => show_run(run, args.place.json)?,
@@ -85,8 +85,12 @@ fn show_run(run: &RunRecord, json: bool) -> Result<(), Failure> {
         (
             "tables",
             format!(
-                "{} rows a batch, {} batches a partition",
-                view.batch_rows, view.partition_batches
+                "{} a batch, {} a partition",
+                ui::counted(u64::from(view.batch_rows), "row"),
+                match view.partition_batches {
+                    1 => "1 batch".to_owned(),
+                    many => format!("{many} batches"),
+                }
             ),
         ),
     ]);

@@ -54,7 +54,10 @@ struct DifferencePlace {
 
 /// Runs again and compares.
 pub(crate) fn verify(args: &Verify) -> Result<u8, Failure> {
-    let project = Project::open(&args.place)?;
+    let project = match &args.expect {
+        Some(_) => Project::open(&args.place)?,
+        None => Project::open_to_read(&args.place)?,
+    };
     // The scratch store has to go, however this ends.
     end_in_good_order();
     let scratch = tempfile::tempdir()
@@ -89,7 +92,7 @@ pub(crate) fn verify(args: &Verify) -> Result<u8, Failure> {
             (file.display().to_string(), expected, planned, Vec::new())
         }
         None => {
-            let record = recorded::succeeded(&project.store, args.run.as_deref(), "compare with")?;
+            let record = recorded::succeeded(&project, args.run.as_deref(), "compare with")?;
             let planned = again(&project, &fresh, &record, threads)?;
             let damages = damages(&project.store, &record);
             (
@@ -138,9 +141,9 @@ pub(crate) fn verify(args: &Verify) -> Result<u8, Failure> {
     let Some(first) = verdict.differences.first() else {
         let digest = verdict.found_run_digest.unwrap_or_default();
         ui::note(&format!(
-            "verified {}: {} steps, every digest is equal",
+            "verified {}: {}, every digest is equal",
             verdict.against,
-            found.steps.len()
+            ui::counted(found.steps.len() as u64, "step")
         ));
         if let Some(checked) = cross_checked {
             ui::note(&format!(

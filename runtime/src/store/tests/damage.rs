@@ -1,6 +1,7 @@
 //! Every kind of stored file, damaged in every way: never a panic, and never a wrong value.
 
 use super::*;
+use crate::record::RecordError;
 use crate::record::samples::lines;
 use crate::unit::Recipe;
 
@@ -22,6 +23,36 @@ const COMPONENT: &[u8] = b"\0asm\x0d\0\x01\0";
 
 fn first() -> Digest {
     Digest::of(b"first")
+}
+
+/// A copy under a later name would be taken for the last run.
+#[test]
+fn a_record_under_the_name_of_another_run_is_damaged() {
+    let sample = sample(3);
+    let store = open(sample.directory.path()).unwrap();
+    let runs = sample.directory.path().join("runs");
+    let id = store.run(&store.runs().unwrap()[0]).unwrap().start.id;
+    // The lines of the sample have an id of their own.
+    std::fs::rename(
+        runs.join(format!("{}.jsonl", run_id())),
+        runs.join(format!("{id}.jsonl")),
+    )
+    .unwrap();
+    assert!(store.check().unwrap().is_empty());
+    let later: RunId = "20991231-000000-0000".parse().unwrap();
+    std::fs::copy(
+        runs.join(format!("{id}.jsonl")),
+        runs.join(format!("{later}.jsonl")),
+    )
+    .unwrap();
+    assert!(matches!(
+        store.run(&later),
+        Err(StoreError::Record { source: RecordError::OtherRun { found, .. }, .. }) if found == id
+    ));
+    let damages = store.check().unwrap();
+    assert_eq!(damages.len(), 1, "{damages:?}");
+    store.repair(&damages).unwrap();
+    assert_eq!(store.runs().unwrap(), [id]);
 }
 
 fn run_id() -> RunId {

@@ -183,6 +183,68 @@ fn whoever_removes_waits_for_others_and_others_wait_for_it() {
     });
 }
 
+/// A system lets in those who come while somebody waits to be alone, so they are kept out here.
+#[test]
+fn whoever_comes_while_somebody_waits_to_be_alone_waits_too() {
+    let (directory, store) = store();
+    let beside = open(directory.path()).unwrap();
+    let (waiting, opened) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    let come = || {
+        waiting.fetch_add(1, Ordering::SeqCst);
+    };
+    std::thread::scope(|scope| {
+        let (sender, alone_at_last) = mpsc::channel();
+        let (store, come, opened, directory) = (&store, &come, &opened, &directory);
+        scope.spawn(move || sender.send(store.alone(come).unwrap()).unwrap());
+        while waiting.load(Ordering::SeqCst) == 0 {
+            std::thread::yield_now();
+        }
+        scope.spawn(move || {
+            let dir = Dir::open_ambient_dir(directory.path(), ambient_authority()).unwrap();
+            Store::open_telling(dir, come).unwrap();
+            opened.fetch_add(1, Ordering::SeqCst);
+        });
+        while waiting.load(Ordering::SeqCst) == 1 && opened.load(Ordering::SeqCst) == 0 {
+            std::thread::yield_now();
+        }
+        // One share is still held, so nobody is alone, and yet the newcomer does not overtake.
+        assert_eq!(opened.load(Ordering::SeqCst), 0);
+        drop(beside);
+        drop(alone_at_last.recv().unwrap());
+    });
+    assert_eq!(opened.load(Ordering::SeqCst), 1);
+}
+
+#[test]
+fn a_store_that_is_only_read_is_left_as_it_is() {
+    let (directory, store) = store();
+    let (blob, _) = store.put_blob(b"blob").unwrap();
+    let list = |path: &std::path::Path| {
+        let entries = std::fs::read_dir(path).unwrap();
+        let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name()).collect();
+        names.sort();
+        names
+    };
+    let read = |path: &std::path::Path| {
+        let dir = Dir::open_ambient_dir(path, ambient_authority()).unwrap();
+        Store::open_to_read(dir, &|| panic!("nobody is there"))
+    };
+    // As one that an older library made, or that was copied without what is not needed.
+    for name in ["gate", "lock", "tmp"] {
+        let before = list(directory.path());
+        assert_eq!(read(directory.path()).unwrap().blob(&blob).unwrap(), "blob");
+        assert_eq!(list(directory.path()), before);
+        let path = directory.path().join(name);
+        match path.is_dir() {
+            true => std::fs::remove_dir(path).unwrap(),
+            false => std::fs::remove_file(path).unwrap(),
+        }
+    }
+    let empty = tempfile::tempdir().unwrap();
+    assert!(matches!(read(empty.path()), Err(StoreError::NoStore)));
+    assert_eq!(list(empty.path()), [""; 0]);
+}
+
 #[test]
 fn bytes_as_they_lie_are_given_only_if_they_are_sound_and_stay_where_they_are() {
     let (directory, store) = store();

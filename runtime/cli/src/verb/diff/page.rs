@@ -2,7 +2,7 @@
 
 use pinion_runtime::diff::{
     BlobDiff, Cell, ComponentDiff, ComponentSide, Effect, FileSide, OutputDiff, OutputSide,
-    Presence, RunDiff, SourceDiff, StepDiff, TableFigures, ValueDiff,
+    Presence, RunDiff, Sides, SourceDiff, StepDiff, TableFigures, ValueDiff,
 };
 use pinion_runtime::record::{StepFailure, StepOutcome};
 use serde_json::Value;
@@ -305,6 +305,7 @@ fn outputs(outputs: &[OutputDiff]) -> Section {
                 ("changed ", &diff.changed),
                 ("added ", &diff.added),
                 ("removed ", &diff.removed),
+                ("not compared ", &diff.uncompared),
             ];
             for (what, names) in parts {
                 if names.is_empty() {
@@ -313,6 +314,14 @@ fn outputs(outputs: &[OutputDiff]) -> Section {
                 let lead = if columns.is_empty() { "" } else { "; " };
                 columns.push(words(format!("{lead}{what}")));
                 columns.push(value(names.join(", ")));
+            }
+            if let Some(Sides { old, new }) = &diff.partitions {
+                let lead = if columns.is_empty() { "" } else { "; " };
+                let (old, new) = (old.unwrap_or_default(), new.unwrap_or_default());
+                columns.push(words(match old == new {
+                    true => format!("{lead}partitions cut otherwise"),
+                    false => format!("{lead}partitions {old} -> {new}"),
+                }));
             }
         }
         vec![

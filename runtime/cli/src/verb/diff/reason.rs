@@ -7,7 +7,7 @@ use pinion_runtime::pipeline::SourceName;
 use pinion_runtime::record::StepOutcome;
 
 use super::page::short;
-use super::piece::{Phrase, name, value, value_or_none, words};
+use super::piece::{Phrase, Piece, name, value, value_or_none, words};
 use crate::ui;
 
 /// What became of a step, in a word or two.
@@ -46,10 +46,17 @@ fn reason_words(reason: &Reason) -> Phrase {
     let mut phrase = Phrase::new();
     let mut links = reason.because.iter();
     match &reason.key {
-        Some(key) => phrase.extend(key_part(key)),
-        // It passes on what differs: the first link is its own.
+        Some(key) => {
+            phrase.extend(key_part(key));
+            phrase.extend(more_words(reason.more));
+        }
+        // It passes on what differs, or did not run: the first link is its own.
         None => {
-            if let Some(Link::PassedOn { from, column, .. }) = links.next() {
+            let own = links.next();
+            if let Some(not_run @ Link::NotRun { .. }) = own {
+                phrase.extend(link_words(not_run, "").1);
+            }
+            if let Some(Link::PassedOn { from, column, .. }) = own {
                 if let Some(column) = column {
                     phrase.extend([words("column "), name(column), words(" of ")]);
                 }
@@ -58,9 +65,13 @@ fn reason_words(reason: &Reason) -> Phrase {
         }
     }
     let links: Vec<&Link> = links.collect();
+    let has_more = |link: &&Link| matches!(link, Link::OtherKey { more: 1.., .. });
     let (shown, because) = match links.as_slice() {
         // All of a long way is in the JSON. Here, its end says most.
-        [_, _, .., end] => (vec![*end], ", in the end because "),
+        [way @ .., end] if way.len() > 1 => match way.iter().any(has_more) {
+            true => (vec![*end], ", in the end among other things because "),
+            false => (vec![*end], ", in the end because "),
+        },
         few => (few.to_vec(), ", because "),
     };
     for link in shown {
@@ -90,8 +101,8 @@ fn link_words<'a>(link: &Link, because: &'a str) -> (&'a str, Phrase) {
             let phrase = vec![name(step), words(" passes on from "), name(from)];
             (", which ", phrase)
         }
-        Link::OtherKey { step, key } => {
-            let phrase = match key {
+        Link::OtherKey { step, key, more } => {
+            let mut phrase = match key {
                 KeyPart::Component { .. } => vec![name(step), words(" is another component")],
                 KeyPart::Param { param } => {
                     vec![
@@ -109,6 +120,16 @@ fn link_words<'a>(link: &Link, because: &'a str) -> (&'a str, Phrase) {
                     phrase.extend(key_part(key));
                     phrase
                 }
+            };
+            phrase.extend(more_words(*more));
+            (because, phrase)
+        }
+        Link::NotRun { before, failed } => {
+            let phrase = match (failed, before) {
+                (Some(failed), true) => vec![name(failed), words(" failed before")],
+                (Some(failed), false) => vec![name(failed), words(" failed")],
+                (None, true) => vec![words("the run before was stopped")],
+                (None, false) => vec![words("the run was stopped")],
             };
             (because, phrase)
         }
@@ -128,6 +149,12 @@ fn link_words<'a>(link: &Link, because: &'a str) -> (&'a str, Phrase) {
             (because, phrase)
         }
     }
+}
+
+/// That the first part of a key is not all that differs.
+fn more_words(more: usize) -> Option<Piece> {
+    let more = (more > 0).then(|| ui::counted(more as u64, "more difference"))?;
+    Some(words(format!(" and {more}")))
 }
 
 fn file_words(source: &SourceName, file: &FileDiff) -> Phrase {

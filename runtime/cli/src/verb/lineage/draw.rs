@@ -69,11 +69,15 @@ fn facts(step: &StepLineage) -> Vec<(&'static str, String)> {
         );
         facts.push(
             match (columns.as_str(), step.blobs_read.contains(&input.port)) {
-                ("", false) => (
+                _ if step.saw_no_rows() => (
+                    "read",
+                    format!("{}: a table had no rows, so all of it counts", input.from),
+                ),
+                ("", false) if input.source().is_none() => (
                     "read",
                     format!("{}: nothing but the number of rows", input.from),
                 ),
-                ("", true) => ("read", format!("{}: its bytes", input.from)),
+                ("", _) => ("read", format!("{}: its bytes", input.from)),
                 (columns, _) => ("read", format!("{}: {columns}", input.from)),
             },
         );
@@ -93,6 +97,10 @@ fn output_facts(step: &StepLineage, output: &OutputLineage) -> Vec<(&'static str
     let Some(rows) = &output.rows else {
         return vec![("made", name)];
     };
+    if output.unseen {
+        let none = format!("{name}: none, so its columns count as made of all it was handed");
+        return vec![("rows", none)];
+    }
     let mut facts = Vec::new();
     if !output.made.is_empty() {
         let made = list(output.made.iter().map(String::as_str), LISTED_IN_TEXT);

@@ -7,7 +7,9 @@ use pinion_runtime::record::{Artifact, RunRecord};
 use crate::failure::Failure;
 
 /// What `COLUMN`, `STEP.COLUMN`, `STEP.PORT.COLUMN`, `STEP[.PORT]` or `sources.NAME` is. A column that several
-/// steps put out is all of them: whoever asks for `gender` means every one.
+/// steps put out is all of them: whoever asks for `gender` means every one. In the same way a name that can be
+/// read in several ways is all that it can mean, so that nobody can hide a column by calling another one
+/// `people.gender`, or a step `gender`.
 ///
 /// A name that nothing has is refused, so that a slip is never taken for the absence of a path.
 pub(super) fn find(
@@ -15,46 +17,37 @@ pub(super) fn find(
     run: &RunRecord,
     text: &str,
 ) -> Result<Vec<Node>, Failure> {
+    let mut found = lineage.columns_named(text);
     if let Some(source) = text.strip_prefix("sources.")
         && run.start.sources.keys().any(|name| name.as_str() == source)
     {
-        return Ok(vec![Node::Source(source.to_owned())]);
-    }
-    let columns = lineage.columns_named(text);
-    if !columns.is_empty() {
-        return Ok(columns);
+        found.push(Node::Source(source.to_owned()));
     }
     let (step, rest) = match text.split_once('.') {
         Some((step, rest)) => (step, Some(rest)),
         None => (text, None),
     };
-    let Some(step) = lineage.step(step) else {
-        return Err(unknown(run, text));
-    };
-    let Some(rest) = rest else {
-        let ports = step.outputs.iter();
-        return Ok(ports
-            .flat_map(|output| lineage.nodes(&step.name, &output.port))
-            .collect());
-    };
-    let nodes = lineage.nodes(&step.name, rest);
-    if !nodes.is_empty() {
-        return Ok(nodes);
+    if let Some(step) = lineage.step(step) {
+        let outputs = step.outputs.iter();
+        let nodes = outputs.flat_map(|output| lineage.nodes(&step.name, &output.port));
+        found.extend(nodes.filter(|node| rest.is_none_or(|rest| is_named(node, rest))));
     }
-    let named: Vec<Node> = step
-        .outputs
-        .iter()
-        .flat_map(|output| lineage.nodes(&step.name, &output.port))
-        .filter(|node| match node {
-            Node::Column { port, column, .. } => {
-                column == rest || format!("{port}.{column}") == rest
-            }
-            _ => false,
-        })
-        .collect();
-    match named.is_empty() {
-        false => Ok(named),
+    found.sort();
+    found.dedup();
+    match found.is_empty() {
+        false => Ok(found),
         true => Err(unknown(run, text)),
+    }
+}
+
+/// Whether a part of a step's output can be meant by `PORT`, `COLUMN` or `PORT.COLUMN`.
+fn is_named(node: &Node, text: &str) -> bool {
+    match node {
+        Node::Source(_) => false,
+        Node::Rows { port, .. } | Node::Blob { port, .. } => port == text,
+        Node::Column { port, column, .. } => {
+            port == text || column == text || format!("{port}.{column}") == text
+        }
     }
 }
 

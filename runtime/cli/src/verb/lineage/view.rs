@@ -27,7 +27,7 @@ pub(super) struct InfluenceView {
 struct HopView {
     node: String,
     step: Option<String>,
-    /// `made`, `kept`, `looked-up`, `chose`, `handed` or `has`.
+    /// `made`, `kept`, `looked-up`, `unseen`, `chose`, `handed` or `has`.
     link: Option<&'static str>,
     #[serde(skip)]
     words: String,
@@ -61,7 +61,8 @@ struct TracedView {
     depth: usize,
     table: String,
     row: u64,
-    /// `rows`, `rows-and-others` where the step also made columns of other rows, `file` or `made`.
+    /// `rows`, `rows-and-others` where the step also made columns of other rows, `above` where what it came from
+    /// stands after the same row before, `file` or `made`.
     origin: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     source: Option<String>,
@@ -96,6 +97,8 @@ struct InputView<'a> {
     /// Whether the bytes of a blob or of files were read.
     bytes_read: bool,
     withheld: &'a [String],
+    /// Whether all that the step was handed counts as read, because it was handed a table without rows.
+    counts_as_read: bool,
 }
 
 #[derive(Serialize)]
@@ -106,6 +109,8 @@ struct OutputView<'a> {
     /// Whether the step decided which rows there are, or in which order; null for a blob.
     rows_chosen: Option<bool>,
     columns_made: Vec<&'a String>,
+    /// Whether it has no rows that would show where its columns come from: then they are all listed as made.
+    unseen: bool,
     /// By name here, `port.column` there.
     columns_kept: BTreeMap<&'a str, Vec<String>>,
 }
@@ -142,6 +147,10 @@ impl HopView {
                     Link::Made => ("made", format!("`{step}` read it and made this")),
                     Link::Kept => ("kept", format!("`{step}` passed it on")),
                     Link::LookedUp => ("looked-up", format!("`{step}` looked this up by it")),
+                    Link::Unseen => (
+                        "unseen",
+                        format!("`{step}` put out no rows, so this may be made of it"),
+                    ),
                     Link::Chose => ("chose", format!("`{step}` read it and decided on the rows")),
                     Link::Handed => ("handed", format!("`{step}` was handed these rows")),
                     Link::Has => ("has", "has these rows".to_owned()),
@@ -237,6 +246,7 @@ impl RowView {
                 Origin::File { source, path, row } => {
                     ("file", Some(source.clone()), Some(path.clone()), Some(*row))
                 }
+                Origin::Above => ("above", None, None, None),
                 Origin::Made => ("made", None, None, None),
             };
             TracedView {
@@ -290,6 +300,7 @@ impl<'a> StepView<'a> {
                 .collect(),
             bytes_read: step.blobs_read.contains(&input.port),
             withheld: &input.withheld,
+            counts_as_read: step.saw_no_rows(),
         });
         let outputs = step.outputs.iter().map(|output| {
             let kept = output.kept.iter().map(|(name, kept)| {
@@ -303,6 +314,7 @@ impl<'a> StepView<'a> {
                 rows_of: output.rows.as_ref().map(|rows| rows.ports.iter().collect()),
                 rows_chosen: output.rows.as_ref().map(|rows| rows.chosen),
                 columns_made: output.made.iter().collect(),
+                unseen: output.unseen,
                 columns_kept: kept.collect(),
             }
         });

@@ -64,8 +64,8 @@ struct Output {
 
 /// Runs a step again.
 pub(super) fn run(args: &StepRun) -> Result<u8, Failure> {
-    let project = Project::open(&args.place)?;
-    let record = lookup::run(&project.store, args.run.as_deref())?;
+    let project = Project::open_present(&args.place)?;
+    let record = lookup::run(&project, args.run.as_deref())?;
     let (pipeline, declared, component) = match args.recorded {
         true => recorded(&project, &record, &args.step)?,
         false => today(&project, &record, &args.step)?,
@@ -255,6 +255,7 @@ fn no_partition(plan: &Plan, partition: u64, partitions: Option<u64>) -> Failure
     let name = plan.steps.first().map(|step| step.name.to_string());
     let expected = match partitions {
         Some(0) => "\n  found no partitions".to_owned(),
+        Some(1) => "\n  expected 0, the only one".to_owned(),
         Some(partitions) => format!("\n  expected one of 0 to {}", partitions - 1),
         None => String::new(),
     };

@@ -58,9 +58,13 @@ impl Case {
 
     fn read(directory: &Path) -> Result<Self, Failure> {
         let file = directory.join("params.json");
+        let mut shown = file.display().to_string();
         let text = match fs::read_to_string(&file) {
             Ok(text) => text,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => "{}".to_owned(),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                shown.push_str(" (which is not there)");
+                "{}".to_owned()
+            }
             Err(error) => return Err(Failure::on_path("read", file.display(), error)),
         };
         let params: Value = serde_json::from_str(&text).map_err(|error| {
@@ -91,7 +95,6 @@ impl Case {
                 return Err(Failure::wrong(message));
             }
         };
-        let shown = file.display().to_string();
         Ok(Self {
             name: name(directory),
             directory: directory.to_owned(),

@@ -25,7 +25,7 @@ pub(super) struct Difference {
     pub(super) what: &'static str,
     /// The column.
     pub(super) column: Option<String>,
-    /// The row, counted from 1; of a blob that is text the line.
+    /// The row, counted from 0 as everywhere; of a blob that is text the line, counted from 1.
     pub(super) row: Option<usize>,
     pub(super) expected: String,
     pub(super) found: String,
@@ -198,7 +198,7 @@ impl Cells {
                 if differences.len() < most {
                     let shown = |column: &Column| shown(column.values.get(row));
                     let (wanted, found) = (shown(&expected.columns[at]), shown(column));
-                    let row = Some(row + 1);
+                    let row = Some(row);
                     differences.push(difference("value", Some(column), row, wanted, found));
                 }
             }
