@@ -97,6 +97,7 @@ fn fixtures_describe_themselves_as_what_they_export() {
         .collect();
     let expected = [
         ("add-one", Kind::RowMap),
+        ("audit", Kind::RowMap),
         ("c-scale", Kind::RowMap),
         ("count-lines", Kind::Source),
         ("echo", Kind::RowMap),
