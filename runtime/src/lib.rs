@@ -54,3 +54,7 @@ pub mod run;
 pub mod reach;
 
 pub mod pack;
+
+#[cfg(any(test, feature = "fuzz"))]
+#[doc(hidden)]
+pub mod fuzz;

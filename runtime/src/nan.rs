@@ -100,7 +100,7 @@ pub struct Canonicalised {
 }
 
 /// What this pass has looked at.
-fn features() -> WasmFeatures {
+pub(crate) fn features() -> WasmFeatures {
     WasmFeatures::WASM2
         | WasmFeatures::EXTENDED_CONST
         | WasmFeatures::MULTI_MEMORY
@@ -128,7 +128,10 @@ fn rewrite_all(bytes: &[u8], mut runs: Option<&mut Vec<Runs>>) -> Result<Canonic
     // Code of the section that is being read: functions that are still to come, rewritten ones, and
     // whether any of them has changed.
     let (mut to_come, mut code, mut changed) = (0, CodeSection::new(), false);
-    for payload in Parser::new(0).parse_all(bytes) {
+    // Else it would take offsets that are written in more bytes than they have in WebAssembly 2.0.
+    let mut parser = Parser::new(0);
+    parser.set_features(features());
+    for payload in parser.parse_all(bytes) {
         let payload = payload?;
         if let ValidPayload::Func(function, body) = validator.payload(&payload)? {
             let mut walk = Walk::new(function.into_validator(allocations), &body, &mut joins_left)?;

@@ -42,6 +42,8 @@
 
 mod archive;
 mod error;
+#[cfg(any(test, feature = "fuzz"))]
+pub(crate) mod fuzz;
 mod list;
 mod read;
 mod write;

@@ -51,6 +51,8 @@ mod check;
 mod chunks;
 mod error;
 mod files;
+#[cfg(any(test, feature = "fuzz"))]
+pub(crate) mod fuzz;
 mod lock;
 mod memo;
 mod objects;

@@ -4,7 +4,6 @@
 
 use std::fs::{self, File};
 use std::io::BufReader;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
 use arrow_array::cast::AsArray;
@@ -14,7 +13,8 @@ use arrow_ipc::reader::{FileReader, StreamReader};
 use arrow_schema::{ArrowError, DataType, FieldRef};
 use arrow_select::concat::concat_batches;
 use flatbuffers::{FlatBufferBuilder, ForwardsUOffset};
-use pinion_sdk::testing::source;
+use mutations::{COUNT, Corpus};
+use pinion_sdk::testing::{fuzz_source, source};
 use pinion_sdk::{Blob, Error, Range, Source, TableWriter};
 use read_arrow::{Params, ReadArrow};
 
@@ -330,64 +330,10 @@ fn ranges_that_are_not_of_the_file() {
     }
 }
 
-/// Cuts every file short at many places and changes bytes at random, from a fixed seed.
 #[test]
-fn damage_is_an_error_or_a_value() {
-    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
-    let mut random = move |below: usize| {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        (state % below as u64) as usize
-    };
-    let mut files: Vec<_> = fs::read_dir(data(""))
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .collect();
-    files.sort();
-    let read = |path: &Path, bytes: Vec<u8>, how: &str| {
-        let bytes = Blob::local(MEDIA_TYPE, bytes);
-        let attempt = || source::<ReadArrow>("{}", &bytes, 64);
-        let outcome = catch_unwind(AssertUnwindSafe(attempt));
-        let found = outcome.unwrap_or_else(|_| panic!("{} {how}", path.display()));
-        let Ok((_, ranges)) = found else { return false };
-        for batch in ranges.iter().flatten() {
-            for column in batch.columns() {
-                column.to_data().validate_full().unwrap();
-            }
-        }
-        true
-    };
-    let mut refused = 0;
-    for path in &files {
-        let good = fs::read(path).unwrap();
-        for length in (0..good.len()).step_by(1 + good.len() / 50) {
-            read(
-                path,
-                good[..length].to_vec(),
-                &format!("cut to {length} bytes"),
-            );
-        }
-        for _ in 0..300 {
-            let mut bytes = good.clone();
-            let changes: Vec<_> = (0..=random(3))
-                .map(|_| {
-                    let at = match random(2) {
-                        // The footer lies at the end, the first message at the beginning.
-                        0 => good.len() - 1 - random(good.len().min(2000)),
-                        _ => random(good.len()),
-                    };
-                    let to = match random(3) {
-                        0 => 0xff,
-                        1 => 0,
-                        _ => bytes[at] ^ 1 << random(8),
-                    };
-                    bytes[at] = to;
-                    (at, to)
-                })
-                .collect();
-            refused += usize::from(!read(path, bytes, &format!("with {changes:?}")));
-        }
-    }
-    assert!(refused > 100, "{refused} of {} files", files.len() * 300);
+fn mutations_are_refused_or_read() {
+    let corpus = Corpus::read(&data(""), |_| true);
+    corpus.check(COUNT, |bytes| {
+        fuzz_source::<ReadArrow>("{}", MEDIA_TYPE, bytes)
+    });
 }

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+use std::path::Path;
 use std::sync::Arc;
 
 use arrow_array::{
@@ -11,7 +12,8 @@ use arrow_array::{
 };
 use arrow_schema::{DataType, TimeUnit};
 use arrow_select::concat::concat_batches;
-use pinion_sdk::testing::source;
+use mutations::{COUNT, Corpus};
+use pinion_sdk::testing::{fuzz_source, source};
 use pinion_sdk::{Blob, Error, Range, Source, TableWriter};
 use read_csv::{Params, ReadCsv};
 
@@ -424,7 +426,7 @@ fn params_that_make_no_sense() {
             "{params}"
         );
     }
-    assert!(source::<ReadCsv>(r#"{"separator": ";"}"#, &blob("a\n1\n"), 1).is_err());
+    assert!(source::<ReadCsv>(r#"{"delimiter": ";"}"#, &blob("a\n1\n"), 1).is_err());
     let range = Range {
         offset: 0,
         len: 4,
@@ -502,4 +504,17 @@ fn any_bytes_and_any_cut() {
         }
     }
     assert!(tables > 500, "{tables}");
+}
+
+#[test]
+fn mutations_are_refused_or_read() {
+    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data");
+    let corpus = Corpus::read(&data, |_| true);
+    // The dialect that is guessed, and one that is told.
+    let told =
+        r##"{"delimiter": ";", "comment": "#", "escape": "\\", "nulls": ["-"], "infer_rows": 2}"##;
+    corpus.check(COUNT, |bytes| {
+        let body = |params| fuzz_source::<ReadCsv>(params, "text/csv", bytes);
+        body("{}") | body(told)
+    });
 }

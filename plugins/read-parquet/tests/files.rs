@@ -3,7 +3,6 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::fs::{self, File};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -14,6 +13,7 @@ use arrow_ipc::reader::FileReader;
 use arrow_schema::{Field, FieldRef};
 use arrow_select::concat::concat_batches;
 use bytes::Bytes;
+use mutations::{COUNT, Corpus};
 use parquet::arrow::ArrowWriter;
 use parquet::basic::Encoding;
 use parquet::data_type::{ByteArray, ByteArrayType, Int64Type};
@@ -21,7 +21,7 @@ use parquet::file::properties::{WriterProperties, WriterVersion};
 use parquet::file::reader::{FileReader as _, SerializedFileReader};
 use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::parser::parse_message_type;
-use pinion_sdk::testing::source;
+use pinion_sdk::testing::{fuzz_source, source};
 use pinion_sdk::{Blob, Error, Range, Source, TableWriter};
 use read_parquet::{Params, ReadParquet};
 
@@ -325,47 +325,10 @@ fn maps_in_maps_and_lists_and_structs() {
     }
 }
 
-/// Cuts every file short at many places and flips bytes at random, from a fixed seed.
 #[test]
-fn damage_is_an_error_or_a_value() {
-    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
-    let mut random = move |below: usize| {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        (state % below as u64) as usize
-    };
-    let mut files: Vec<_> = fs::read_dir(data(""))
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .collect();
-    files.retain(|path| {
-        path.extension()
-            .is_some_and(|extension| extension == "parquet")
+fn mutations_are_refused_or_read() {
+    let corpus = Corpus::read(&data(""), |name| name.ends_with(".parquet"));
+    corpus.check(COUNT, |bytes| {
+        fuzz_source::<ReadParquet>("{}", MEDIA_TYPE, bytes)
     });
-    files.sort();
-    let read = |path: &Path, bytes: Vec<u8>, how: &str| {
-        let bytes = Blob::local(MEDIA_TYPE, bytes);
-        let attempt = || source::<ReadParquet>("{}", &bytes, 64).map(drop);
-        let outcome = catch_unwind(AssertUnwindSafe(attempt));
-        assert!(outcome.is_ok(), "{} {how}", path.display());
-    };
-    for path in &files {
-        let good = fs::read(path).unwrap();
-        for length in (0..good.len()).step_by(1 + good.len() / 100) {
-            read(
-                path,
-                good[..length].to_vec(),
-                &format!("cut to {length} bytes"),
-            );
-        }
-        for _ in 0..100 {
-            let mut bytes = good.clone();
-            let flips: Vec<_> = (0..=random(3))
-                .map(|_| (random(good.len()), random(256) as u8))
-                .collect();
-            flips.iter().for_each(|(at, bits)| bytes[*at] ^= bits);
-            read(path, bytes, &format!("with {flips:?}"));
-        }
-    }
 }

@@ -266,7 +266,7 @@ pub(super) fn parse(bytes: Bytes, name: &Digest) -> Result<ChunkFile, Fault> {
     }
 }
 
-fn digests(columns: &[ArrayRef]) -> Result<Vec<Digest>, BadFile> {
+pub(super) fn digests(columns: &[ArrayRef]) -> Result<Vec<Digest>, BadFile> {
     columns
         .iter()
         .map(|column| chunk::digest(column).map_err(BadFile::Array))

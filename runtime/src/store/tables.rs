@@ -104,6 +104,6 @@ pub(super) fn parse(sealed: &[u8], digest: &Digest) -> Result<Table, Fault> {
     }
 }
 
-fn table_seal(digest: &Digest) -> Seal {
+pub(super) fn table_seal(digest: &Digest) -> Seal {
     Seal::new("table", &[*digest])
 }

@@ -2,7 +2,7 @@
 
 mod damage;
 mod removing;
-mod units;
+pub(super) mod units;
 
 use std::path::Path;
 use std::sync::Arc;

@@ -181,7 +181,7 @@ pub(super) fn recipe_path(first: &Digest, key: &Digest) -> String {
     format!("{}/{}.json", unit_directory(first), key.hex())
 }
 
-fn recipe_seal(first: &Digest, key: &Digest) -> Seal {
+pub(super) fn recipe_seal(first: &Digest, key: &Digest) -> Seal {
     Seal::new("recipe", &[*first, *key])
 }
 

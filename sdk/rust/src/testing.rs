@@ -1,6 +1,6 @@
 //! Runs a step natively, in milliseconds: the same traits, with Arrow record batches for the host.
 
-use arrow_array::RecordBatch;
+use arrow_array::{Array as _, RecordBatch};
 use arrow_schema::FieldRef;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -142,4 +142,45 @@ pub fn source<S: Source>(
         ranges.push(writer.into_partitions().into_iter().flatten().collect());
     }
     Ok((fields, ranges))
+}
+
+/// A fuzz body: reads `bytes`, which may be anything, and says whether the source accepted them.
+///
+/// # Panics
+/// If the source panics, or if a promise is broken: what is read has the fields that were probed, its
+/// values are valid to the last, and what is refused is refused with a code and a message.
+pub fn fuzz_source<S: Source>(params: &str, media_type: &str, bytes: &[u8]) -> bool {
+    /// Small, so that files of some hundred rows are cut.
+    const ROWS: u64 = 64;
+
+    let bytes = Blob::local(media_type, bytes.to_vec());
+    let (fields, ranges) = match source::<S>(params, &bytes, ROWS) {
+        Ok(read) => read,
+        Err(error) => {
+            assert!(!error.code.is_empty() && !error.message.is_empty());
+            return false;
+        }
+    };
+    for batch in ranges.iter().flatten() {
+        let schema = batch.schema();
+        let found = schema
+            .fields()
+            .iter()
+            .map(|field| (field.name(), field.data_type()));
+        assert!(
+            found.eq(fields.iter().map(|field| (field.name(), field.data_type()))),
+            "probed {fields:?}, read {schema:?}"
+        );
+        for (field, column) in fields.iter().zip(batch.columns()) {
+            if let Err(error) = column.to_data().validate_full() {
+                panic!("column `{}` is not valid: {error}", field.name());
+            }
+            assert!(
+                field.is_nullable() || column.null_count() == 0,
+                "column `{}` has nulls",
+                field.name()
+            );
+        }
+    }
+    true
 }

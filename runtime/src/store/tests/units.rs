@@ -9,7 +9,7 @@ use crate::record::samples::{blob, digest, expression, number, observation, opti
 use crate::table::Selection;
 use crate::unit::{Blob, MadeChunk, Observation, OutputRecipe, PartitionRecipe, Question, Recipe};
 
-fn selection(random: &mut Random) -> Selection {
+pub(crate) fn selection(random: &mut Random) -> Selection {
     match random.below(3) {
         0 => Selection::All,
         1 => Selection::Range {
@@ -41,7 +41,7 @@ fn partition(random: &mut Random) -> PartitionRecipe {
     }
 }
 
-pub(super) fn recipe(random: &mut Random) -> Recipe {
+pub(crate) fn recipe(random: &mut Random) -> Recipe {
     let output = |random: &mut Random| match random.coin() {
         true => OutputRecipe::Table(some(random, partition)),
         false => OutputRecipe::Blob(blob(random)),
