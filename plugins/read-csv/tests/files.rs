@@ -426,7 +426,7 @@ fn params_that_make_no_sense() {
             "{params}"
         );
     }
-    assert!(source::<ReadCsv>(r#"{"delimiter": ";"}"#, &blob("a\n1\n"), 1).is_err());
+    assert!(source::<ReadCsv>(r#"{"separator": ";"}"#, &blob("a\n1\n"), 1).is_err());
     let range = Range {
         offset: 0,
         len: 4,
