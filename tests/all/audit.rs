@@ -29,8 +29,10 @@ fn audit(params: &str) -> (Result<Vec<RecordBatch>, StepError>, Sandbox) {
     (done.map(|done| rows(&done, &unit, 0, &data)), sandbox)
 }
 
-/// The order of hash maps and addresses follow from the component's bytes, and change with them; nothing else
-/// does, unless the standard library's functions do.
+/// What follows from the component's bytes, and so changes with every build of it: both engines have to see the
+/// same, and that is all.
+const OF_THE_BUILD: [&str; 2] = ["order of hash maps", "addresses"];
+
 #[test]
 fn every_look_at_the_world_is_the_committed_one() {
     let (seen, sandbox) = audit("{}");
@@ -43,7 +45,9 @@ fn every_look_at_the_world_is_the_committed_one() {
     let lines = looks
         .iter()
         .zip(digests)
-        .map(|(look, digest)| format!("{} {}", digest.unwrap(), look.unwrap()));
+        .map(|(look, digest)| (look.unwrap(), digest.unwrap()))
+        .filter(|(look, _)| !OF_THE_BUILD.contains(look))
+        .map(|(look, digest)| format!("{digest} {look}"));
     insta::assert_snapshot!(lines.collect::<Vec<_>>().join("\n"), @"
     c06ac10d01f021aa5012aadaf1981863 arithmetic
     73cd0e96e565dcf6567fa02c2e9ae0fb arithmetic of 32 bits
@@ -53,11 +57,9 @@ fn every_look_at_the_world_is_the_committed_one() {
     6d337143bc1b6681f9eeea073ac5a97b text of floats
     418914c15a5b7f7541d1cbaf1eea6f89 simd
     b65f2130c3f7bbbaddffa046b2dc2b75 clocks
-    a544fb8c746feecf20e437edffd7d703 order of hash maps
     7fe91030b55b7051e8d91414ce72d231 environment
     f7a858ba7755ae10efc3258db2c6d5fd files
     41b595d48e9ff07fbe5018faa57064cd memory
-    5bcc50fdc4a6fc7ef8ea207c34dc312b addresses
     ");
 }
 

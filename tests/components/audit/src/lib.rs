@@ -3,6 +3,9 @@
 //! A row-map, so that a unit of one row is enough. Of what ends a guest, such as an overflow of the stack,
 //! only the code of the error counts, and that is for the host to see.
 
+// It looks at what only WebAssembly has.
+#![cfg(target_arch = "wasm32")]
+
 mod floats;
 mod simd;
 mod world;
