@@ -4,10 +4,10 @@
 //! not have this user's key: BLAKE3 keyed with 32 random bytes, kept apart from the cache in the user's
 //! data directory with access for the user alone. A copied, planted or damaged file is compiled anew.
 //!
-//! A file in a directory that nobody else can write to is mapped. What lies anywhere else could be changed
-//! between the check and the moment it runs, so it is read first.
+//! A file that nobody else can write to, in a directory that nobody else can replace, is mapped. What lies
+//! anywhere else could be changed between the check and the moment it runs, so it is read first.
 
-use std::fs::{DirBuilder, File, Metadata};
+use std::fs::{self, DirBuilder, File, Metadata};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
@@ -19,8 +19,8 @@ use pinion_runtime::sandbox::{Code, CodeCache};
 pub(crate) struct UserCodeCache {
     directory: PathBuf,
     key: [u8; 32],
-    /// Whether nobody but the user can write to the directory.
-    is_private: bool,
+    /// The key's file, whose owner is the user; none if others can write to the directory or replace it.
+    private_to: Option<Metadata>,
 }
 
 impl UserCodeCache {
@@ -46,11 +46,16 @@ impl UserCodeCache {
     pub(crate) fn at(directory: PathBuf, secrets: &Path) -> std::io::Result<Self> {
         make_directory(&directory)?;
         let (key, owned) = key(secrets)?;
-        let is_private = is_private(&directory.metadata()?, &owned);
+        let is_private = fs::canonicalize(&directory)?
+            .ancestors()
+            .map(fs::metadata)
+            .collect::<std::io::Result<Vec<_>>>()?
+            .iter()
+            .all(|directory| is_private(directory, &owned));
         Ok(Self {
             directory,
             key,
-            is_private,
+            private_to: is_private.then_some(owned),
         })
     }
 
@@ -68,18 +73,21 @@ impl UserCodeCache {
     fn checked(&self, key: &Digest) -> std::io::Result<Option<Code>> {
         let path = self.path(key);
         let mut file = File::open(&path)?;
-        let code_bytes = file.metadata()?.len().checked_sub(blake3::OUT_LEN as u64);
+        let metadata = file.metadata()?;
+        let code_bytes = metadata.len().checked_sub(blake3::OUT_LEN as u64);
         let Some(code_bytes) = code_bytes else {
             return Ok(None);
         };
         let mut expected = [0; blake3::OUT_LEN];
         // Compared in constant time, as `Hash` does.
-        if self.is_private {
+        if let Some(owned) = &self.private_to
+            && is_private(&metadata, owned)
+        {
             let found = self.code(key, (&mut file).take(code_bytes))?;
             file.read_exact(&mut expected)?;
             return Ok((found == blake3::Hash::from_bytes(expected)).then_some(Code::File(path)));
         }
-        let mut bytes = Vec::with_capacity(usize::try_from(code_bytes).unwrap_or_default());
+        let mut bytes = Vec::new();
         (&mut file).take(code_bytes).read_to_end(&mut bytes)?;
         file.read_exact(&mut expected)?;
         let found = self.code(key, bytes.as_slice())?;
@@ -113,11 +121,17 @@ fn make_directory(path: &Path) -> std::io::Result<()> {
     builder.recursive(true).create(path)
 }
 
-/// Whether only the owner of the file `owned` can write to a directory. Unknown counts as no.
+/// Whether only the owner of the file `owned`, and the administrator, can write to a file, or can change what
+/// of theirs is in a directory. Unknown counts as no.
 #[cfg(unix)]
-fn is_private(directory: &Metadata, owned: &Metadata) -> bool {
+fn is_private(place: &Metadata, owned: &Metadata) -> bool {
     use std::os::unix::fs::MetadataExt;
-    directory.uid() == owned.uid() && directory.mode() & 0o022 == 0
+    const OTHERS_WRITE: u32 = 0o022;
+    // In a directory with this bit, everybody can only remove and rename what is theirs.
+    const STICKY: u32 = 0o1000;
+    let is_ours = place.uid() == owned.uid() || place.uid() == 0;
+    let is_sticky = place.is_dir() && place.mode() & STICKY != 0;
+    is_ours && (place.mode() & OTHERS_WRITE == 0 || is_sticky)
 }
 
 #[cfg(not(unix))]
@@ -148,5 +162,87 @@ fn key(directory: &Path) -> std::io::Result<([u8; 32], Metadata)> {
         Ok(file) => Ok((fresh, file.metadata()?)),
         // Another process was first: its key counts.
         Err(_) => read(&path),
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    fn cache(root: &Path) -> UserCodeCache {
+        UserCodeCache::at(root.join("code"), &root.join("secret")).unwrap()
+    }
+
+    /// What the engine would be given: the bytes, wherever they are.
+    fn bytes(code: Option<Code>, code_bytes: usize) -> Option<Vec<u8>> {
+        match code? {
+            Code::Bytes(bytes) => Some(bytes),
+            Code::File(path) => Some(fs::read(path).unwrap()[..code_bytes].to_vec()),
+        }
+    }
+
+    /// Once mapped and once read: the check is the same.
+    #[test]
+    fn only_what_was_kept_under_the_same_key_comes_back() {
+        for is_private in [true, false] {
+            let root = tempfile::tempdir().unwrap();
+            let open = || {
+                let mut cache = cache(root.path());
+                cache.private_to = cache.private_to.filter(|_| is_private);
+                cache
+            };
+            let (key, other) = (Digest::of(b"key"), Digest::of(b"other"));
+            open().keep(&key, b"code");
+            assert_eq!(bytes(open().load(&key), 4).unwrap(), b"code");
+            assert!(open().load(&other).is_none());
+
+            let kept = fs::read(open().path(&key)).unwrap();
+            // Under another name, cut, longer, empty, and with each byte changed.
+            fs::write(open().path(&other), &kept).unwrap();
+            assert!(open().load(&other).is_none());
+            let mut damaged = vec![kept[..kept.len() - 1].to_vec(), Vec::new()];
+            damaged.push([kept.as_slice(), b"x"].concat());
+            damaged.extend((0..kept.len()).map(|at| {
+                let mut bytes = kept.clone();
+                bytes[at] ^= 1;
+                bytes
+            }));
+            for bytes in damaged {
+                fs::write(open().path(&key), &bytes).unwrap();
+                assert!(open().load(&key).is_none(), "{bytes:?}");
+            }
+            fs::write(open().path(&key), &kept).unwrap();
+            assert!(open().load(&key).is_some());
+            // What somebody with another key has made.
+            fs::remove_dir_all(root.path().join("secret")).unwrap();
+            assert!(open().load(&key).is_none());
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_others_can_change_is_read_and_not_mapped() {
+        use std::os::unix::fs::PermissionsExt;
+        let root = tempfile::tempdir().unwrap();
+        let key = Digest::of(b"key");
+        cache(root.path()).keep(&key, b"code");
+        let is_mapped = || matches!(cache(root.path()).load(&key), Some(Code::File(_)));
+        let allow = |path: &Path, mode| {
+            fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+        };
+        assert!(is_mapped());
+        let file = cache(root.path()).path(&key);
+        for (path, open, closed) in [
+            (root.path().join("code"), 0o770, 0o700),
+            (root.path().to_owned(), 0o707, 0o700),
+            (file, 0o620, 0o600),
+        ] {
+            allow(&path, open);
+            assert!(!is_mapped(), "{}", path.display());
+            assert_eq!(bytes(cache(root.path()).load(&key), 4).unwrap(), b"code");
+            allow(&path, closed);
+            assert!(is_mapped(), "{}", path.display());
+        }
     }
 }

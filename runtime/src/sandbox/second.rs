@@ -174,10 +174,9 @@ fn differs(unit: &Unit, one: &Done, other: &Done) -> Option<Divergence> {
                         other.len().to_string(),
                     ));
                 }
-                let partitions = one.iter().zip(other);
-                if let Some(found) = partitions.fold(None, |found, (one, other)| {
-                    found.or_else(|| partition(port, one, other))
-                }) {
+                let mut partitions = one.iter().zip(other);
+                if let Some(found) = partitions.find_map(|(one, other)| partition(port, one, other))
+                {
                     return Some(found);
                 }
             }
