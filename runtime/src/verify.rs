@@ -118,3 +118,106 @@ fn schema(expected: &[FieldRef], found: &[FieldRef]) -> Option<Place> {
             found: shown(other),
         })
 }
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow_array::{ArrayRef, Int64Array};
+    use arrow_schema::{DataType, Field};
+    use cap_std::ambient_authority;
+    use cap_std::fs::Dir;
+
+    use super::*;
+    use crate::table::{Chunk, Partition, Place as ChunkPlace};
+
+    fn store() -> (tempfile::TempDir, Store) {
+        let directory = tempfile::tempdir().unwrap();
+        let dir = Dir::open_ambient_dir(directory.path(), ambient_authority()).unwrap();
+        (directory, Store::open(dir).unwrap())
+    }
+
+    /// A table of `columns`, each with the same partitions of rows.
+    fn table(store: &Store, columns: &[&str], partitions: &[&[i64]]) -> Table {
+        let fields: Vec<Field> = columns
+            .iter()
+            .map(|name| Field::new(*name, DataType::Int64, false))
+            .collect();
+        let partition = |rows: &&[i64]| {
+            let array: ArrayRef = Arc::new(Int64Array::from(rows.to_vec()));
+            let stored = store
+                .put_chunks(&fields, &vec![array; fields.len()])
+                .unwrap();
+            let chunk = |(column, digest)| Chunk {
+                digest,
+                place: ChunkPlace::Stored {
+                    file: stored.file,
+                    column,
+                },
+            };
+            Arc::new(Partition {
+                rows: rows.len() as u64,
+                columns: (0..).zip(stored.chunks).map(chunk).collect(),
+            })
+        };
+        Table {
+            partitions: partitions.iter().map(partition).collect(),
+            fields: fields.into_iter().map(Arc::new).collect(),
+        }
+    }
+
+    #[test]
+    fn the_first_place_is_told_by_columns_then_cuts_then_values() {
+        let ((_one, one), (_other, other)) = (store(), store());
+        let differs = |expected: (&[&str], &[&[i64]]), found: (&[&str], &[&[i64]])| {
+            let expected = table(&one, expected.0, expected.1);
+            let found = table(&other, found.0, found.1);
+            first_place((&one, &expected), (&other, &found)).unwrap()
+        };
+        let rows: &[&[i64]] = &[&[1, 2], &[3]];
+        assert_eq!(differs((&["a"], rows), (&["a"], rows)), None);
+        let schema = |expected: &str, found: &str| {
+            Some(Place::Schema {
+                expected: expected.to_owned(),
+                found: found.to_owned(),
+            })
+        };
+        assert_eq!(
+            differs((&["a", "b"], rows), (&["a", "c"], rows)),
+            schema("b int64", "c int64")
+        );
+        assert_eq!(
+            differs((&["a", "b"], rows), (&["a"], rows)),
+            schema("b int64", "no more columns")
+        );
+        let cut = |partition, expected, found| {
+            Some(Place::Rows {
+                partition,
+                expected,
+                found,
+            })
+        };
+        assert_eq!(
+            differs((&["a"], rows), (&["a"], &[&[1], &[2, 3]])),
+            cut(0, Some(2), Some(1))
+        );
+        assert_eq!(
+            differs((&["a"], rows), (&["a"], &[&[1, 2]])),
+            cut(1, Some(1), None)
+        );
+        // The row is counted over the whole table.
+        assert_eq!(
+            differs((&["a"], rows), (&["a"], &[&[1, 2], &[4]])),
+            Some(Place::Value {
+                partition: 1,
+                column: "a".to_owned(),
+                difference: RowDifference {
+                    row: 2,
+                    expected: "3".to_owned(),
+                    found: "4".to_owned(),
+                },
+            })
+        );
+    }
+}

@@ -329,23 +329,16 @@ pub(crate) struct Verify {
     pub(crate) threads: Option<u16>,
 }
 
-/// A share of units such as `5%` or `0.25%`.
+/// A share of units such as `5%` or `0.25%`, to the hundredth of a percent.
 fn share(text: &str) -> Result<Share, String> {
-    let percent = text.strip_suffix('%').map(str::trim_end);
-    let hundredths = percent.and_then(|percent| {
-        let (whole, part) = percent.split_once('.').unwrap_or((percent, "0"));
-        let is_number = |text: &str| {
-            !text.is_empty() && text.len() <= 3 && text.bytes().all(|byte| byte.is_ascii_digit())
-        };
-        if !is_number(whole) || !is_number(part) || part.len() > 2 {
-            return None;
-        }
-        let (whole, part): (u16, u16) = (whole.parse().ok()?, format!("{part:0<2}").parse().ok()?);
-        whole.checked_mul(100)?.checked_add(part)
-    });
+    let percent = text
+        .strip_suffix('%')
+        .and_then(|percent| percent.parse().ok());
+    let hundredths = percent.map(|percent: f64| (percent * 100.0).round());
     hundredths
-        .and_then(Share::of_ten_thousand)
-        .ok_or_else(|| "expected a percentage above 0% and up to 100%, such as `5%`".to_owned())
+        .filter(|hundredths| (1.0..=10_000.0).contains(hundredths))
+        .and_then(|hundredths| Share::of_ten_thousand(hundredths as u16))
+        .ok_or_else(|| "expected a percentage from 0.01% to 100%, such as `5%`".to_owned())
 }
 
 #[derive(Args, Debug)]

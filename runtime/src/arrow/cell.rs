@@ -2,8 +2,11 @@
 
 use arrow_array::cast::AsArray as _;
 use arrow_array::types::{
-    ArrowPrimitiveType, Date32Type, Date64Type, Decimal128Type, DecimalType, Float16Type,
-    Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, TimestampMicrosecondType,
+    ArrowPrimitiveType, Date32Type, Date64Type, Decimal32Type, Decimal64Type, Decimal128Type,
+    Decimal256Type, DecimalType, DurationMicrosecondType, DurationMillisecondType,
+    DurationNanosecondType, DurationSecondType, Float16Type, Float32Type, Float64Type, Int8Type,
+    Int16Type, Int32Type, Int64Type, Time32MillisecondType, Time32SecondType,
+    Time64MicrosecondType, Time64NanosecondType, TimestampMicrosecondType,
     TimestampMillisecondType, TimestampNanosecondType, TimestampSecondType, UInt8Type, UInt16Type,
     UInt32Type, UInt64Type,
 };
@@ -112,6 +115,23 @@ pub(crate) fn cells(array: &ArrayRef) -> Option<Vec<Cell>> {
         })
     }
 
+    fn clocks<T>(array: &ArrayRef) -> Vec<Cell>
+    where
+        T: arrow_array::types::ArrowTemporalType,
+        i64: From<T::Native>,
+    {
+        texts(array, |row| {
+            let time = array.as_primitive::<T>().value_as_time(row)?;
+            Some(time.to_string())
+        })
+    }
+
+    fn durations<T: ArrowPrimitiveType<Native = i64>>(array: &ArrayRef, unit: &str) -> Vec<Cell> {
+        texts(array, |row| {
+            Some(format!("{} {unit}", array.as_primitive::<T>().value(row)))
+        })
+    }
+
     fn decimals<T: DecimalType>(array: &ArrayRef) -> Vec<Cell> {
         texts(array, |row| {
             Some(array.as_primitive::<T>().value_as_string(row))
@@ -160,7 +180,20 @@ pub(crate) fn cells(array: &ArrayRef) -> Option<Vec<Cell>> {
                 TimeUnit::Nanosecond => times::<TimestampNanosecondType>(array, zoned),
             }
         }
+        DataType::Time32(TimeUnit::Second) => clocks::<Time32SecondType>(array),
+        DataType::Time32(_) => clocks::<Time32MillisecondType>(array),
+        DataType::Time64(TimeUnit::Microsecond) => clocks::<Time64MicrosecondType>(array),
+        DataType::Time64(_) => clocks::<Time64NanosecondType>(array),
+        DataType::Duration(unit) => match unit {
+            TimeUnit::Second => durations::<DurationSecondType>(array, "s"),
+            TimeUnit::Millisecond => durations::<DurationMillisecondType>(array, "ms"),
+            TimeUnit::Microsecond => durations::<DurationMicrosecondType>(array, "us"),
+            TimeUnit::Nanosecond => durations::<DurationNanosecondType>(array, "ns"),
+        },
+        DataType::Decimal32(..) => decimals::<Decimal32Type>(array),
+        DataType::Decimal64(..) => decimals::<Decimal64Type>(array),
         DataType::Decimal128(..) => decimals::<Decimal128Type>(array),
+        DataType::Decimal256(..) => decimals::<Decimal256Type>(array),
         DataType::Dictionary(..) => {
             let dictionary = array.as_any_dictionary();
             let values = cells(dictionary.values())?;
@@ -330,7 +363,10 @@ mod tests {
 
     #[test]
     fn nested_values_and_bytes_are_shown_in_full() {
-        use arrow_array::{BinaryArray, DurationSecondArray, StructArray};
+        use arrow_array::{
+            BinaryArray, DurationSecondArray, FixedSizeBinaryArray, IntervalYearMonthArray,
+            StructArray, Time64NanosecondArray,
+        };
         use arrow_schema::Field;
 
         let list = ListArray::from_iter_primitive::<Int32Type, _, _>(vec![
@@ -355,6 +391,13 @@ mod tests {
             "{list: null, bytes: 0x00ff}"
         );
         let durations: ArrayRef = Arc::new(DurationSecondArray::from(vec![7, 258]));
-        assert_eq!(show(&durations, 1), "0x0201000000000000");
+        assert_eq!(show(&durations, 1), "258 s");
+        let times: ArrayRef = Arc::new(Time64NanosecondArray::from(vec![3_600_000_000_001]));
+        assert_eq!(show(&times, 0), "01:00:00.000000001");
+        // What has no form for people is shown by its bytes.
+        let months: ArrayRef = Arc::new(IntervalYearMonthArray::from(vec![7, 258]));
+        assert_eq!(show(&months, 1), "0x02010000");
+        let fixed = FixedSizeBinaryArray::try_from_iter([[0xabu8, 0xcd], [1, 2]].iter());
+        assert_eq!(show(&(Arc::new(fixed.unwrap()) as ArrayRef), 1), "0x0102");
     }
 }

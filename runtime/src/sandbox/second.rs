@@ -191,9 +191,9 @@ fn differs(unit: &Unit, one: &Done, other: &Done) -> Option<Divergence> {
     }
     if one.returned != other.returned {
         return Some(divergence(
-            "the bytes that were returned".to_owned(),
-            "some".to_owned(),
-            "others".to_owned(),
+            "the state or partial that was returned".to_owned(),
+            "some bytes".to_owned(),
+            "other bytes".to_owned(),
         ));
     }
     let mut asked = one.observations.iter().zip(&other.observations);

@@ -354,9 +354,14 @@ pub(crate) fn failed_step(
                 message = format!("{message}\ncaused by: {cause}");
                 source = cause.source();
             }
-            if matches!(other, StepError::Data(_)) {
-                hint = Some("to look at every byte in the store, run `pinion doctor`".to_owned());
+            hint = match other {
+                StepError::Data(_) => Some("to look at every byte in the store, run `pinion doctor`"),
+                StepError::Diverged(_) => Some(
+                    "one of the engines, or the host between them, is wrong; please report it, with the component and what it was given",
+                ),
+                _ => None,
             }
+            .map(str::to_owned);
         }
     }
     if let Some(position) = failure.position {
