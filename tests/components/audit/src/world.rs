@@ -51,7 +51,7 @@ pub(crate) fn files(seen: &mut Seen) {
         "/",
         ".",
         "/etc/hostname",
-        "/tmp/audit",
+        "audit.txt",
         "C:\\",
         "/proc/self/exe",
     ] {
