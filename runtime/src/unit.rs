@@ -23,7 +23,9 @@ pub const KEY_VERSION: u64 = 2;
 /// Version of everything that may change a result or a fuel figure: the engine, its settings, how
 /// components are rewritten before they are compiled, the host's kernels and the contract. Part of every
 /// key and every run digest.
-pub const SEMANTICS: &str = "2+wasmtime-48.0";
+///
+/// - 3: fuel is taken for the data of a component everywhere, also where it could be mapped.
+pub const SEMANTICS: &str = "3+wasmtime-48.0";
 
 /// Bits of a range's number in the position of a unit that reads it; those above have the file's.
 const RANGE_BITS: u32 = 24;

@@ -208,7 +208,9 @@ fn config(threads: usize, switch: bool) -> Config {
         .async_stack_size(STACK_BYTES + (1 << 20))
         .wasm_backtrace_max_frames(std::num::NonZeroUsize::new(16))
         .memory_reservation(MEMORY_RESERVATION)
-        .memory_init_cow(true);
+        // Where data of a guest can be mapped instead of copied, fuel is not taken for it, and it cannot be on
+        // every system. Copied everywhere, it is the same fuel everywhere.
+        .memory_init_cow(false);
     // A few more than threads: an instance is returned to the pool a moment after the next is asked for.
     let instances = u32::try_from(threads)
         .unwrap_or(1)
