@@ -179,7 +179,12 @@ fn regex(pattern: &str) -> Regex {
     Regex::new(pattern).unwrap_or_else(|error| panic!("{error}"))
 }
 
-/// The binary of the present sources.
+/// The platform of the binary that is tested, if it is not built for this machine: `tests/platforms/run` sets it,
+/// and `PINION_TESTED` to a program that runs the binary.
+pub static PLATFORM: LazyLock<Option<String>> =
+    LazyLock::new(|| std::env::var("PINION_TESTED_PLATFORM").ok());
+
+/// The binary of the present sources, or that of another platform.
 ///
 /// `cargo test` builds the binaries of a package only for that package's own tests, so it is asked for
 /// here, in the profile of the tests.
@@ -188,6 +193,9 @@ fn regex(pattern: &str) -> Regex {
 /// If it cannot be built.
 pub fn pinion() -> &'static Path {
     static PINION: LazyLock<PathBuf> = LazyLock::new(|| {
+        if let Some(tested) = std::env::var_os("PINION_TESTED") {
+            return tested.into();
+        }
         let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
         command.args([
             "build",

@@ -107,11 +107,11 @@ impl Store {
             }
         };
         let alone = |file: &File| wait_for(&waiting, || file.try_lock(), || file.lock());
-        // Given back first: two that wait for the other to give up its share would wait for ever.
-        let taken = share.lock.unlock().and_then(|()| {
-            share.gate.as_ref().map_or(Ok(()), alone)?;
-            alone(&share.lock)
-        });
+        // Given back first: two that wait for the other to give up its share would wait for ever. Wine says that it
+        // failed where it has not.
+        drop(share.lock.unlock());
+        let gate = share.gate.as_ref().map_or(Ok(()), alone);
+        let taken = gate.and_then(|()| alone(&share.lock));
         let alone = Alone { store: self, share };
         match taken {
             Ok(()) => Ok(alone),
