@@ -19,6 +19,8 @@ use crate::digest::{ComponentDigest, Digest};
 use crate::error::closest;
 use crate::lock::{ComponentKey, LockedComponent, Origin};
 use crate::pipeline::{ComponentRef, StepDecl};
+use crate::regular;
+use crate::sandbox::MAX_COMPONENT_BYTES;
 
 /// A standard component, which travels with the binary.
 #[derive(Clone, Debug)]
@@ -354,7 +356,7 @@ fn read(
     path: &str,
     places: Places<'_>,
 ) -> Result<Option<Bytes>, ComponentError> {
-    match places.project.read(path) {
+    match regular::read(places.project, path, MAX_COMPONENT_BYTES as u64) {
         Ok(bytes) => Ok(Some(bytes.into())),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(source) => Err(ComponentError::Unreadable {

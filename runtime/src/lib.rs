@@ -17,6 +17,8 @@ pub mod digest;
 
 mod parallel;
 
+pub mod regular;
+
 pub mod arrow;
 
 pub mod expression;

@@ -23,7 +23,7 @@ use crate::digest::Digest;
 use crate::plan::{Origin, Plan, PlannedInput, PlannedStep, Tools};
 use crate::record::{
     Artifact, InputRecord, Line, LogLine, OutputRecord, RunEnd, RunOutcome, RunStart, Size,
-    StepFailure, StepOutcome, StepRecord, Totals, run_digest, source_digest,
+    SourceFile, StepFailure, StepOutcome, StepRecord, Totals, run_digest, source_digest,
 };
 use crate::sandbox::{Kind, StepError};
 use crate::store::{RunWriter, StoreError};
@@ -753,7 +753,7 @@ fn output_records(step: &PlannedStep, outputs: &[Value]) -> Vec<OutputRecord> {
 pub struct StoreData {
     store: Arc<crate::store::Store>,
     project: Option<cap_std::fs::Dir>,
-    sources: BTreeMap<Digest, String>,
+    sources: BTreeMap<Digest, SourceFile>,
 }
 
 impl StoreData {
@@ -761,12 +761,13 @@ impl StoreData {
     pub fn new(
         store: Arc<crate::store::Store>,
         project: Option<cap_std::fs::Dir>,
-        sources: BTreeMap<Digest, String>,
+        sources: impl IntoIterator<Item = SourceFile>,
     ) -> Self {
+        let sources = sources.into_iter().map(|file| (file.digest, file));
         Self {
             store,
             project,
-            sources,
+            sources: sources.collect(),
         }
     }
 }
@@ -792,10 +793,12 @@ impl crate::sandbox::Data for StoreData {
             Ok(bytes) => return Ok(bytes),
             Err(error) => error,
         };
-        let (Some(project), Some(path)) = (&self.project, self.sources.get(digest)) else {
+        let (Some(project), Some(file)) = (&self.project, self.sources.get(digest)) else {
             return Err(missing.into());
         };
-        let bytes = project.read(path)?;
+        let path = &file.path;
+        let bytes = crate::regular::read(project, path, file.size_bytes)
+            .map_err(|error| format!("`{path}` cannot be read any more: {error}"))?;
         let found = Digest::of(&bytes);
         if found != *digest {
             return Err(format!(

@@ -12,6 +12,24 @@ pub(crate) struct Out<'a> {
     bytes: u64,
 }
 
+/// The bytes of a file. What is no file, such as a pipe, is refused: whoever reads one may wait for ever.
+pub(crate) fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let metadata = fs::metadata(path)?;
+    if metadata.is_file() || metadata.is_dir() {
+        return fs::read(path);
+    }
+    Err(io::Error::new(
+        io::ErrorKind::InvalidInput,
+        "it is no file, but a pipe, a socket or a device",
+    ))
+}
+
+/// The text in a file, as [`read`].
+pub(crate) fn read_text(path: &Path) -> io::Result<String> {
+    let not_text = |_| io::Error::new(io::ErrorKind::InvalidData, "it is not UTF-8");
+    String::from_utf8(read(path)?).map_err(not_text)
+}
+
 /// Writes a file and gives its length in bytes.
 ///
 /// The bytes go to a temporary file in the same directory, which is renamed at the end: a failure leaves

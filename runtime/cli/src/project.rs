@@ -2,12 +2,13 @@
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use cap_std::ambient_authority;
-use cap_std::fs::Dir;
+use cap_std::fs::{Dir, OpenOptions};
 use pinion_runtime::component::{self, BuildReason, Component, ComponentError, Places, Resolved};
 use pinion_runtime::digest::ComponentDigest;
 use pinion_runtime::error::closest;
@@ -17,6 +18,7 @@ use pinion_runtime::pipeline::{
 };
 use pinion_runtime::plan::{self, Plan, PlanError, Tools};
 use pinion_runtime::record::SourceFile;
+use pinion_runtime::regular;
 use pinion_runtime::run::StoreData;
 use pinion_runtime::sandbox::{CodeCache, Data, Sandbox, Share, StepError};
 use pinion_runtime::source::{self, Trust};
@@ -36,6 +38,8 @@ use crate::ui;
 pub(crate) const PIPELINE: &str = "pinion.toml";
 /// The lockfile.
 pub(crate) const LOCK: &str = "pinion.lock";
+/// Bytes that the pipeline file and the lockfile may have: enough for the names of some millions of sources.
+pub(crate) const MOST_TEXT_BYTES: u64 = 1 << 30;
 
 /// Set by Ctrl-C.
 static CANCELLED: AtomicBool = AtomicBool::new(false);
@@ -174,7 +178,7 @@ impl Project {
 
     /// Text of a file of the project, if it is there.
     pub(crate) fn text(&self, name: &str) -> Result<Option<String>, Failure> {
-        match self.dir.read(name) {
+        match regular::read(&self.dir, name, MOST_TEXT_BYTES) {
             Ok(bytes) => String::from_utf8(bytes).map(Some).map_err(|_| {
                 Failure::wrong(format!(
                     "`{name}` is not UTF-8\n  in {}",
@@ -426,11 +430,7 @@ impl Project {
         &self,
         sources: &BTreeMap<SourceName, Vec<SourceFile>>,
     ) -> Result<Arc<dyn Data>, Failure> {
-        let files = sources
-            .values()
-            .flatten()
-            .map(|file| (file.digest, file.path.clone()))
-            .collect();
+        let files = sources.values().flatten().cloned();
         let project = self
             .dir
             .try_clone()
@@ -539,7 +539,18 @@ fn opened(path: &Path, store: Result<Store, StoreError>) -> Result<Store, Failur
 /// Writes a file so that it is there as a whole or not at all.
 fn write_whole(dir: &Dir, name: &str, bytes: &[u8]) -> std::io::Result<()> {
     let temporary = format!("{name}.{}.tmp", std::process::id());
-    dir.write(&temporary, bytes)?;
+    let mut options = OpenOptions::new();
+    // New, or somebody could have put a link or a pipe there.
+    options.write(true).create_new(true);
+    let mut file = match dir.open_with(&temporary, &options) {
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
+            dir.remove_file(&temporary)?;
+            dir.open_with(&temporary, &options)?
+        }
+        opened => opened?,
+    };
+    file.write_all(bytes)?;
+    drop(file);
     dir.rename(&temporary, dir, name)
 }
 

@@ -13,9 +13,13 @@ use toml_edit::{DocumentMut, Item, TableLike};
 use super::neighbour;
 use crate::digest::{Digest, StructuredHasher};
 use crate::error::Hint;
+use crate::regular;
 
 /// What is hashed, and the version of its form.
 const DOMAIN: &str = "pinion crate sources 1";
+
+/// Bytes that one file of a crate may have.
+const MOST_BYTES: u64 = 1 << 30;
 
 /// The tables of a manifest that list what a build needs. `dev-dependencies` it does not.
 const DEPENDENCIES: [&str; 2] = ["dependencies", "build-dependencies"];
@@ -110,7 +114,7 @@ pub fn crate_sources(project: &Dir, path: &str) -> Result<Digest, SourcesError> 
     let mut hasher = StructuredHasher::new(DOMAIN);
     hasher.list(sources.files.len());
     for file in &sources.files {
-        let contents = project.read(file).map_err(unreadable(file))?;
+        let contents = regular::read(project, file, MOST_BYTES).map_err(unreadable(file))?;
         hasher.text(file).bytes(&contents);
     }
     Ok(hasher.finish())
@@ -216,9 +220,10 @@ impl Sources<'_> {
 
     fn manifest(&self, directory: &str) -> Result<DocumentMut, SourcesError> {
         let path = in_directory(directory, "Cargo.toml");
-        let text = self
-            .project
-            .read_to_string(&path)
+        let bytes = regular::read(self.project, &path, MOST_BYTES).map_err(unreadable(&path))?;
+        let not_text = |_| io::Error::new(io::ErrorKind::InvalidData, "it is not UTF-8");
+        let text = String::from_utf8(bytes)
+            .map_err(not_text)
             .map_err(unreadable(&path))?;
         text.parse().map_err(|source| SourcesError::Manifest {
             path,

@@ -13,6 +13,7 @@ use crate::component::Component;
 use crate::digest::{ComponentDigest, Digest};
 use crate::reach::Reach;
 use crate::record::{RunRecord, SourceFile};
+use crate::regular;
 use crate::sandbox::Cancel;
 use crate::store::{Kind, Listed, ObjectId, Store};
 
@@ -299,7 +300,7 @@ fn read(
     cancel: &dyn Cancel,
     each: &mut dyn FnMut(&[u8]) -> Result<(), PackError>,
 ) -> Result<(Digest, u64), PackError> {
-    let mut file = project.open(path).map_err(PackError::io("read", path))?;
+    let mut file = regular::open(project, path).map_err(PackError::io("read", path))?;
     let mut hasher = blake3::Hasher::new();
     let mut buffer = vec![0; COPIED_BYTES];
     let mut bytes = 0;

@@ -12,6 +12,7 @@ use memmap2::Mmap;
 
 use super::StoreError;
 use crate::parallel;
+use crate::regular;
 
 /// Files of fewer bytes are read, not mapped: a mapping takes whole pages, and there are only so many.
 const MAPPED_FROM_BYTES: u64 = 32 << 10;
@@ -47,13 +48,13 @@ impl Files {
 
     /// The bytes of a file, if it is there.
     pub(super) fn read(&self, path: &str) -> Result<Option<Vec<u8>>, StoreError> {
-        found(self.dir.read(path)).map_err(StoreError::io("read", path))
+        found(regular::read(&self.dir, path, u64::MAX)).map_err(StoreError::io("read", path))
     }
 
     /// The bytes of a file, if it is there: mapped, if it is large.
     pub(super) fn map(&self, path: &str) -> Result<Option<Bytes>, StoreError> {
         let map = || {
-            let mut file = self.dir.open(path)?;
+            let mut file = regular::open(&self.dir, path)?;
             let len = file.metadata()?.len();
             if len < MAPPED_FROM_BYTES {
                 let mut bytes = Vec::with_capacity(usize::try_from(len).unwrap_or_default());
@@ -86,7 +87,7 @@ impl Files {
         path: &str,
         options: &OpenOptions,
     ) -> Result<std::fs::File, StoreError> {
-        let opened = self.dir.open_with(path, options).map(File::into_std);
+        let opened = regular::open_with(&self.dir, path, options).map(File::into_std);
         opened.map_err(StoreError::io("open", path))
     }
 
@@ -242,7 +243,12 @@ impl Files {
     }
 
     pub(super) fn make_directory(&self, path: &str) -> io::Result<()> {
-        self.dir.create_dir_all(path)
+        self.dir.create_dir_all(path).map_err(|error| {
+            // All that the system says of a link there is that something is.
+            let found = self.dir.metadata(path).err();
+            let found = found.filter(regular::leads_out);
+            found.map_or(error, regular::explained)
+        })
     }
 
     /// Finds out whether the store can be written to, and removes what killed processes left behind.

@@ -10,6 +10,9 @@ use pinion_runtime::digest::ComponentDigest;
 /// Relative to the project.
 const DIRECTORY: &str = ".pinion/target/symbols";
 
+/// What names of files begin with: they are digests.
+const PREFIX: &str = "sha256-";
+
 /// Most files that are kept: every edit makes one.
 const MOST: usize = 24;
 
@@ -31,7 +34,7 @@ pub(crate) fn keep(root: &Path, digest: &ComponentDigest, build: &[u8]) {
 
 /// The build that a component was stripped of, if it is there.
 pub(crate) fn kept(root: &Path, digest: &ComponentDigest) -> Option<Vec<u8>> {
-    fs::read(file(root, digest)).ok()
+    crate::file::read(&file(root, digest)).ok()
 }
 
 fn file(root: &Path, digest: &ComponentDigest) -> PathBuf {
@@ -43,6 +46,10 @@ fn forget_oldest(directory: &Path) -> io::Result<()> {
     let mut files: Vec<(SystemTime, PathBuf)> = Vec::new();
     for entry in fs::read_dir(directory)? {
         let entry = entry?;
+        // The directory may be a link of somebody else's: what is not ours stays.
+        if !entry.file_name().to_string_lossy().starts_with(PREFIX) {
+            continue;
+        }
         files.push((entry.metadata()?.modified()?, entry.path()));
     }
     files.sort();

@@ -1,11 +1,12 @@
 //! `pinion verify`: the same work again, in a store that knows nothing, and every digest compared.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use pinion_runtime::digest::Digest;
 use pinion_runtime::plan::{self, Tools};
 use pinion_runtime::record::{Artifact, RunOutcome, RunRecord};
+use pinion_runtime::regular;
 use pinion_runtime::run::{Mode, StoreData};
 use pinion_runtime::sandbox::Data;
 use pinion_runtime::source::Trust;
@@ -206,11 +207,7 @@ fn again(
     } = Recorded::open(project, record)?;
     sources(project, fresh, record, threads)?;
     let sandbox = fresh.sandbox(threads)?;
-    let data: Arc<dyn Data> = Arc::new(StoreData::new(
-        Arc::clone(&fresh.store),
-        None,
-        BTreeMap::new(),
-    ));
+    let data: Arc<dyn Data> = Arc::new(StoreData::new(Arc::clone(&fresh.store), None, []));
     let tools = Tools {
         store: &fresh.store,
         sandbox: &sandbox,
@@ -238,7 +235,7 @@ fn sources(
     threads: usize,
 ) -> Result<(), Failure> {
     for file in record.start.sources.values().flatten() {
-        if let Ok(mut open) = project.dir.open(&file.path) {
+        if let Ok(mut open) = regular::open(&project.dir, &file.path) {
             let (digest, _) = fresh.store.put_blob_file(&mut open, threads)?;
             if digest == file.digest {
                 continue;

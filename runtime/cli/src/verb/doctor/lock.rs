@@ -7,12 +7,14 @@ use pinion_runtime::component::StdComponent;
 use pinion_runtime::digest::{ComponentDigest, Digest};
 use pinion_runtime::lock::{ComponentKey, LockedComponent, LockedFile, Lockfile, Origin};
 use pinion_runtime::pipeline::Pipeline;
+use pinion_runtime::regular;
+use pinion_runtime::sandbox::MAX_COMPONENT_BYTES;
 use pinion_runtime::store::Store;
 use pinion_runtime::unit::SEMANTICS;
 
 use super::report::Report;
 use crate::failure::Failure;
-use crate::project::{LOCK, PIPELINE};
+use crate::project::{LOCK, MOST_TEXT_BYTES, PIPELINE};
 use crate::std_components::standard;
 use crate::ui;
 
@@ -136,7 +138,7 @@ fn component(
         Origin::Crate { file, .. } => file.as_str(),
         Origin::File => key.name.strip_prefix("./").unwrap_or(&key.name),
     };
-    match project.read(file) {
+    match regular::read(project, file, MAX_COMPONENT_BYTES as u64) {
         Ok(bytes) => differs(key, locked, &ComponentDigest::of(&bytes), file),
         Err(error) => Some(format!(
             "component `{key}` cannot be read: {error}\n  in {file}"
@@ -182,7 +184,7 @@ fn differs(
 }
 
 fn text(project: &Dir, name: &str) -> Result<Option<String>, Failure> {
-    match project.read(name) {
+    match regular::read(project, name, MOST_TEXT_BYTES) {
         Ok(bytes) => String::from_utf8(bytes)
             .map(Some)
             .map_err(|_| Failure::wrong(format!("`{name}` is not UTF-8"))),
@@ -194,7 +196,7 @@ fn text(project: &Dir, name: &str) -> Result<Option<String>, Failure> {
 /// The bytes of a file as they are now, whatever is remembered of them.
 fn hash(project: &Dir, path: &str) -> io::Result<LockedFile> {
     let mut hasher = blake3::Hasher::new();
-    hasher.update_reader(project.open(path)?)?;
+    hasher.update_reader(regular::open(project, path)?)?;
     Ok(LockedFile {
         digest: Digest::from_bytes(hasher.finalize().into()),
         size_bytes: hasher.count(),

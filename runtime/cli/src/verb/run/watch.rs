@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant, SystemTime};
 
-use notify::{Event, EventKind, RecursiveMode, Watcher};
+use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 
 use crate::args::Run;
 use crate::failure::{Failure, INTERRUPTED};
@@ -37,7 +37,9 @@ pub(super) fn watch(args: &Run) -> Result<u8, Failure> {
         .map_err(|error| Failure::on_path("open", root.display(), error))?;
     end_in_good_order();
     let (sender, events) = mpsc::channel();
-    let watcher = notify::recommended_watcher(move |event| drop(sender.send(event)));
+    // A link could lead to all of the disk.
+    let config = notify::Config::default().with_follow_symlinks(false);
+    let watcher = RecommendedWatcher::new(move |event| drop(sender.send(event)), config);
     let mut watcher = watcher.map_err(|error| unwatchable(&error))?;
     let mut files = Files::new(&root, args.place.store.as_deref());
     loop {
@@ -67,7 +69,8 @@ fn unwatchable(error: &notify::Error) -> Failure {
     Failure::wrong(format!("changes of files cannot be watched: {error}"))
 }
 
-/// What is known of a file: its length, and its bytes or, of a large one, when it was changed.
+/// What is known of a file: its bytes or, of a large one and of what is no file, its length and when it was
+/// changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Seen {
     Bytes(blake3::Hash),
@@ -98,7 +101,8 @@ impl Files {
         watched.map_err(|error| unwatchable(&error))?;
         for entry in fs::read_dir(&self.root).into_iter().flatten().flatten() {
             let path = entry.path();
-            if path.is_dir() && self.counts(&path) {
+            let is_directory = entry.file_type().is_ok_and(|kind| kind.is_dir());
+            if is_directory && self.counts(&path) {
                 // A directory that is gone by now has told of it.
                 drop(watcher.watch(&path, RecursiveMode::Recursive));
             }
@@ -194,7 +198,8 @@ fn seen(path: &Path) -> Option<Seen> {
     if metadata.is_dir() {
         return Some(Seen::Directory);
     }
-    if metadata.len() > READ_BYTES {
+    // A pipe would be waited for.
+    if !metadata.is_file() || metadata.len() > READ_BYTES {
         return Some(Seen::Changed(metadata.len(), metadata.modified().ok()?));
     }
     Some(Seen::Bytes(blake3::hash(&fs::read(path).ok()?)))

@@ -71,8 +71,7 @@ pub(super) fn run(args: &StepRun) -> Result<u8, Failure> {
         false => today(&project, &record, &args.step)?,
     };
     let reads = reads(&project.store, &record, &declared)?;
-    let files = reads.sources.values().flatten();
-    let files = files.map(|file| (file.digest, file.path.clone())).collect();
+    let files: Vec<_> = reads.sources.values().flatten().cloned().collect();
     let dir = project.dir.try_clone();
     let dir = dir.map_err(|error| Failure::on_path("open", project.root.display(), error))?;
     let data = StoreData::new(Arc::clone(&project.store), Some(dir), files);

@@ -24,6 +24,7 @@ use self::report::{Outcome, Report, Verdict};
 use crate::alone::{Alone, Reads};
 use crate::args::StepTest;
 use crate::failure::{DONE, FAILED, Failure, INTERRUPTED};
+use crate::file;
 use crate::project::{end_in_good_order, open_store, with_trace};
 use crate::rows::StoredTable;
 use crate::ui;
@@ -41,7 +42,7 @@ pub(super) fn test(args: &StepTest) -> Result<u8, Failure> {
     let scratch = tempfile::tempdir()
         .map_err(|error| Failure::on_path("make", std::env::temp_dir().display(), error))?;
     let store = Arc::new(open_store(scratch.path())?);
-    let data = StoreData::new(Arc::clone(&store), None, BTreeMap::new());
+    let data = StoreData::new(Arc::clone(&store), None, []);
     let alone = Alone::new(store, Arc::new(data))?;
     let mut reports = Vec::new();
     for subject in subjects {
@@ -284,7 +285,7 @@ impl Tester<'_> {
                 Ok(found.differences(&output.port, &Cells::read(file)?, MOST_SHOWN))
             }
             Artifact::Blob(blob) => {
-                let expected = std::fs::read(file)
+                let expected = file::read(file)
                     .map_err(|error| Failure::on_path("read", file.display(), error))?;
                 let found = self.alone.store.blob(&blob.digest)?;
                 let difference = compare::bytes(&output.port, &expected, &found);
@@ -319,6 +320,7 @@ impl Tester<'_> {
                 let file = file.map(Path::to_owned);
                 let file = file.unwrap_or_else(|| named(if nested { "arrow" } else { "csv" }));
                 make_parent(&file)?;
+                refuse_link(&file)?;
                 let label = format!("{}.{}", plan.steps[0].name, output.port);
                 export::write_table(&stored, &file, &label)?;
             }
@@ -358,6 +360,22 @@ fn extension(blob: &Blob) -> &'static str {
     }
 }
 
+/// Expectations are written where they lie: a link could lead anywhere.
+fn refuse_link(file: &Path) -> Result<(), Failure> {
+    let places = [Some(file), file.parent()];
+    let is_link = |path: &&Path| {
+        std::fs::symlink_metadata(path).is_ok_and(|metadata| metadata.file_type().is_symlink())
+    };
+    match places.into_iter().flatten().find(is_link) {
+        Some(link) => Err(Failure::wrong(format!(
+            "`{}` is a link, and `--bless` writes through none",
+            link.display()
+        ))
+        .hint("remove the link, or replace it by what it leads to")),
+        None => Ok(()),
+    }
+}
+
 fn make_parent(file: &Path) -> Result<(), Failure> {
     let parent = file.parent().unwrap_or(file);
     std::fs::create_dir_all(parent)
@@ -366,6 +384,7 @@ fn make_parent(file: &Path) -> Result<(), Failure> {
 
 fn write(file: &Path, bytes: &[u8]) -> Result<(), Failure> {
     make_parent(file)?;
+    refuse_link(file)?;
     std::fs::write(file, bytes).map_err(|error| Failure::on_path("write", file.display(), error))
 }
 

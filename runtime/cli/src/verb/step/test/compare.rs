@@ -14,6 +14,7 @@ use pinion_runtime::arrow::type_name;
 use serde::Serialize;
 
 use crate::failure::Failure;
+use crate::file;
 use crate::rows::in_utc;
 
 /// One difference.
@@ -120,7 +121,7 @@ impl Cells {
     /// are.
     fn read_csv(path: &Path) -> Result<Self, Failure> {
         let bytes =
-            std::fs::read(path).map_err(|error| Failure::on_path("read", path.display(), error))?;
+            file::read(path).map_err(|error| Failure::on_path("read", path.display(), error))?;
         let bad = |error: ArrowError| {
             Failure::wrong(format!("`{}` holds no table: {error}", path.display()))
         };

@@ -24,6 +24,7 @@ use super::Tester;
 use super::case::Case;
 use crate::alone::Reads;
 use crate::failure::Failure;
+use crate::file;
 use crate::std_components::standard;
 use crate::verb::run;
 
@@ -72,7 +73,7 @@ impl Tester<'_> {
     /// A file, with its bytes in the store.
     fn file(&self, file: &Path) -> Result<SourceFile, Failure> {
         let bytes =
-            std::fs::read(file).map_err(|error| Failure::on_path("read", file.display(), error))?;
+            file::read(file).map_err(|error| Failure::on_path("read", file.display(), error))?;
         let (digest, size_bytes) = self.alone.store.put_blob(&bytes)?;
         Ok(SourceFile {
             path: file.display().to_string(),
@@ -237,8 +238,8 @@ fn standard_named(name: &str) -> Result<Component, Failure> {
 }
 
 fn types_of(file: &Path) -> Result<Value, Failure> {
-    let text = std::fs::read_to_string(file)
-        .map_err(|error| Failure::on_path("read", file.display(), error))?;
+    let text =
+        file::read_text(file).map_err(|error| Failure::on_path("read", file.display(), error))?;
     serde_json::from_str(&text)
         .map_err(|error| Failure::wrong(format!("`{}` is not JSON: {error}", file.display())))
 }

@@ -12,6 +12,7 @@ use super::case::Case;
 use crate::args::StepTest;
 use crate::build;
 use crate::failure::Failure;
+use crate::file;
 use crate::project::{PIPELINE, find};
 use crate::std_components::standard;
 
@@ -45,7 +46,7 @@ impl Subject {
                 (Origin::File, build::component(directory, root)?.into())
             }
             From::File(file) => {
-                let bytes = std::fs::read(file)
+                let bytes = file::read(file)
                     .map_err(|error| Failure::on_path("read", file.display(), error))?;
                 (Origin::File, bytes.into())
             }
@@ -198,8 +199,8 @@ fn all(root: &Path, cases: Option<&Path>) -> Result<Vec<Subject>, Failure> {
 
 fn pipeline(root: &Path) -> Result<Pipeline, Failure> {
     let file = root.join(PIPELINE);
-    let text = std::fs::read_to_string(&file)
-        .map_err(|error| Failure::on_path("read", file.display(), error))?;
+    let text =
+        file::read_text(&file).map_err(|error| Failure::on_path("read", file.display(), error))?;
     Ok(Pipeline::parse(&text, PIPELINE, &[])?)
 }
 
