@@ -23,7 +23,7 @@ use serde_json::Value;
 pub use self::canonical::canonical_json;
 pub use self::component_ref::ComponentRef;
 pub use self::error::{PipelineError, Problem};
-pub use self::file_path::{PathProblem, normal_path};
+pub use self::file_path::{PathProblem, is_device, normal_path};
 pub use self::limits::{Limits, parse_size, parse_time};
 pub use self::name::{NameProblem, SourceName, StepName};
 pub use self::params_schema::{ParamsError, ParamsProblem, check_params};

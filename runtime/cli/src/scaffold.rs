@@ -7,9 +7,15 @@ use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use cap_std::ambient_authority;
+use cap_std::fs::Dir;
 use pinion_runtime::error::Hint;
+use pinion_runtime::pipeline::is_device;
+use pinion_runtime::regular;
 use thiserror::Error;
 use toml_edit::{DocumentMut, Table, Value};
+
+use crate::project::MOST_TEXT_BYTES;
 
 /// Where the SDK goes, relative to the project. Crates of steps depend on it by path: commit it with them.
 const SDK: &str = "vendor/pinion";
@@ -129,6 +135,8 @@ pub(crate) enum StepKind {
 /// What was made.
 #[derive(Debug)]
 pub(crate) struct Made {
+    /// The directory of the project, which everything is written through.
+    root: PathBuf,
     /// The directory of the project or of the crate.
     pub(crate) directory: PathBuf,
     /// The files written, in order.
@@ -177,6 +185,12 @@ pub(crate) enum ScaffoldError {
         /// The name.
         name: String,
     },
+    /// A name that one of the systems cannot have.
+    #[error("a step cannot be called `{name}`: it is the name of a device on Windows")]
+    Device {
+        /// The name.
+        name: String,
+    },
     /// A file cannot be written.
     #[error("`{}` cannot be written", path.display())]
     Unwritable {
@@ -198,7 +212,9 @@ pub(crate) enum ScaffoldError {
 impl Hint for ScaffoldError {
     fn hint(&self) -> Option<String> {
         match self {
-            Self::Exists { .. } | Self::Reserved { .. } => Some("choose another name".to_owned()),
+            Self::Exists { .. } | Self::Reserved { .. } | Self::Device { .. } => {
+                Some("choose another name".to_owned())
+            }
             Self::Unnamed { .. } => Some("give it a name, as in `pinion new churn`".to_owned()),
             Self::BadName { name } => {
                 let words = name.split(|c: char| !c.is_ascii_alphanumeric());
@@ -228,6 +244,7 @@ pub(crate) fn new_project(directory: &Path) -> Result<Made, ScaffoldError> {
         .ok_or_else(unnamed)?;
     refuse_taken(directory)?;
     let mut made = Made {
+        root: directory.to_owned(),
         directory: directory.to_owned(),
         files: Vec::new(),
     };
@@ -257,6 +274,11 @@ pub(crate) fn new_step(
             name: name.to_owned(),
         });
     }
+    if is_device(name) {
+        return Err(ScaffoldError::Device {
+            name: name.to_owned(),
+        });
+    }
     if RESERVED.contains(&name) {
         return Err(ScaffoldError::Reserved {
             name: name.to_owned(),
@@ -265,6 +287,7 @@ pub(crate) fn new_step(
     let directory = project.join("steps").join(name);
     refuse_taken(&directory)?;
     let mut made = Made {
+        root: project.to_owned(),
         directory: directory.clone(),
         files: Vec::new(),
     };
@@ -272,11 +295,11 @@ pub(crate) fn new_step(
         .replace("@NAME@", name)
         .replace("@SDK@", &format!("../../{SDK}/sdk/rust"));
     let (workspace, lockfile) = (project.join("Cargo.toml"), project.join("Cargo.lock"));
-    let with_member = match existing(&workspace)? {
+    let with_member = match existing(project, "Cargo.toml")? {
         Some(workspace) => with_member(workspace, name),
         None => Some(WORKSPACE_MANIFEST.to_owned()),
     };
-    let with_package = match existing(&lockfile)? {
+    let with_package = match existing(project, "Cargo.lock")? {
         Some(lockfile) => with_package(lockfile, name),
         None => with_package(tested_lockfile(), name),
     };
@@ -304,9 +327,16 @@ pub(crate) fn new_step(
 impl Made {
     fn write(&mut self, path: PathBuf, text: &str) -> Result<(), ScaffoldError> {
         let write = || {
-            std::fs::create_dir_all(path.parent().unwrap_or(&self.directory))?;
-            std::fs::write(&path, text)
+            // Through the directory: a link that lies there does not make this write elsewhere.
+            std::fs::create_dir_all(&self.root)?;
+            let root = Dir::open_ambient_dir(&self.root, ambient_authority())?;
+            let inside = path.strip_prefix(&self.root).map_err(io::Error::other)?;
+            if let Some(parent) = inside.parent() {
+                root.create_dir_all(parent)?;
+            }
+            root.write(inside, text)
         };
+        let write = || write().map_err(regular::explained);
         match write() {
             Ok(()) => {
                 self.files.push(path);
@@ -436,12 +466,18 @@ fn is_crate_name(text: &str) -> bool {
 }
 
 /// The TOML in a file, if there is one.
-fn existing(path: &Path) -> Result<Option<DocumentMut>, ScaffoldError> {
+fn existing(project: &Path, name: &str) -> Result<Option<DocumentMut>, ScaffoldError> {
     let unreadable = |source| ScaffoldError::Unreadable {
-        path: path.to_owned(),
+        path: project.join(name),
         source,
     };
-    match std::fs::read_to_string(path) {
+    let read = || -> io::Result<String> {
+        let project = Dir::open_ambient_dir(project, ambient_authority())?;
+        let bytes = regular::read(&project, name, MOST_TEXT_BYTES)?;
+        let not_text = |_| io::Error::new(io::ErrorKind::InvalidData, "it is not UTF-8");
+        String::from_utf8(bytes).map_err(not_text)
+    };
+    match read() {
         Ok(text) => text
             .parse()
             .map(Some)
@@ -636,6 +672,10 @@ mod tests {
             Some("call it `labellate-2`")
         );
         assert!(refused("match").0 && refused("serde").0);
+        for name in ["con", "aux", "com1"] {
+            let error = new_step(temp.path(), name, StepKind::RowMap).unwrap_err();
+            assert!(matches!(error, ScaffoldError::Device { .. }), "{error}");
+        }
         assert!(RESERVED.is_sorted());
     }
 

@@ -101,7 +101,7 @@ fn lockfile() {
             size_bytes: 1 << 40,
         };
         let files = [
-            ("data/größe \"1\".csv".to_owned(), file),
+            ("data/größe '1'.csv".to_owned(), file),
             ("b".to_owned(), file),
         ];
         lock.sources

@@ -422,8 +422,9 @@ fn any_name() -> impl Strategy<Value = String> {
     "[a-z][a-z0-9_-]{0,8}"
 }
 
+/// Without the letters that the names of devices have.
 fn any_path() -> impl Strategy<Value = String> {
-    "[a-z é'\"]{1,5}(/[a-z=.]{1,4}[a-z]){0,2}"
+    "[a-nqstv-z é']{0,4}[a-nqstv-zé'](/[a-nqstv-z=.]{1,4}[a-nqstv-z]){0,2}"
 }
 
 fn any_component() -> impl Strategy<Value = (ComponentKey, LockedComponent)> {

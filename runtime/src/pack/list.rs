@@ -109,8 +109,6 @@ fn order(part: &str) -> Option<&'static str> {
     let name: String = part.chars().filter(char::is_ascii).collect();
     if part.starts_with('.') {
         Some("a part of it begins with a dot, which is for the settings of programs")
-    } else if part.ends_with(['.', ' ']) {
-        Some("a part of it ends with a dot or a space, which some systems leave out")
     } else if name.eq_ignore_ascii_case("Cargo.toml") || name.eq_ignore_ascii_case("build.rs") {
         Some("it would be part of a crate, which is built and not read")
     } else {

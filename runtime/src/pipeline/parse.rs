@@ -8,7 +8,7 @@ use toml_edit::{Document, TomlError};
 
 use super::component_ref::ComponentRef;
 use super::error::{PipelineError, Problem};
-use super::file_path::{PathProblem, normal_path};
+use super::file_path::{PathProblem, normal_pattern};
 use super::limits::{Limits, parse_size, parse_time};
 use super::name::{NameProblem, SourceName, StepName, is_name};
 use super::order;
@@ -146,7 +146,7 @@ fn read_source(entry: &Entry<'_>) -> Result<SourceDecl, PipelineError> {
     section.allow(&["keep", "path"])?;
     let path_entry = section.require("path")?;
     let written = path_entry.text()?;
-    let path = match normal_path(written) {
+    let path = match normal_pattern(written) {
         Ok(path) if !path.contains(OPEN) => Ok(path),
         Ok(_) => Err(PathProblem::Reference),
         Err(problem) => Err(problem),

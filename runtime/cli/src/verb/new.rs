@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use pinion_runtime::pipeline::StepName;
+use pinion_runtime::pipeline::{StepName, is_device};
 use serde::Serialize;
 
 use crate::args::New;
@@ -22,6 +22,12 @@ fn check_name(directory: &Path) -> Result<(), Failure> {
         return Ok(());
     };
     let name = name.to_string_lossy();
+    if is_device(&name) {
+        return Err(Failure::wrong(format!(
+            "a project cannot be called `{}`: it is the name of a device on Windows",
+            ui::harmless(&name)
+        )));
+    }
     if name.parse::<StepName>().is_ok() {
         return Ok(());
     }
