@@ -1,17 +1,24 @@
 //! Sources: which files a pipeline's `path` means, and their bytes.
 //!
-//! Files are opened through the pipeline's own directory, so no path leads out of it.
+//! Files are opened through the pipeline's own directory, so no path leads out of it, and nothing but regular
+//! files is opened. Links are followed to files, and not to directories, where they could lead in circles. What
+//! a source means has to be the same on every system, so names that some cannot have are refused, and so are two
+//! that are one where case or the form of accents does not count.
+//!
+//! Hard links cannot be told from other files: who can make one to a file could read it.
 //!
 //! The digest of a file that did not change since it was hashed is remembered in the store, by what the
 //! system says of it: device, inode, size, and the times of its last change. Times are coarse, so a file
 //! that changed shortly before it was hashed could change once more without a trace. Git knows this as the
 //! racy timestamp, and the rule is the same: what was that young is not remembered.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::time::{Duration, SystemTime};
 
 use cap_std::fs::{Dir, File};
-use glob::{MatchOptions, Pattern};
+use glob::{MatchOptions, Pattern, PatternError};
+use icu_normalizer::ComposingNormalizerBorrowed;
 
 use crate::component::neighbour;
 use crate::digest::{Digest, StructuredHasher};
@@ -19,6 +26,7 @@ use crate::error::{Hint, Place};
 use crate::parallel::{self, LARGE_BYTES, ReadError};
 use crate::pipeline::{PathProblem, SourceDecl, normal_path};
 use crate::record::SourceFile;
+use crate::regular;
 use crate::store::{Store, StoreError};
 
 /// Why a source cannot be read.
@@ -65,8 +73,36 @@ pub enum SourceError {
         /// Where it is declared.
         place: Place,
     },
+    /// Two files, or directories on the way to them, that are one where case or the form of accents does not
+    /// count.
+    #[error(
+        "source `{source_name}` has two names that are one on other systems\n  found `{first}` and `{second}`\n  in    {place}"
+    )]
+    Clash {
+        /// The source.
+        source_name: String,
+        /// The lower one.
+        first: String,
+        /// The higher one.
+        second: String,
+        /// Where it is declared.
+        place: Place,
+    },
+    /// A link to a directory, in which the source could have files.
+    #[error(
+        "source `{source_name}` has a link to a directory, which is not followed\n  found `{}`\n  in    {place}",
+        on_one_line(path)
+    )]
+    Link {
+        /// The source.
+        source_name: String,
+        /// The link.
+        path: String,
+        /// Where it is declared.
+        place: Place,
+    },
     /// A file that cannot be read.
-    #[error("source `{source_name}` cannot be read\n  in {path}")]
+    #[error("source `{source_name}` cannot be read\n  in {}", on_one_line(path))]
     Unreadable {
         /// The source.
         source_name: String,
@@ -98,6 +134,14 @@ impl Hint for SourceError {
             }
             Self::Name { .. } => {
                 Some("rename the file, or give a path or a pattern that leaves it out".to_owned())
+            }
+            Self::Clash { .. } => Some("rename one of the two".to_owned()),
+            Self::Link { .. } => Some(
+                "give the path of the directory itself, or a pattern that leaves the link out"
+                    .to_owned(),
+            ),
+            Self::Unreadable { error, .. } if regular::leads_out(error) => {
+                Some("copy the file into the directory of `pinion.toml`".to_owned())
             }
             _ => None,
         }
@@ -159,6 +203,14 @@ pub fn scan(
     }
     // Paths compare as bytes, on every system alike.
     paths.sort_unstable();
+    if let Some((first, second)) = clash(&paths) {
+        return Err(SourceError::Clash {
+            source_name: source.name.to_string(),
+            first,
+            second,
+            place: source.place.clone(),
+        });
+    }
     let scan = Scan {
         project,
         source,
@@ -215,7 +267,7 @@ impl Scan<'_> {
 
     fn open(&self, path: &str) -> Result<Opened, SourceError> {
         let open = || {
-            let file = self.project.open(path)?;
+            let file = regular::open(self.project, path)?;
             let (stat, len) = (Stat::of(&file)?, file.metadata()?.len());
             Ok(Opened { file, stat, len })
         };
@@ -345,12 +397,42 @@ fn hash(file: &mut File, len: u64, threads: usize) -> io::Result<(Digest, u64)> 
     Ok((Digest::from_bytes(hasher.finalize().into()), size))
 }
 
+/// Two paths, or directories on the way to them, that are one on some systems. `paths` ascend.
+fn clash(paths: &[String]) -> Option<(String, String)> {
+    let composed = ComposingNormalizerBorrowed::new_nfc();
+    let mut names: BTreeMap<String, &str> = BTreeMap::new();
+    for path in paths {
+        let ends = path.match_indices('/').map(|(end, _)| end);
+        for end in ends.chain([path.len()]) {
+            let name = path.get(..end).unwrap_or(path);
+            let lower = composed.normalize(name).to_lowercase();
+            let first = *names
+                .entry(composed.normalize(&lower).into_owned())
+                .or_insert(name);
+            if first != name {
+                // What differs in the form of accents alone looks alike.
+                let look_alike = composed.normalize(first) == composed.normalize(name);
+                let shown = |name: &str| match look_alike {
+                    true => name.escape_default().to_string(),
+                    false => name.to_owned(),
+                };
+                return Some((shown(first), shown(name)));
+            }
+        }
+    }
+    None
+}
+
 fn paths(project: &Dir, source: &SourceDecl) -> Result<Vec<String>, SourceError> {
     let path = source.path.as_str();
-    let source_name = source.name.to_string();
+    let search = Search {
+        project,
+        source,
+        pattern: None,
+    };
     if path.contains(['*', '?', '[']) {
-        let pattern = Pattern::new(path).map_err(|error| SourceError::Pattern {
-            source_name: source_name.clone(),
+        let pattern = Parts::new(path).map_err(|error| SourceError::Pattern {
+            source_name: source.name.to_string(),
             path: path.to_owned(),
             problem: error.to_string(),
             place: source.place.clone(),
@@ -359,81 +441,192 @@ fn paths(project: &Dir, source: &SourceDecl) -> Result<Vec<String>, SourceError>
             .split('/')
             .take_while(|part| !part.contains(['*', '?', '[']))
             .collect();
-        let options = MatchOptions {
-            case_sensitive: true,
-            require_literal_separator: true,
-            require_literal_leading_dot: true,
+        let fixed = fixed.join("/");
+        let search = Search {
+            pattern: Some(pattern),
+            ..search
         };
-        let mut files = Vec::new();
-        match walk(project, &fixed.join("/"), &mut files) {
-            Ok(()) => {}
-            // A directory that is not there has no files.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => {
-                return Err(SourceError::Unreadable {
-                    source_name,
-                    path: path.to_owned(),
-                    error,
-                });
-            }
+        // A directory that is not there has no files.
+        if !fixed.is_empty()
+            && let Err(error) = project.metadata(&fixed)
+            && error.kind() == io::ErrorKind::NotFound
+        {
+            return Ok(Vec::new());
         }
-        files.retain(|file| pattern.matches_with(file, options));
-        return Ok(files);
+        return search.files(&fixed);
     }
-    let unreadable = |error: io::Error| match error.kind() {
-        io::ErrorKind::NotFound => SourceError::Missing {
-            source_name: source_name.clone(),
-            path: path.to_owned(),
-            meant: neighbour(project, path, |_| true),
-            place: source.place.clone(),
-        },
-        _ => SourceError::Unreadable {
-            source_name: source_name.clone(),
-            path: path.to_owned(),
-            error,
-        },
+    let is_directory = match project.metadata(path) {
+        Ok(metadata) => metadata.is_dir(),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            return Err(SourceError::Missing {
+                source_name: source.name.to_string(),
+                path: path.to_owned(),
+                meant: neighbour(project, path, |_| true),
+                place: source.place.clone(),
+            });
+        }
+        Err(error) => return Err(search.unreadable(path, error)),
     };
-    if project.metadata(path).map_err(unreadable)?.is_dir() {
-        let mut files = Vec::new();
-        walk(project, path, &mut files).map_err(unreadable)?;
-        return Ok(files);
+    match is_directory {
+        true => search.files(path),
+        false => Ok(vec![path.to_owned()]),
     }
-    Ok(vec![path.to_owned()])
 }
 
-/// Every file below `directory`, but for hidden ones.
-fn walk(project: &Dir, directory: &str, files: &mut Vec<String>) -> io::Result<()> {
-    let entries = if directory.is_empty() {
-        project.entries()?
-    } else {
-        project.read_dir(directory)?
-    };
-    for entry in entries {
-        let entry = entry?;
-        let name = entry.file_name();
-        let name = name.to_str().ok_or_else(|| {
-            io::Error::new(
-                io::ErrorKind::InvalidData,
-                format!("the name of a file in `{directory}` is not UTF-8"),
-            )
-        })?;
-        if name.starts_with('.') {
-            continue;
-        }
-        let path = if directory.is_empty() {
-            name.to_owned()
-        } else {
-            format!("{directory}/{name}")
+/// A pattern, as a whole and part by part.
+struct Parts {
+    whole: Pattern,
+    /// None for `**`.
+    parts: Vec<Option<Pattern>>,
+}
+
+/// How patterns match: `*` neither `/` nor a dot at the beginning of a name.
+const OPTIONS: MatchOptions = MatchOptions {
+    case_sensitive: true,
+    require_literal_separator: true,
+    require_literal_leading_dot: true,
+};
+
+impl Parts {
+    fn new(path: &str) -> Result<Self, PatternError> {
+        let part = |part: &str| match part {
+            "**" => Ok(None),
+            part => Pattern::new(part).map(Some),
         };
-        // Through `metadata` of the directory, which follows links as far as they stay inside.
-        let metadata = project.metadata(&path)?;
-        if metadata.is_dir() {
-            walk(project, &path, files)?;
-        } else if metadata.is_file() {
-            files.push(path);
+        // The whole first: its message counts characters from the beginning.
+        let whole = Pattern::new(path)?;
+        // A `/` in brackets is no separator; then nothing is known of the parts.
+        let parts = path.split('/').map(part).collect::<Result<_, _>>();
+        Ok(Self {
+            whole,
+            parts: parts.unwrap_or_else(|_| vec![None]),
+        })
+    }
+
+    /// Whether something below a directory could match.
+    fn reach_below(&self, directory: &str) -> bool {
+        let mut parts = self.parts.iter();
+        for name in directory.split('/') {
+            match parts.next() {
+                Some(Some(part)) if part.matches_with(name, OPTIONS) => {}
+                Some(None) => return true,
+                Some(Some(_)) | None => return false,
+            }
+        }
+        parts.next().is_some()
+    }
+}
+
+/// A search for the files of a source.
+struct Search<'a> {
+    project: &'a Dir,
+    source: &'a SourceDecl,
+    /// None for all files.
+    pattern: Option<Parts>,
+}
+
+impl Search<'_> {
+    /// The files below a directory, which is the project's own if its path is empty.
+    fn files(&self, directory: &str) -> Result<Vec<String>, SourceError> {
+        let mut files = Vec::new();
+        let mut directories = vec![directory.to_owned()];
+        while let Some(directory) = directories.pop() {
+            self.look(&directory, &mut files, &mut directories)?;
+        }
+        Ok(files)
+    }
+
+    /// Whether a file of this path is one of the source's.
+    fn is_file_wanted(&self, path: &str) -> bool {
+        let pattern = self.pattern.as_ref();
+        pattern.is_none_or(|pattern| pattern.whole.matches_with(path, OPTIONS))
+    }
+
+    /// Whether the source could have files below a directory of this path.
+    fn is_directory_wanted(&self, path: &str) -> bool {
+        let pattern = self.pattern.as_ref();
+        pattern.is_none_or(|pattern| pattern.reach_below(path))
+    }
+
+    /// Adds the files in a directory and the directories where there may be more, but for hidden ones. What the
+    /// source does not mean is not looked at.
+    fn look(
+        &self,
+        directory: &str,
+        files: &mut Vec<String>,
+        directories: &mut Vec<String>,
+    ) -> Result<(), SourceError> {
+        let failed = |error| self.unreadable(directory, error);
+        let entries = match directory.is_empty() {
+            true => self.project.entries(),
+            false => self.project.read_dir(directory),
+        };
+        let mut found = Vec::new();
+        for entry in entries.map_err(failed)? {
+            let entry = entry.map_err(failed)?;
+            found.push((entry.file_name(), entry.file_type().map_err(failed)?));
+        }
+        // The same is told of first wherever it is.
+        found.sort_by(|(left, _), (right, _)| left.cmp(right));
+        for (name, kind) in found {
+            let shown = name.to_string_lossy();
+            if shown.starts_with('.') {
+                continue;
+            }
+            let path = match directory.is_empty() {
+                true => shown.into_owned(),
+                false => format!("{directory}/{shown}"),
+            };
+            let (file, below) = (self.is_file_wanted(&path), self.is_directory_wanted(&path));
+            let is_wanted = match kind.is_dir() {
+                true => below,
+                // Nobody knows yet what a link leads to.
+                false => file || (kind.is_symlink() && below),
+            };
+            if !is_wanted {
+                continue;
+            }
+            if name.to_str().is_none() {
+                let problem = "its name is not UTF-8";
+                let error = io::Error::new(io::ErrorKind::InvalidData, problem);
+                return Err(self.unreadable(&path, error));
+            }
+            if kind.is_dir() {
+                directories.push(path);
+                continue;
+            }
+            let kind = match self.project.metadata(&path) {
+                Ok(metadata) => metadata.file_type(),
+                // Below a link that leads nowhere there is nothing.
+                Err(error) if error.kind() == io::ErrorKind::NotFound && !file => continue,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    let error = io::Error::new(error.kind(), "it is a link that leads nowhere");
+                    return Err(self.unreadable(&path, error));
+                }
+                Err(error) => return Err(self.unreadable(&path, error)),
+            };
+            if kind.is_dir() && below {
+                return Err(SourceError::Link {
+                    source_name: self.source.name.to_string(),
+                    path,
+                    place: self.source.place.clone(),
+                });
+            }
+            if file && !kind.is_dir() {
+                regular::refuse(kind).map_err(|error| self.unreadable(&path, error))?;
+                files.push(path);
+            }
+        }
+        Ok(())
+    }
+
+    fn unreadable(&self, path: &str, error: io::Error) -> SourceError {
+        SourceError::Unreadable {
+            source_name: self.source.name.to_string(),
+            path: path.to_owned(),
+            error: regular::explained(error),
         }
     }
-    Ok(())
 }
 
 /// What a file's bytes are, by its name: all that a step which takes raw bytes gets to know of them.
