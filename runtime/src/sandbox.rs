@@ -9,6 +9,7 @@ mod batch;
 mod call;
 mod compiler;
 mod console;
+mod effort;
 mod held;
 mod imports;
 mod outcome;
@@ -18,6 +19,7 @@ mod spill;
 mod state;
 mod wasi;
 mod wire;
+mod words;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -32,7 +34,7 @@ use wasmtime::component::{Component, InstancePre};
 
 use crate::arrow::values::Values;
 use crate::digest::{ComponentDigest, Digest};
-use crate::error::listed;
+use crate::error::{amount, listed};
 use crate::table::Chunk;
 use crate::unit::Limits;
 use compiler::{Compiler, Target};
@@ -257,6 +259,20 @@ pub enum BadComponent {
     TooLarge {
         /// Its size.
         found: usize,
+    },
+    /// More work to compile than a component may be; see [`effort`] for the limits.
+    #[error(
+        "it is too much to compile\n  expected at most {} {what}\n  found    {}",
+        amount::count(*most),
+        amount::count(*found)
+    )]
+    TooMuch {
+        /// What was counted.
+        what: &'static str,
+        /// How many it may have.
+        most: u64,
+        /// How many were counted, perhaps not all.
+        found: u64,
     },
     /// Not a component at all, or with features that are off.
     #[error("{0}")]

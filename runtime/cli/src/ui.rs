@@ -13,8 +13,12 @@ use serde::Serialize;
 
 use crate::failure::Failure;
 
-/// Prints a line of data. A closed pipe is success.
-pub(crate) fn data(line: &str) {
+/// Prints lines of data, [harmless]. A closed pipe is success.
+pub(crate) fn data(lines: &str) {
+    print(&harmless_lines(&lines));
+}
+
+fn print(line: &str) {
     let mut out = std::io::stdout().lock();
     if writeln!(out, "{line}").is_err() {
         std::process::exit(i32::from(crate::failure::DONE));
@@ -23,29 +27,33 @@ pub(crate) fn data(line: &str) {
 
 /// Prints one JSON object.
 pub(crate) fn json<T: Serialize>(value: &T) -> Result<(), Failure> {
-    data(&serde_json::to_string_pretty(value)?);
+    print(&serde_json::to_string_pretty(value)?);
     Ok(())
 }
 
-/// Prints a line for people.
-pub(crate) fn note(line: &str) {
+/// Prints lines for people, [harmless].
+pub(crate) fn note(lines: &str) {
     // Where standard error is closed there is nobody to tell.
-    drop(writeln!(std::io::stderr().lock(), "{line}"));
+    drop(writeln!(
+        std::io::stderr().lock(),
+        "{}",
+        harmless_lines(&lines)
+    ));
 }
 
 /// Prints what went wrong: the error, what caused it, and what to do.
 pub(crate) fn failure(failure: &Failure) {
-    note(&format!("error: {}", harmless_lines(&failure.error)));
+    note(&format!("error: {}", failure.error));
     let mut source = failure.error.source();
     while let Some(cause) = source {
-        note(&format!("caused by: {}", harmless_lines(cause)));
+        note(&format!("caused by: {cause}"));
         source = cause.source();
     }
     for place in &failure.trace {
         note(&format!("  at {}", harmless(place)));
     }
     if let Some(hint) = &failure.hint {
-        note(&format!("\nhint: {}", harmless_lines(hint)));
+        note(&format!("\nhint: {hint}"));
     }
 }
 
@@ -110,11 +118,17 @@ pub(crate) fn bytes(bytes: u64) -> String {
     }
 }
 
-/// Text that others wrote, on one line: what would control the terminal or turn the direction of writing
-/// is escaped.
+/// Text that others wrote, on one line: what would control the terminal, break the line, turn the direction of
+/// writing or not be seen is escaped.
 pub(crate) fn harmless(text: &str) -> String {
-    let controls =
-        |c: char| c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let controls = |c: char| {
+        c.is_control()
+            || matches!(
+                c,
+                '\u{61c}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2028}'
+                    ..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}'
+            )
+    };
     let mut harmless = String::with_capacity(text.len());
     for c in text.chars() {
         if controls(c) {
@@ -126,12 +140,19 @@ pub(crate) fn harmless(text: &str) -> String {
     harmless
 }
 
+/// Characters of a line that are printed: nobody reads more, and a step may say whatever it likes.
+const MOST_CHARACTERS: usize = 64 << 10;
+
 /// As [`harmless`], keeping the lines and the tabs of what the host has laid out.
 fn harmless_lines(text: &dyn std::fmt::Display) -> String {
     let text = text.to_string();
     let lines = text.split('\n').map(|line| {
+        let (line, rest) = match line.char_indices().nth(MOST_CHARACTERS) {
+            Some((at, _)) => (&line[..at], "…"),
+            None => (line, ""),
+        };
         let parts: Vec<String> = line.split('\t').map(harmless).collect();
-        parts.join("\t")
+        parts.join("\t") + rest
     });
     lines.collect::<Vec<_>>().join("\n")
 }
@@ -362,6 +383,17 @@ mod tests {
         assert_eq!(harmless("a\tb\nc"), "a\\tb\\nc");
         assert_eq!(harmless("\u{1b}[31mred\u{7}"), "\\u{1b}[31mred\\u{7}");
         assert_eq!(harmless("x\u{202e}y"), "x\\u{202e}y");
+        assert_eq!(
+            harmless("a\u{2028}b\u{200f}c\u{e0041}d\u{9b}2J"),
+            "a\\u{2028}b\\u{200f}c\\u{e0041}d\\u{9b}2J"
+        );
+        assert_eq!(harmless_lines(&"a\tb\n\u{1b}c"), "a\tb\n\\u{1b}c");
+        // Letters are joined and emoji made with these.
+        assert_eq!(harmless("\u{200c}\u{200d}"), "\u{200c}\u{200d}");
+        assert_eq!(
+            harmless_lines(&"x".repeat(1 << 20)).len(),
+            MOST_CHARACTERS + "…".len()
+        );
     }
 
     #[test]

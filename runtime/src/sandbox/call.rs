@@ -26,7 +26,7 @@ use super::state::{
 };
 use super::{
     Cancel, Data, DataError, Descriptor, Kind, Port, Program, Sandbox, StepError, imports,
-    pure_limits, wire,
+    pure_limits, wire, words,
 };
 use crate::arrow::chunk::canonical_field;
 use crate::arrow::format::to_wire;
@@ -49,6 +49,12 @@ const CALL_BYTES: usize = 1 << 30;
 
 /// Ranges that a source may cut one file into.
 const MAX_RANGES: usize = 1 << 20;
+
+/// Ports that a step may have, on either side.
+const MAX_PORTS: usize = 1024;
+
+/// Bytes that the schema of a step's params may have.
+const MAX_SCHEMA_BYTES: usize = 1 << 20;
 
 /// The main input: its position, its port and its batches.
 type Main = (usize, Arc<str>, Arc<[Rows]>);
@@ -736,11 +742,7 @@ fn lend(bytes: &Arc<[u8]>) -> Bytes {
 }
 
 fn refused(error: wire::Error) -> StepError {
-    StepError::Refused {
-        code: error.code,
-        message: error.message,
-        details: error.details,
-    }
+    words::refusal(error.code, &error.message, error.details)
 }
 
 /// What went wrong, from the error that wasmtime handed through.
@@ -756,7 +758,7 @@ pub(super) fn failure(error: wasmtime::Error, stderr: Vec<String>) -> StepError 
         return StepError::OutOfTime(*late);
     }
     if let Some(Misuse(message)) = error.downcast_ref::<Misuse>() {
-        return StepError::BadOutput(message.clone());
+        return StepError::BadOutput(words::message(message));
     }
     if let Some(Unkept(source)) = error.downcast_ref::<Unkept>() {
         return StepError::Host(format!("what it keeps aside has no room: {source}"));
@@ -774,7 +776,7 @@ pub(super) fn failure(error: wasmtime::Error, stderr: Vec<String>) -> StepError 
             .trim_start_matches("wasm trap: ")
             .to_owned(),
         None if error.downcast_ref::<I32Exit>().is_some() => "it called `exit`".to_owned(),
-        None => error.root_cause().to_string(),
+        None => words::message(&error.root_cause().to_string()),
     };
     StepError::Trapped {
         message,
@@ -843,7 +845,7 @@ fn checked_shapes(
         return Err(StepError::BadOutput(format!(
             "`check` gave shapes for other ports than it describes\n  expected {}\n  found    {}",
             expected.join(", "),
-            names.join(", ")
+            words::name(&names.join(", "))
         )));
     }
     let shape = |(port, shape): (&Port, wire::PortShape)| {
@@ -862,11 +864,12 @@ fn checked_shapes(
                         .collect(),
                 )
             }
-            ("blob", true) => ShapeContent::Blob(shape.media_type),
+            ("blob", true) => ShapeContent::Blob(words::media_type(shape.media_type)?),
             (kind, _) => {
                 return Err(StepError::BadOutput(format!(
-                    "`check` says that port `{}` carries a `{kind}`",
-                    port.name
+                    "`check` says that port `{}` carries a `{}`",
+                    port.name,
+                    words::name(kind)
                 )));
             }
         };
@@ -919,20 +922,37 @@ fn checked_descriptor(kind: Kind, descriptor: wire::Descriptor) -> Result<Descri
     if descriptor.kind != kind.name() {
         return bad(format!(
             "it describes itself as `{}` and exports `{}`",
-            descriptor.kind,
+            words::name(&descriptor.kind),
             kind.name()
         ));
     }
-    let port = |port: wire::Port| Port {
-        main: port.role == "main",
-        blob: port.kind == "blob",
-        name: port.name,
-        optional: port.optional,
-        accepts: port.accepts,
-        doc: port.doc,
+    if descriptor.params_schema.len() > MAX_SCHEMA_BYTES {
+        return bad(format!(
+            "the schema of its params is too long\n  expected at most {MAX_SCHEMA_BYTES} bytes\n  found    {}",
+            descriptor.params_schema.len()
+        ));
+    }
+    let most = descriptor.inputs.len().max(descriptor.outputs.len());
+    if most > MAX_PORTS {
+        return bad(format!(
+            "it describes too many ports\n  expected at most {MAX_PORTS}\n  found    {most}"
+        ));
+    }
+    let port = |port: wire::Port| {
+        let accepts = port.accepts.into_iter().map(words::media_type);
+        Ok(Port {
+            main: port.role == "main",
+            blob: port.kind == "blob",
+            name: port.name,
+            optional: port.optional,
+            accepts: accepts.collect::<Result<_, StepError>>()?,
+            doc: words::sentence(&port.doc),
+        })
     };
-    let inputs: Vec<Port> = descriptor.inputs.into_iter().map(port).collect();
-    let outputs: Vec<Port> = descriptor.outputs.into_iter().map(port).collect();
+    let ports = |ports: Vec<wire::Port>| ports.into_iter().map(port).collect();
+    let (inputs, outputs): (Result<Vec<Port>, _>, Result<Vec<Port>, _>) =
+        (ports(descriptor.inputs), ports(descriptor.outputs));
+    let (inputs, outputs) = (inputs?, outputs?);
     for ports in [&inputs, &outputs] {
         for (at, port) in ports.iter().enumerate() {
             let plain = !port.name.is_empty()
@@ -943,7 +963,7 @@ fn checked_descriptor(kind: Kind, descriptor: wire::Descriptor) -> Result<Descri
             if !plain || ports[..at].iter().any(|other| other.name == port.name) {
                 return bad(format!(
                     "its port name `{}` is not plain or stands twice",
-                    port.name.escape_debug()
+                    words::name(&port.name)
                 ));
             }
         }
@@ -965,7 +985,7 @@ fn checked_descriptor(kind: Kind, descriptor: wire::Descriptor) -> Result<Descri
     }
     Ok(Descriptor {
         kind,
-        summary: descriptor.summary,
+        summary: words::sentence(&descriptor.summary),
         inputs,
         outputs,
         params_schema: descriptor.params_schema,

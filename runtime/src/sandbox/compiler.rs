@@ -12,8 +12,8 @@ use wasmtime::component::{Component, InstancePre, Linker};
 use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
 
 use super::{
-    BadComponent, Code, CodeCache, MAX_COMPONENT_BYTES, STACK_BYTES, StepError, imports, state,
-    wasi,
+    BadComponent, Code, CodeCache, MAX_COMPONENT_BYTES, STACK_BYTES, StepError, effort, imports,
+    state, wasi,
 };
 use crate::digest::{ComponentDigest, Digest, StructuredHasher};
 use crate::nan;
@@ -172,6 +172,7 @@ fn checked(digest: ComponentDigest, bytes: Vec<u8>) -> Result<Vec<u8>, StepError
         )));
     }
     check_header(&bytes).map_err(StepError::BadComponent)?;
+    effort::check(&bytes).map_err(StepError::BadComponent)?;
     Ok(bytes)
 }
 
