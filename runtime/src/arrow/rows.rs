@@ -14,6 +14,7 @@ use thiserror::Error;
 
 use crate::arrow::layout::{Layout, layout};
 use crate::arrow::rows::size::check_size;
+pub(crate) use crate::arrow::rows::size::copied_bytes;
 use crate::arrow::type_name;
 
 /// Rows of a table of some number of rows, in some order, any of them any number of times.

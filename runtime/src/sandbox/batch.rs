@@ -231,6 +231,18 @@ impl Batch {
         })
     }
 
+    /// Bytes of the values that [`Self::take`] would copy: one long text, named often, is much.
+    pub(super) fn taken_bytes(&self, indices: &UInt64Array) -> u64 {
+        let rows = indices.iter().flatten().filter(|row| *row < self.rows);
+        let ranges: Vec<_> = rows
+            .filter_map(|row| usize::try_from(row).ok())
+            .map(|row| row..row + 1)
+            .collect();
+        let made = self.made.iter();
+        made.map(|array| rows::copied_bytes(array, ranges.clone()))
+            .sum()
+    }
+
     pub(super) fn take(&self, indices: UInt64Array) -> Result<Self, BadBatch> {
         let mut taken = self.choose(&Rows::Indices(indices))?;
         taken.held = Vec::new();
@@ -259,6 +271,23 @@ impl Batch {
             rows: chosen.len(),
             ..self.clone()
         })
+    }
+
+    /// The same of [`Self::take_of`].
+    pub(super) fn taken_bytes_of(batches: &[Self], indices: &UInt64Array) -> u64 {
+        let starts = values::starts(batches.iter().map(|batch| batch.rows));
+        let mut rows: Vec<Vec<u64>> = vec![Vec::new(); batches.len()];
+        for index in indices.iter().flatten() {
+            let at = starts.partition_point(|start| *start <= index);
+            let place = at.checked_sub(1).map(|at| (rows.get_mut(at), starts[at]));
+            if let Some((Some(rows), start)) = place {
+                rows.push(index - start);
+            }
+        }
+        let taken = batches.iter().zip(rows);
+        taken
+            .map(|(batch, rows)| batch.taken_bytes(&rows.into()))
+            .sum()
     }
 
     /// Rows of `batches`, which came together in the same way, laid end to end.

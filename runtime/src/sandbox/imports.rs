@@ -345,7 +345,9 @@ fn batch(arrow: &mut LinkerInstance<'_, State>) -> wasmtime::Result<()> {
             let state = store.data_mut();
             match any_indices(&mut state.session, nodes)? {
                 Ok(indices) => {
-                    let taken = state.resources.get(&this)?.take(indices);
+                    let batch = state.resources.get(&this)?;
+                    state.session.afford(batch.taken_bytes(&indices))?;
+                    let taken = batch.take(indices);
                     answer_copied(state, taken)
                 }
                 Err(error) => Ok((Err(error),)),
@@ -556,6 +558,9 @@ fn table(arrow: &mut LinkerInstance<'_, State>) -> wasmtime::Result<()> {
                 }
                 Table::Scratch(batches) => {
                     let batches: Vec<Batch> = batches.iter().map(Kept::get).collect();
+                    state
+                        .session
+                        .afford(Batch::taken_bytes_of(&batches, &indices))?;
                     match Batch::take_of(&batches, &indices) {
                         // They came together in different ways: then every value is looked at.
                         Err(BadBatch::Schema) => match concat(&mut state.session, &batches)? {
@@ -566,6 +571,7 @@ fn table(arrow: &mut LinkerInstance<'_, State>) -> wasmtime::Result<()> {
                     }
                 }
             };
+            state.session.afford(whole.taken_bytes(&indices))?;
             answer_copied(state, whole.take(indices))
         },
     )

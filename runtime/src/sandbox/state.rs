@@ -408,6 +408,16 @@ impl Session {
         Ok(held)
     }
 
+    /// Fails if bytes that are about to be copied are more than the guest may have. Counts nothing.
+    pub(super) fn afford(&self, bytes: u64) -> wasmtime::Result<()> {
+        let now = self.kept_bytes.saturating_add(self.held.bytes());
+        check_limit(
+            "output",
+            now.saturating_add(bytes),
+            self.limits.output_bytes,
+        )
+    }
+
     fn check_output(&mut self) -> wasmtime::Result<()> {
         self.in_time()?;
         let now = self.kept_bytes.saturating_add(self.held.bytes());
