@@ -5,6 +5,7 @@
 
 mod components;
 mod data;
+mod hostile;
 mod lookups;
 mod misbehaviour;
 mod pipelines;

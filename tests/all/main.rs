@@ -16,6 +16,7 @@ mod failure;
 mod formats;
 mod gc;
 mod golden;
+mod grants;
 mod journey;
 mod lineage;
 mod old_formats;

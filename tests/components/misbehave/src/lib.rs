@@ -86,7 +86,7 @@ impl step::Guest for Misbehave {
                 ..shape("rows", vec![])
             }],
             "world" | "print" | "hash" => vec![shape("rows", vec![field("text", "u")])],
-            _ => vec![shape("rows", vec![field("x", "l")])],
+            mode => hostile::promise(mode),
         })
     }
 }
@@ -228,10 +228,12 @@ impl row_map::Guest for Misbehave {
                 message: "the step has other plans".to_owned(),
                 details: vec![("rows".to_owned(), rows.rows().to_string())],
             }),
-            _ => out(numbers("x", 1)?),
+            mode => out(hostile::rows(mode)?),
         }
     }
 }
+
+mod hostile;
 
 fn forged(handle: u32) -> Batch {
     #[expect(unsafe_code, reason = "a handle that nobody gave")]
