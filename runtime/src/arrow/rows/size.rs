@@ -116,6 +116,16 @@ pub(crate) fn copied_bytes(array: &dyn Array, ranges: Vec<Range<usize>>) -> u64 
     }
     let count = |ranges: &[Range<usize>]| ranges.iter().map(|range| range.len() as u64).sum();
     let bytes = |ranges: Vec<Range<usize>>| -> u64 { count(&ranges) };
+    // What lies under a null is not copied.
+    let nulls = array.nulls().filter(|nulls| nulls.null_count() > 0);
+    let ranges = match (layout(array.data_type()), nulls) {
+        (Some(Layout::Bytes(_) | Layout::List(..) | Layout::FixedList(..)), Some(nulls)) => {
+            let rows = ranges.into_iter().flatten();
+            let valid = rows.filter(|row| nulls.is_valid(*row));
+            valid.map(|row| row..row + 1).collect()
+        }
+        _ => ranges,
+    };
     match layout(array.data_type()) {
         Some(Layout::Fixed(width) | Layout::Dictionary(width, _)) => width as u64 * bytes(ranges),
         Some(Layout::View) => 16 * bytes(ranges),
