@@ -109,10 +109,10 @@ mod tests {
 
     #[test]
     fn whatever_is_long_is_cut() {
-        let long = "ü".repeat(10 << 20);
+        let long = "ü".repeat(1 << 16);
         assert_eq!(message(&long).len(), MESSAGE_BYTES + "…".len());
         assert!(name(&long).len() <= NAME_BYTES + "…".len());
-        let details = vec![(long.clone(), long.clone()); 1000];
+        let details = vec![(long.clone(), long.clone()); 100];
         let StepError::Refused {
             message, details, ..
         } = refusal("a-code".to_owned(), &long, details)
