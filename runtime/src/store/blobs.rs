@@ -118,7 +118,7 @@ impl Store {
                 self.checked().blobs.insert(*digest);
                 Ok(bytes)
             }
-            Err(fault) => Err(self.damaged(&object, fault)?),
+            Err(fault) => Err(self.damaged(&object, fault)),
         }
     }
 
@@ -168,7 +168,7 @@ impl Store {
         };
         match check_component(&bytes, digest) {
             Ok(()) => Ok(Some(bytes)),
-            Err(fault) => Err(self.damaged(&object, fault)?),
+            Err(fault) => Err(self.damaged(&object, fault)),
         }
     }
 }

@@ -79,13 +79,14 @@ impl Store {
     }
 
     /// Moves an object away that was found damaged, and gives the error to return.
-    pub(super) fn damaged(&self, object: &Object, fault: Fault) -> Result<StoreError, StoreError> {
-        self.set_aside(object.kind, &object.path)?;
-        Ok(StoreError::Damaged {
+    pub(super) fn damaged(&self, object: &Object, fault: Fault) -> StoreError {
+        // Where nothing can be moved, as in a store that is only read, it is damaged all the same.
+        drop(self.set_aside(object.kind, &object.path));
+        StoreError::Damaged {
             kind: object.kind,
             name: object.name.clone(),
             fault,
-        })
+        }
     }
 
     fn set_aside(&self, kind: Kind, path: &str) -> Result<(), StoreError> {

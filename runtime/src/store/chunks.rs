@@ -231,7 +231,7 @@ impl Store {
                 self.cache().insert(*name, file.clone());
                 Ok(file)
             }
-            Err(fault) => Err(self.damaged(&object, fault)?),
+            Err(fault) => Err(self.damaged(&object, fault)),
         }
     }
 }

@@ -4,7 +4,7 @@ use std::{fmt, io};
 
 use thiserror::Error;
 
-use super::STORE_VERSION;
+use super::{STORE_VERSION, VERSION};
 use crate::arrow::chunk::BadChunk;
 use crate::arrow::file::BadFile;
 use crate::arrow::format::BadFields;
@@ -185,6 +185,10 @@ impl StoreError {
 impl Hint for StoreError {
     fn hint(&self) -> Option<String> {
         match self {
+            Self::Foreign { entry } if entry == VERSION => Some(
+                "if it is a store whose file `version` was damaged, remove that file, and it is written anew; else name a directory that is empty or does not exist yet"
+                    .to_owned(),
+            ),
             Self::Foreign { .. } => Some(
                 "to use a store there, name a directory that is empty or does not exist yet"
                     .to_owned(),

@@ -1,18 +1,17 @@
 //! Files of a store: put in place whole, never changed, never trusted.
 
-use std::io::{self, Read as _, Write};
+use std::io::{self, BufRead as _, BufReader, Read as _, Write};
 use std::process;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
 use arrow_buffer::Buffer;
 use bytes::Bytes;
-use cap_std::fs::{Dir, File, OpenOptions};
+use cap_std::fs::{File, OpenOptions};
 use memmap2::Mmap;
 
 use super::StoreError;
-use crate::parallel;
-use crate::regular;
+use super::disk::{Disk, DiskFile};
 
 /// Files of fewer bytes are read, not mapped: a mapping takes whole pages, and there are only so many.
 const MAPPED_FROM_BYTES: u64 = 32 << 10;
@@ -29,32 +28,32 @@ static NEXT_TEMPORARY: AtomicU64 = AtomicU64::new(0);
 /// The files of one store. Paths are relative to it, with `/`.
 #[derive(Debug)]
 pub(super) struct Files {
-    dir: Dir,
+    disk: Disk,
 }
 
 /// A file that is being written. It is removed unless it is put in place.
 #[derive(Debug)]
 pub(super) struct Temporary<'a> {
-    dir: &'a Dir,
+    disk: &'a Disk,
     path: String,
-    file: Option<File>,
+    file: Option<DiskFile>,
     bytes: u64,
 }
 
 impl Files {
-    pub(super) fn new(dir: Dir) -> Self {
-        Self { dir }
+    pub(super) fn new(disk: Disk) -> Self {
+        Self { disk }
     }
 
     /// The bytes of a file, if it is there.
     pub(super) fn read(&self, path: &str) -> Result<Option<Vec<u8>>, StoreError> {
-        found(regular::read(&self.dir, path, u64::MAX)).map_err(StoreError::io("read", path))
+        found(self.disk.read(path)).map_err(StoreError::io("read", path))
     }
 
     /// The bytes of a file, if it is there: mapped, if it is large.
     pub(super) fn map(&self, path: &str) -> Result<Option<Bytes>, StoreError> {
         let map = || {
-            let mut file = regular::open(&self.dir, path)?;
+            let mut file = self.disk.open(path, OpenOptions::new().read(true))?;
             let len = file.metadata()?.len();
             if len < MAPPED_FROM_BYTES {
                 let mut bytes = Vec::with_capacity(usize::try_from(len).unwrap_or_default());
@@ -68,17 +67,24 @@ impl Files {
 
     /// The length of a file in bytes, if it is there.
     pub(super) fn len(&self, path: &str) -> Result<Option<u64>, StoreError> {
-        let metadata = found(self.dir.metadata(path)).map_err(StoreError::io("read", path))?;
-        Ok(metadata.map(|metadata| metadata.len()))
+        Ok(self.stat(path)?.map(|(len, _)| len))
     }
 
     /// The length of a file in bytes and when it was put there, if it is there.
     pub(super) fn stat(&self, path: &str) -> Result<Option<(u64, SystemTime)>, StoreError> {
-        let stat = || {
-            let metadata = self.dir.metadata(path)?;
-            Ok((metadata.len(), metadata.modified()?.into_std()))
+        found(self.disk.stat(path)).map_err(StoreError::io("read", path))
+    }
+
+    /// Whether a file is there and has a whole line.
+    pub(super) fn has_line(&self, path: &str) -> Result<bool, StoreError> {
+        let has_line = || {
+            let file = self.disk.open(path, OpenOptions::new().read(true))?;
+            let mut line = Vec::new();
+            BufReader::new(file).read_until(b'\n', &mut line)?;
+            Ok(line.ends_with(b"\n"))
         };
-        found(stat()).map_err(StoreError::io("read", path))
+        let found = found(has_line()).map_err(StoreError::io("read", path))?;
+        Ok(found.unwrap_or(false))
     }
 
     /// Opens a file.
@@ -87,19 +93,19 @@ impl Files {
         path: &str,
         options: &OpenOptions,
     ) -> Result<std::fs::File, StoreError> {
-        let opened = regular::open_with(&self.dir, path, options).map(File::into_std);
+        let opened = self.disk.open(path, options).map(File::into_std);
         opened.map_err(StoreError::io("open", path))
     }
 
     /// Removes a file, and the directories it lies in if they are empty now, but for those that every
     /// store has two levels of. One that is gone already is no error.
     pub(super) fn remove(&self, path: &str) -> Result<(), StoreError> {
-        found(self.dir.remove_file(path)).map_err(StoreError::io("remove", path))?;
+        found(self.disk.remove(path)).map_err(StoreError::io("remove", path))?;
         let mut directory = path;
         while let Some((parent, _)) = directory.rsplit_once('/')
             && parent.split('/').count() > 2
             // Refused as long as something is in it.
-            && self.dir.remove_dir(parent).is_ok()
+            && self.disk.remove_directory(parent).is_ok()
         {
             directory = parent;
         }
@@ -108,17 +114,10 @@ impl Files {
 
     /// The names in a directory, sorted; none if it does not exist.
     pub(super) fn list(&self, path: &str) -> Result<Vec<String>, StoreError> {
-        let list = || {
-            let mut names = Vec::new();
-            for entry in self.dir.read_dir(path)? {
-                names.push(entry?.file_name().to_string_lossy().into_owned());
-            }
-            names.sort_unstable();
-            Ok(names)
-        };
-        Ok(found(list())
-            .map_err(StoreError::io("list", path))?
-            .unwrap_or_default())
+        let names = found(self.disk.list(path)).map_err(StoreError::io("list", path))?;
+        let mut names = names.unwrap_or_default();
+        names.sort_unstable();
+        Ok(names)
     }
 
     /// Puts bytes in place, instead of what is there.
@@ -153,10 +152,8 @@ impl Files {
     /// The time that the file system gives a file that is made now.
     pub(super) fn now(&self) -> Result<SystemTime, StoreError> {
         let temporary = self.temporary()?;
-        let metadata = self.dir.metadata(&temporary.path);
-        let modified = metadata.and_then(|metadata| metadata.modified());
-        modified
-            .map(cap_std::time::SystemTime::into_std)
+        let stat = self.disk.stat(&temporary.path);
+        stat.map(|(_, modified)| modified)
             .map_err(StoreError::io("write", &temporary.path))
     }
 
@@ -165,13 +162,11 @@ impl Files {
         loop {
             let number = NEXT_TEMPORARY.fetch_add(1, Ordering::Relaxed);
             let path = format!("tmp/{}-{number}", process::id());
-            match self.dir.open_with(
-                &path,
-                OpenOptions::new().read(true).write(true).create_new(true),
-            ) {
+            let mut options = OpenOptions::new();
+            match self.disk.create(&path, options.read(true).write(true)) {
                 Ok(file) => {
                     return Ok(Temporary {
-                        dir: &self.dir,
+                        disk: &self.disk,
                         path,
                         file: Some(file),
                         bytes: 0,
@@ -196,7 +191,7 @@ impl Files {
         let path = temporary.path.clone();
         let spill = || {
             // Gone whatever happens next, where a file may be removed while it is open; else it is swept.
-            if self.dir.remove_file(&temporary.path).is_ok() {
+            if self.disk.remove(&temporary.path).is_ok() {
                 temporary.path.clear();
             }
             let mut padded = 0;
@@ -207,7 +202,7 @@ impl Files {
                 temporary.write_all(&[0; ALIGNMENT][..missing as usize])?;
             }
             match &temporary.file {
-                Some(file) if padded > 0 => map_file(&file.try_clone()?.into_std()),
+                Some(file) if padded > 0 => map_file(&file.to_map()?),
                 _ => Ok(Bytes::new()),
             }
         };
@@ -223,11 +218,8 @@ impl Files {
     }
 
     /// Begins a file that grows where it is. None if there is one already.
-    pub(super) fn append(&self, path: &str) -> Result<Option<File>, StoreError> {
-        match self
-            .dir
-            .open_with(path, OpenOptions::new().append(true).create_new(true))
-        {
+    pub(super) fn append(&self, path: &str) -> Result<Option<DiskFile>, StoreError> {
+        match self.disk.create(path, OpenOptions::new().append(true)) {
             Ok(file) => Ok(Some(file)),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(None),
             Err(error) => Err(StoreError::io("write", path)(error)),
@@ -237,18 +229,21 @@ impl Files {
     /// Moves a file away. One that is gone already is no error.
     pub(super) fn quarantine(&self, path: &str) -> Result<(), StoreError> {
         let to = format!("quarantine/{}", path.replace('/', "-"));
-        let moved = self.dir.rename(path, &self.dir, to);
+        let moved = self.disk.rename(path, &to);
         found(moved).map_err(StoreError::io("move away", path))?;
         Ok(())
     }
 
     pub(super) fn make_directory(&self, path: &str) -> io::Result<()> {
-        self.dir.create_dir_all(path).map_err(|error| {
-            // All that the system says of a link there is that something is.
-            let found = self.dir.metadata(path).err();
-            let found = found.filter(regular::leads_out);
-            found.map_or(error, regular::explained)
-        })
+        self.disk.make_directory(path)
+    }
+
+    /// Removes everything that is being written.
+    pub(super) fn remove_temporary(&self) -> Result<(), StoreError> {
+        let names = self.list("tmp")?;
+        names
+            .iter()
+            .try_for_each(|name| self.remove(&format!("tmp/{name}")))
     }
 
     /// Finds out whether the store can be written to, and removes what killed processes left behind.
@@ -259,7 +254,7 @@ impl Files {
             StoreError::Io { source, .. } => StoreError::Unwritable(source),
             error => error,
         })?;
-        let modified = |path: &str| self.dir.metadata(path)?.modified();
+        let modified = |path: &str| self.disk.stat(path).map(|(_, modified)| modified);
         let now = modified(&probe.path).map_err(StoreError::io("read", &probe.path))?;
         for name in self.list("tmp")? {
             let path = format!("tmp/{name}");
@@ -268,7 +263,7 @@ impl Files {
                 .ok()
                 .and_then(|modified| now.duration_since(modified).ok());
             if age.is_some_and(|age| age > STALE_AFTER) {
-                let _ = self.dir.remove_file(&path);
+                let _ = self.disk.remove(&path);
             }
         }
         Ok(())
@@ -279,29 +274,29 @@ impl Temporary<'_> {
     /// Writes bytes at an offset. Several threads may do so.
     pub(super) fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
         match &self.file {
-            Some(file) => parallel::write_at(file, bytes, offset),
+            Some(file) => file.write_at(bytes, offset),
             None => Err(io::ErrorKind::WriteZero.into()),
         }
     }
 
     pub(super) fn sync(&self) -> io::Result<()> {
-        self.file.as_ref().map_or(Ok(()), File::sync_all)
+        self.file.as_ref().map_or(Ok(()), DiskFile::sync)
     }
 
     /// Renames the file into place and returns its length in bytes.
     pub(super) fn put(mut self, path: &str) -> Result<u64, StoreError> {
         // Closed first: Windows does not rename open files.
         self.file = None;
-        let mut renamed = self.dir.rename(&self.path, self.dir, path);
+        let mut renamed = self.disk.rename(&self.path, path);
         if renamed
             .as_ref()
             .is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
             && let Some((directory, _)) = path.rsplit_once('/')
         {
-            self.dir
-                .create_dir_all(directory)
+            self.disk
+                .make_directory(directory)
                 .map_err(StoreError::io("write", path))?;
-            renamed = self.dir.rename(&self.path, self.dir, path);
+            renamed = self.disk.rename(&self.path, path);
         }
         match renamed {
             Ok(()) => {
@@ -310,7 +305,7 @@ impl Temporary<'_> {
             }
             // Windows does not replace a file that is mapped; then somebody has just put the same there.
             Err(error)
-                if error.kind() == io::ErrorKind::PermissionDenied && self.dir.exists(path) =>
+                if error.kind() == io::ErrorKind::PermissionDenied && self.disk.exists(path) =>
             {
                 Ok(self.bytes)
             }
@@ -330,7 +325,7 @@ impl Write for Temporary<'_> {
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.file.as_mut().map_or(Ok(()), File::flush)
+        self.file.as_mut().map_or(Ok(()), Write::flush)
     }
 }
 
@@ -339,7 +334,7 @@ impl Drop for Temporary<'_> {
         if !self.path.is_empty() {
             self.file = None;
             // It stays in `tmp/` at worst, and is swept from there.
-            let _ = self.dir.remove_file(&self.path);
+            let _ = self.disk.remove(&self.path);
         }
     }
 }

@@ -132,6 +132,15 @@ impl Alone<'_> {
         self.store.forget(&object.path);
         Ok(())
     }
+
+    /// Removes what processes left behind that were killed while they wrote, however old it is: nobody writes
+    /// now.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`]: the file system refused.
+    pub fn sweep(&self) -> Result<(), StoreError> {
+        self.store.files.remove_temporary()
+    }
 }
 
 impl Drop for Alone<'_> {

@@ -2,15 +2,14 @@
 
 use std::io::Write as _;
 
-use cap_std::fs::File;
-
+use super::disk::DiskFile;
 use super::{Kind, Store, StoreError};
 use crate::record::{Chain, Line, RecordError, RunId, RunRecord};
 
 /// A run record that is being written, line by line.
 #[derive(Debug)]
 pub struct RunWriter {
-    file: File,
+    file: DiskFile,
     path: String,
     chain: Chain,
     /// Bytes of the lines so far.
@@ -31,7 +30,7 @@ impl RunWriter {
             .file
             .write_all(text.as_bytes())
             .and_then(|()| match line {
-                Line::Outcome(_) => self.file.sync_all(),
+                Line::Outcome(_) => self.file.sync(),
                 Line::Run(_) | Line::Step(_) => Ok(()),
             });
         match written {
@@ -39,7 +38,7 @@ impl RunWriter {
             Err(_) => {
                 // A full disk may have taken half of the line, which must not end up between others.
                 self.chain = before;
-                let _ = self.file.set_len(self.len);
+                let _ = self.file.cut(self.len);
             }
         }
         written.map_err(StoreError::io("write", &self.path))
@@ -66,7 +65,7 @@ impl Store {
         })
     }
 
-    /// The ids of all runs whose record has begun, the oldest first.
+    /// The ids of all runs whose record has begun, with a whole line, the oldest first.
     ///
     /// # Errors
     /// [`StoreError::Io`]: the file system refused.
@@ -76,11 +75,21 @@ impl Store {
             let Some(id) = parse_run_name(&name) else {
                 continue;
             };
-            if self.files.len(&run_path(&id))?.is_some_and(|len| len > 0) {
+            // A kill can tear the first line too, and then nothing is known of the run.
+            if self.files.has_line(&run_path(&id))? {
                 ids.push(id);
             }
         }
         Ok(ids)
+    }
+
+    /// The last of the ids that are taken, whatever is known of its run.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`]: the file system refused.
+    pub fn last_id(&self) -> Result<Option<RunId>, StoreError> {
+        let names = self.files.list("runs")?;
+        Ok(names.iter().rev().find_map(|name| parse_run_name(name)))
     }
 
     /// The record of a run.

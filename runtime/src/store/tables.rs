@@ -42,7 +42,7 @@ impl Store {
         };
         match parse(&sealed, digest) {
             Ok(table) => Ok(Some(table)),
-            Err(fault) => Err(self.damaged(&object, fault)?),
+            Err(fault) => Err(self.damaged(&object, fault)),
         }
     }
 

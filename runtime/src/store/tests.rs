@@ -19,6 +19,7 @@ use crate::arrow::chunk::canonical;
 use crate::arrow::rows::{Rows, take};
 use crate::arrow::samples::{Random, build, random_field, random_values, values};
 use crate::digest::{ComponentDigest, Digest};
+use crate::error::Hint as _;
 use crate::record::samples::{lines, run_end, run_start};
 use crate::record::{Line, RunId, RunOutcome};
 use crate::table::{Chunk, Partition, Place, Selection, Table};
@@ -118,6 +119,14 @@ fn other_directories_are_refused() {
         std::fs::write(directory.path().join("version"), text).unwrap();
         assert_eq!(open(directory.path()).unwrap_err().to_string(), message);
     }
+    // As the hint says.
+    let hint = open(directory.path()).unwrap_err().hint().unwrap();
+    assert!(
+        hint.contains("remove that file, and it is written anew"),
+        "{hint}"
+    );
+    std::fs::remove_file(directory.path().join("version")).unwrap();
+    drop(open(directory.path()).unwrap());
 }
 
 #[test]
@@ -591,4 +600,52 @@ fn what_is_spilled_is_the_same_and_leaves_nothing_behind() {
     assert!(store.spill(&[]).unwrap().is_empty());
     drop(spilled);
     assert_eq!(dir.path().join("tmp").read_dir().unwrap().count(), 0);
+}
+
+/// A disk on which nothing can be changed.
+#[derive(Debug)]
+struct ReadOnly;
+
+impl Faults for ReadOnly {
+    fn before(&self, operation: Operation<'_>) -> Verdict {
+        match operation {
+            Operation::Read { .. } => Verdict::Allow,
+            _ => Verdict::Deny(std::io::ErrorKind::ReadOnlyFilesystem.into()),
+        }
+    }
+}
+
+/// What is damaged is said to be, also where it cannot be moved away.
+#[test]
+fn damage_in_a_store_that_cannot_be_written_to_is_damage() {
+    let (directory, store) = store();
+    let (blob, _) = store.put_blob(b"blob").unwrap();
+    let path = directory.path().join(ObjectId::Blob(blob).path().unwrap());
+    std::fs::write(&path, "blot").unwrap();
+    let dir = || Dir::open_ambient_dir(directory.path(), ambient_authority()).unwrap();
+    let error = Store::open_failing(dir(), Arc::new(ReadOnly)).unwrap_err();
+    assert!(matches!(error, StoreError::Unwritable(_)), "{error}");
+    let disk = Disk::new(dir(), Some(Arc::new(ReadOnly)));
+    let read = Store::over(Files::new(disk), None);
+    let error = read.blob(&blob).unwrap_err();
+    assert!(matches!(error, StoreError::Damaged { .. }), "{error}");
+    assert!(path.exists());
+}
+
+/// A record whose first line was torn by a kill is none, and its id is taken.
+#[test]
+fn a_record_without_a_whole_line_is_not_listed() {
+    let (directory, store) = store();
+    let id: RunId = "20261123-061530-4f2a".parse().unwrap();
+    let path = directory.path().join(format!("runs/{id}.jsonl"));
+    for torn in ["", "{\"line\":\"run\",\"form", "\0\0\0\0"] {
+        std::fs::write(&path, torn).unwrap();
+        assert_eq!(store.runs().unwrap(), []);
+        assert_eq!(store.last_id().unwrap().as_ref(), Some(&id));
+        assert!(store.check().unwrap().is_empty());
+        assert!(matches!(
+            store.create_run(&id),
+            Err(StoreError::RunExists { .. })
+        ));
+    }
 }

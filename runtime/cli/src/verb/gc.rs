@@ -63,6 +63,7 @@ pub(crate) fn gc(args: &Gc) -> Result<u8, Failure> {
             alone.remove(object)?;
             bar.inc(1);
         }
+        alone.sweep()?;
         bar.finish_and_clear();
     }
     let summary = Summary {
