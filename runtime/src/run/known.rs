@@ -142,10 +142,12 @@ pub(super) fn find(
 pub(super) fn keep(key: &Digest, record: &StepRecord, finished: &Finished, store: &Store) {
     let mut files = BTreeSet::new();
     for output in &finished.outputs {
-        if let Value::Table(table) = output
-            && let Some(table) = &table.table
-        {
-            files.extend(table.files());
+        let Value::Table(table) = output else {
+            continue;
+        };
+        // The manifest may be an earlier one of an equal table, which lies elsewhere: that is what is read.
+        if let Ok(Some(kept)) = store.sound_table(&table.summary.digest) {
+            files.extend(kept.files());
         }
     }
     let Some(deed) = deed(record) else { return };
