@@ -269,7 +269,8 @@ pub(super) fn keep(unit: &Unit, done: Done, tools: Tools<'_>) -> Result<Obtained
     let key = Unit::key(&first, &recipe.observations);
     let outputs =
         bind(unit, &recipe, &key, tools, &mut bytes).map_err(|problem| match problem {
-            Unfit::Store(error) if error.is_miss() => store_failed(error),
+            // Such as a full disk, or something that was lost meanwhile.
+            Unfit::Store(error) => store_failed(error),
             problem => StepError::Host(format!("what was just made cannot be bound: {problem}")),
         })?;
     tools
