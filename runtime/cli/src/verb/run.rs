@@ -154,10 +154,10 @@ pub(crate) fn record(
     let pipeline_text = store.put_blob(planned.pipeline_text.as_bytes())?.0;
     let lock_text = store.put_blob(planned.lock_text.as_bytes())?.0;
     let (id, mut writer) = loop {
-        let id = clock::run_id()?;
+        let id = clock::run_id(store.last_id()?.as_ref())?;
         match store.create_run(&id) {
             Ok(writer) => break (id, writer),
-            // Another run began at the same moment, which has passed.
+            // Another run began at the same moment; the next id is after its.
             Err(StoreError::RunExists { .. }) => {}
             Err(error) => return Err(error.into()),
         }
