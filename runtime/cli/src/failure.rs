@@ -1,6 +1,7 @@
 //! Everything that can go wrong, with the exit code and the advice that go with it.
 
 use std::error::Error;
+use std::path::Path;
 
 use pinion_runtime::component::{ComponentError, Unresolved};
 use pinion_runtime::diff::DiffError;
@@ -93,6 +94,37 @@ impl Failure {
         self.hint = Some(hint.into());
         self
     }
+
+    /// This, with what to do about it if it is the disk of the store that is full.
+    pub(crate) fn in_store(self, store: &Path) -> Self {
+        match is_full(self.error.as_ref()) {
+            true => self.hint(make_room(store)),
+            false => self,
+        }
+    }
+}
+
+/// Whether an error comes of a disk without space.
+pub(crate) fn is_full(error: &(dyn Error + 'static)) -> bool {
+    use std::io::ErrorKind::{QuotaExceeded, StorageFull};
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        if let Some(error) = error.downcast_ref::<std::io::Error>()
+            && matches!(error.kind(), StorageFull | QuotaExceeded)
+        {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
+}
+
+/// What to do about a full disk.
+pub(crate) fn make_room(store: &Path) -> String {
+    format!(
+        "there is no space for the store `{}`; what is finished is kept: make space, with `pinion gc` or otherwise, and run this again, or keep results elsewhere with `--store DIR`",
+        store.display()
+    )
 }
 
 fn from<E: Error + Hint + 'static>(code: u8, error: E) -> Failure {

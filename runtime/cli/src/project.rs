@@ -83,6 +83,8 @@ pub(crate) struct Project {
     pub(crate) dir: Dir,
     /// Its store.
     pub(crate) store: Arc<Store>,
+    /// Where that is.
+    pub(crate) store_path: PathBuf,
     /// How many units are run on a second engine too; none if there is to be one engine.
     pub(crate) cross_check: Option<Share>,
 }
@@ -165,6 +167,7 @@ impl Project {
             root,
             dir,
             store,
+            store_path: path,
             cross_check: None,
         })
     }
@@ -481,7 +484,7 @@ fn code_cache() -> Option<Arc<dyn CodeCache>> {
 }
 
 /// Whether there is a store.
-fn is_store(path: &Path) -> bool {
+pub(crate) fn is_store(path: &Path) -> bool {
     path.join("version").is_file()
 }
 
@@ -511,7 +514,7 @@ pub(crate) fn open_store(path: &Path) -> Result<Store, Failure> {
 }
 
 /// Opens a store that is there, and makes and changes nothing in it.
-fn open_store_to_read(path: &Path) -> Result<Store, Failure> {
+pub(crate) fn open_store_to_read(path: &Path) -> Result<Store, Failure> {
     let dir = Dir::open_ambient_dir(path, ambient_authority())
         .map_err(|error| Failure::on_path("open the store", path.display(), error))?;
     opened(path, Store::open_to_read(dir, &waiting))
@@ -536,7 +539,8 @@ fn opened(path: &Path, store: Result<Store, StoreError>) -> Result<Store, Failur
     })
 }
 
-/// Writes a file so that it is there as a whole or not at all.
+/// Writes a file so that it is there as a whole or not at all, also after a power cut: nothing could make a
+/// lockfile again.
 fn write_whole(dir: &Dir, name: &str, bytes: &[u8]) -> std::io::Result<()> {
     let temporary = format!("{name}.{}.tmp", std::process::id());
     let mut options = OpenOptions::new();
@@ -550,6 +554,7 @@ fn write_whole(dir: &Dir, name: &str, bytes: &[u8]) -> std::io::Result<()> {
         opened => opened?,
     };
     file.write_all(bytes)?;
+    file.sync_all()?;
     drop(file);
     dir.rename(&temporary, dir, name)
 }

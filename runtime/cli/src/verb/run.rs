@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::args::Run;
 use crate::clock;
-use crate::failure::{DONE, FAILED, Failure, INTERRUPTED};
+use crate::failure::{DONE, FAILED, Failure, INTERRUPTED, is_full, make_room};
 use crate::project::{Planned, Project, Unlock, cancelled, end_in_good_order, threads};
 use crate::symbols;
 use crate::ui::{self, Progress};
@@ -101,6 +101,10 @@ pub(crate) fn run(args: &Run) -> Result<u8, Failure> {
 
 fn once(args: &Run) -> Result<u8, Failure> {
     let project = Project::open(&args.place)?;
+    once_in(&project, args).map_err(|failure| failure.in_store(&project.store_path))
+}
+
+fn once_in(project: &Project, args: &Run) -> Result<u8, Failure> {
     let mut planned = project.plan(&args.planning, &Unlock::New, &args.steps, Trust::Remembered)?;
     project.write_lock(&planned, &args.planning)?;
     planned.plan = planned.plan.only(&args.steps)?;
@@ -111,7 +115,7 @@ fn once(args: &Run) -> Result<u8, Failure> {
     };
     let threads = threads(args.planning.threads);
     let (id, ended) = record(
-        &project,
+        project,
         &planned,
         mode,
         threads,
@@ -127,9 +131,15 @@ fn once(args: &Run) -> Result<u8, Failure> {
         RunOutcome::Succeeded => DONE,
         RunOutcome::Cancelled => INTERRUPTED,
         RunOutcome::Failed | RunOutcome::Interrupted => {
-            ui::failure(&failed(&planned, &ended, &project.root, || {
+            let failure = failed(&planned, &ended, &project.root, || {
                 replay(args, &id, &planned, &ended)
-            }));
+            });
+            let full = ended.failure.as_ref();
+            let full = full.is_some_and(|failure| is_full(&failure.error));
+            ui::failure(&match full {
+                true => failure.hint(make_room(&project.store_path)),
+                false => failure,
+            });
             FAILED
         }
     };

@@ -70,6 +70,7 @@ pub(crate) fn verify(args: &Verify) -> Result<u8, Failure> {
             .try_clone()
             .map_err(|error| Failure::on_path("open", project.root.display(), error))?,
         store: Arc::new(open_store(scratch.path())?),
+        store_path: scratch.path().to_owned(),
         cross_check: args.cross_check,
     };
     let threads = threads(args.threads);
