@@ -9,11 +9,12 @@ use std::path::Path;
 
 use cap_std::ambient_authority;
 use cap_std::fs::Dir;
+use pinion_runtime::store::{Store, StoreError};
 
-use self::report::Report;
+use self::report::{Report, with_causes};
 use crate::args::Doctor;
 use crate::failure::{DONE, FAILED, Failure};
-use crate::project::{find, open_store};
+use crate::project::{find, is_store, open_store, open_store_to_read};
 
 /// Checks what a run stands on. Outside a project that is only the engine and the toolchain.
 pub(crate) fn doctor(args: &Doctor) -> Result<u8, Failure> {
@@ -29,7 +30,7 @@ pub(crate) fn doctor(args: &Doctor) -> Result<u8, Failure> {
     let in_project = || root.as_ref().map(|root| root.join(".pinion"));
     let mut opened = None;
     if let Some(path) = place.store.clone().or_else(in_project) {
-        opened = open(&path, &mut report);
+        opened = open(&path, args.repair, &mut report);
         if let Some(store) = &opened {
             store::check(store, args.repair, &mut report)?;
         }
@@ -47,13 +48,26 @@ pub(crate) fn doctor(args: &Doctor) -> Result<u8, Failure> {
     Ok(if report.finish()? { DONE } else { FAILED })
 }
 
-/// Opens a store that is there. None is made.
-fn open(path: &Path, report: &mut Report) -> Option<pinion_runtime::store::Store> {
+/// Opens a store that is there. None is made. One that cannot be written to can be looked at.
+fn open(path: &Path, repair: bool, report: &mut Report) -> Option<Store> {
     if !path.exists() {
         report.ok("store", "there is none yet; the first run makes it");
         return None;
     }
-    open_store(path)
+    let opened = open_store(path).or_else(|failure| {
+        let unwritable = matches!(
+            failure.error.downcast_ref(),
+            Some(StoreError::Unwritable(_))
+        );
+        match unwritable && !repair && is_store(path) {
+            true => {
+                report.note("store", &with_causes(failure.error.as_ref()));
+                open_store_to_read(path)
+            }
+            false => Err(failure),
+        }
+    });
+    opened
         .map_err(|failure| report.failure("store", &failure))
         .ok()
 }
