@@ -8,12 +8,13 @@ use std::time::{Duration, SystemTime};
 use cap_std::ambient_authority;
 use cap_std::fs::Dir;
 use insta::assert_snapshot;
-use pinion_runtime::store::{ObjectId, Store};
+use pinion_runtime::store::Store;
 use pinion_tests::project::Project;
 use regex::Regex;
 use serde_json::Value;
 
 use crate::days::{self, PIPELINE, run, stored, that_ran, units};
+use crate::faults;
 
 /// Every file of the store by its path, with its bytes. Lists of questions are without their numbers, which
 /// say in which order they came, and records without what differs from run to run.
@@ -73,35 +74,7 @@ fn assert_nothing_dangles(project: &Project) {
     let directory = project.path().join(".pinion");
     let store = Dir::open_ambient_dir(directory, ambient_authority()).unwrap();
     let store = Store::open(store).unwrap();
-    for object in store.list().unwrap() {
-        match &object.id {
-            ObjectId::Recipe { first, key } => {
-                let recipe = store.recipe(first, key).unwrap().unwrap();
-                assert!(store.has_objects(&recipe), "{}", object.path);
-            }
-            ObjectId::Table(digest) => {
-                let table = store.present_table(digest).unwrap();
-                let mut files = table.files().into_iter();
-                assert!(files.all(|file| store.has_chunks(&file)), "{}", object.path);
-            }
-            ObjectId::Run(id) => {
-                let record = store.run(id).unwrap();
-                assert!(store.has_blob(&record.start.pipeline_text));
-                assert!(store.has_blob(&record.start.lock_text));
-                for step in &record.steps {
-                    assert!(store.has_component(&step.digest));
-                    for output in &step.outputs {
-                        use pinion_runtime::record::Artifact;
-                        assert!(match &output.artifact {
-                            Artifact::Table(table) => store.has_table(&table.digest),
-                            Artifact::Blob(blob) => store.has_blob(&blob.digest),
-                        });
-                    }
-                }
-            }
-            _ => {}
-        }
-    }
+    faults::assert_nothing_dangles(&store, |_| true);
 }
 
 /// After `gc`, the store has exactly what one has in which nothing but the kept run ever ran.

@@ -13,6 +13,7 @@ mod cross_check;
 mod days;
 mod diff;
 mod failure;
+mod faults;
 mod formats;
 mod gc;
 mod golden;

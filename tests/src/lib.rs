@@ -13,3 +13,4 @@ pub mod fixtures;
 pub mod memory;
 pub mod project;
 pub mod step;
+pub mod whole;
