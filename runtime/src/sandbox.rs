@@ -260,7 +260,7 @@ pub enum BadComponent {
         /// Its size.
         found: usize,
     },
-    /// More work to compile than a component may be; see [`effort`] for the limits.
+    /// More work to compile than a component may be.
     #[error(
         "it is too much to compile\n  expected at most {} {what}\n  found    {}",
         amount::count(*most),
