@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Mutex;
 
 use pinion_tests::fixtures::workspace;
 use pinion_tests::project::{PLATFORM, Project};
@@ -164,7 +165,9 @@ fn under_umask(command: &Command) -> Command {
 
 /// Writes down what was found on another platform.
 fn found_here(name: &str, digest: &Value) {
+    static WRITING: Mutex<()> = Mutex::new(());
     let Some(platform) = &*PLATFORM else { return };
+    let _writing = WRITING.lock().unwrap();
     let path = workspace().join(PLATFORMS);
     let mut found: BTreeMap<String, BTreeMap<String, Value>> =
         serde_json::from_slice(&fs::read(&path).unwrap_or_default()).unwrap_or_default();
