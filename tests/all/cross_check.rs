@@ -3,18 +3,24 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use arrow_array::{ArrayRef, Float64Array, RecordBatch};
+use arrow_array::{ArrayRef, Float64Array, Int64Array, RecordBatch};
 use arrow_buffer::Buffer;
 use arrow_schema::Field;
 use bytes::Bytes;
+use cap_std::ambient_authority;
+use cap_std::fs::Dir;
 use pinion_runtime::arrow::values::Values;
 use pinion_runtime::digest::{ComponentDigest, Digest};
+use pinion_runtime::record::Artifact;
 use pinion_runtime::sandbox::{Data, DataError, Done, Sandbox, Share, StepError};
+use pinion_runtime::store::Store;
 use pinion_runtime::table::{Chunk, Table};
 use pinion_runtime::unit::Call;
+use pinion_runtime::verify::{Place, first_place};
 use pinion_tests::fixtures;
 use pinion_tests::memory::Memory;
 use pinion_tests::step::{NEVER, Step, table};
+use pinion_tests::whole::Whole;
 
 use crate::days;
 
@@ -113,4 +119,100 @@ fn a_run_is_verified_on_both_engines() {
         let said = project.pinion(&["verify", &format!("--cross-check={share}")]);
         assert_eq!(said.code, Some(2), "{share}");
     }
+}
+
+/// Hands out what a store has, but for one answer: the second time that `a` is asked for.
+struct Once {
+    data: Arc<dyn Data>,
+    asked: AtomicU64,
+}
+
+impl Data for Once {
+    fn column(&self, field: &Field, chunk: &Chunk) -> Result<Values, DataError> {
+        let values = self.data.column(field, chunk)?;
+        if field.name() != "a" || self.asked.fetch_add(1, Ordering::Relaxed) != 1 {
+            return Ok(values);
+        }
+        let others = (0..values.len() as i64).map(|row| 1000 + row);
+        Ok(Values::Array(Arc::new(Int64Array::from_iter_values(
+            others,
+        ))))
+    }
+
+    fn blob(&self, digest: &Digest) -> Result<Bytes, DataError> {
+        self.data.blob(digest)
+    }
+
+    fn spill(&self, buffers: &[Buffer]) -> Result<Vec<Buffer>, DataError> {
+        self.data.spill(buffers)
+    }
+}
+
+/// A whole run beside one by a host that is not deterministic: the digests tell, and the place is where that host
+/// first answered otherwise.
+#[test]
+fn a_host_that_once_answers_otherwise_is_found_where_it_did() {
+    let pipeline = r#"
+[pipeline]
+name = "fickle"
+batch_rows = 4
+partition_batches = 2
+
+[sources.rows]
+path = "rows.csv"
+
+[steps.read]
+use = "std:read-csv@0.1"
+input = "sources.rows"
+
+[steps.double]
+use = "std:derive-columns@0.1"
+input = "read"
+params = { columns = { twice = "a * 2" } }
+"#;
+    let rows: String = (0..20).map(|row| format!("{row}\n")).collect();
+    let whole = Whole::new(pipeline, &[("rows.csv", &format!("a\n{rows}"))]);
+    let id = "20261123-061530-0001".parse().unwrap();
+    let directories = [(); 2].map(|()| tempfile::tempdir().unwrap());
+    let stores = directories.each_ref().map(|directory| {
+        let dir = Dir::open_ambient_dir(directory.path(), ambient_authority()).unwrap();
+        Arc::new(Store::open(dir).unwrap())
+    });
+    let honest = whole.run(&stores[0], &id, 1).unwrap();
+    let fickle = whole.run_handing(&stores[1], &id, 1, |data| {
+        let asked = AtomicU64::new(0);
+        Arc::new(Once { data, asked })
+    });
+    let fickle = fickle.unwrap();
+    assert_ne!(honest.run, fickle.run);
+    let differing: Vec<_> = honest
+        .outputs
+        .iter()
+        .filter(|(output, artifact)| fickle.outputs[*output] != **artifact)
+        .map(|((step, _), _)| step.as_str())
+        .collect();
+    assert_eq!(differing, ["double"]);
+    let [expected, found] =
+        [(&stores[0], &honest), (&stores[1], &fickle)].map(|(store, results)| {
+            let mut outputs = results.outputs.iter();
+            let (_, artifact) = outputs.find(|((step, _), _)| step == "double").unwrap();
+            let Artifact::Table(table) = artifact else {
+                panic!("{artifact:?} is no table")
+            };
+            (&**store, store.present_table(&table.digest).unwrap())
+        });
+    let place = first_place((expected.0, &expected.1), (found.0, &found.1));
+    let Some(Place::Value {
+        partition,
+        column,
+        difference,
+    }) = place.unwrap()
+    else {
+        panic!("no value differs")
+    };
+    assert_eq!(
+        (partition, column.as_str(), difference.row),
+        (1, "twice", 8)
+    );
+    assert_eq!((&*difference.expected, &*difference.found), ("16", "2000"));
 }

@@ -104,6 +104,20 @@ impl Whole {
     /// # Errors
     /// [`Failed`], if it did not end well, for whatever reason.
     pub fn run(&self, store: &Arc<Store>, id: &RunId, threads: usize) -> Result<Results, Failed> {
+        self.run_handing(store, id, threads, |data| data)
+    }
+
+    /// The same, where steps are handed what `hand` makes of the data that there is.
+    ///
+    /// # Errors
+    /// [`Failed`], if it did not end well, for whatever reason.
+    pub fn run_handing(
+        &self,
+        store: &Arc<Store>,
+        id: &RunId,
+        threads: usize,
+        hand: impl FnOnce(Arc<dyn Data>) -> Arc<dyn Data>,
+    ) -> Result<Results, Failed> {
         let project = Dir::open_ambient_dir(self.directory.path(), ambient_authority());
         let project = project.map_err(|error| Failed::new(&error))?;
         for component in self.kept() {
@@ -121,7 +135,11 @@ impl Whole {
             );
         }
         let files: Vec<SourceFile> = sources.values().flatten().cloned().collect();
-        let data: Arc<dyn Data> = Arc::new(StoreData::new(Arc::clone(store), Some(project), files));
+        let data = hand(Arc::new(StoreData::new(
+            Arc::clone(store),
+            Some(project),
+            files,
+        )));
         let tools = Tools {
             store,
             sandbox: sandbox(),
