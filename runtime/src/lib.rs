@@ -23,6 +23,8 @@ pub mod arrow;
 
 pub mod expression;
 
+pub mod promise;
+
 pub mod table;
 
 pub mod unit;

@@ -1,9 +1,10 @@
 //! What led to what in a run, by observation: columns, rows and blobs, from the sources to any artifact.
 //!
 //! A step can touch only what it was handed, so the record and the recipes of its units say all there is
-//! to know. What a step was given the values of reaches everything that the step made: its columns, its
-//! blobs, and which rows it put out. What it passed on is reached by what it was, and by whatever decided
-//! its rows. Nothing is declared, and nothing here reads data but row numbers.
+//! to know. What a step was given the values of reaches everything that the step put out: columns, blobs, which rows
+//! there are and which columns it passed on, whatever became of it in this run. What a port promised, and the host
+//! enforced, is the one exception. Nothing here reads data but row numbers. `ARCHITECTURE.md` says what *no path*
+//! means, and why it follows.
 //!
 //! [`Lineage::influence`] answers for columns and blobs, [`Lineage::trace`] for single rows.
 
@@ -17,7 +18,7 @@ use std::collections::BTreeMap;
 pub use self::error::LineageError;
 pub use self::graph::{Hop, How, Influence, Link, Node};
 pub use self::step::{Kept, OutputLineage, RowsFrom, StepLineage};
-pub use self::trace::{Origin, TracedRow};
+pub use self::trace::{Origin, Others, TracedRow};
 
 use self::graph::Graph;
 use crate::record::{Artifact, RunRecord, SourceFile};
@@ -43,6 +44,28 @@ impl<'a> Lineage<'a> {
     /// - [`LineageError::Unfit`]: a recipe does not fit what the record says.
     /// - [`LineageError::Store`]: the store cannot be read.
     pub fn of(record: &'a RunRecord, store: &'a Store) -> Result<Self, LineageError> {
+        Self::leaving_out(record, store, None)
+    }
+
+    /// The same without the edges of one channel. For tests that see whether its loss is noticed.
+    ///
+    /// # Errors
+    /// As [`Lineage::of`].
+    #[cfg(any(test, feature = "fuzz"))]
+    #[doc(hidden)]
+    pub fn of_without(
+        record: &'a RunRecord,
+        store: &'a Store,
+        channel: Link,
+    ) -> Result<Self, LineageError> {
+        Self::leaving_out(record, store, Some(channel))
+    }
+
+    fn leaving_out(
+        record: &'a RunRecord,
+        store: &'a Store,
+        channel: Option<Link>,
+    ) -> Result<Self, LineageError> {
         let mut steps = Vec::with_capacity(record.steps.len());
         for step in record.steps.iter().filter(|step| !step.outputs.is_empty()) {
             steps.push(StepLineage::of(record, step, store)?);
@@ -53,7 +76,7 @@ impl<'a> Lineage<'a> {
             .zip(0..)
             .collect();
         Ok(Self {
-            graph: Graph::of(&steps),
+            graph: Graph::of(&steps, channel),
             record,
             store,
             steps,

@@ -407,10 +407,7 @@ fn resolve_step(
         Kind::Source => {
             let fields = probe(plan, declared, &step, tools)?;
             step.probed = Some(fields.clone());
-            vec![Shape {
-                port: "probe".into(),
-                content: ShapeContent::Table(fields),
-            }]
+            vec![Shape::new("probe".into(), ShapeContent::Table(fields))]
         }
         _ => step
             .inputs
@@ -718,10 +715,7 @@ fn shape_of(plan: &Plan, input: &PlannedInput) -> Shape {
             InputContent::Blob(blob) => ShapeContent::Blob(blob.media_type.clone()),
         },
     };
-    Shape {
-        port: Arc::clone(&input.port),
-        content,
-    }
+    Shape::new(Arc::clone(&input.port), content)
 }
 
 /// The fields that are not withheld.

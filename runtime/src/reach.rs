@@ -180,18 +180,16 @@ impl<'a> Walk<'a> {
                     self.add_memo(RANGES, key);
                 }
                 let fields = format::from_wire(wire).unwrap_or_default();
-                vec![Shape {
-                    port: "probe".into(),
-                    content: ShapeContent::Table(fields.into_iter().map(Arc::new).collect()),
-                }]
+                let fields = fields.into_iter().map(Arc::new).collect();
+                vec![Shape::new("probe".into(), ShapeContent::Table(fields))]
             }
             None => {
                 let mut given = Vec::with_capacity(step.inputs.len());
                 for input in &step.inputs {
-                    given.push(Shape {
-                        port: input.port.as_str().into(),
-                        content: self.content(run, input)?,
-                    });
+                    given.push(Shape::new(
+                        input.port.as_str().into(),
+                        self.content(run, input)?,
+                    ));
                 }
                 given
             }

@@ -745,6 +745,8 @@ fn output_records(step: &PlannedStep, outputs: &[Value]) -> Vec<OutputRecord> {
     let record = |(shape, value): (&crate::unit::Shape, &Value)| OutputRecord {
         port: shape.port.to_string(),
         artifact: Artifact::from(value),
+        promised: shape.promise.as_ref().map(|it| it.promised.clone()),
+        looked_up: shape.looked_up().map(str::to_owned).collect(),
     };
     step.outputs.iter().zip(outputs).map(record).collect()
 }

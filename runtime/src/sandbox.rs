@@ -35,6 +35,7 @@ use wasmtime::component::{Component, InstancePre};
 use crate::arrow::values::Values;
 use crate::digest::{ComponentDigest, Digest};
 use crate::error::{amount, listed};
+use crate::promise::Promised;
 use crate::table::Chunk;
 use crate::unit::Limits;
 use compiler::{Compiler, Target};
@@ -176,6 +177,9 @@ pub struct Port {
     pub optional: bool,
     /// Media types of a blob; empty for any.
     pub accepts: Vec<String>,
+    /// What an output promises.
+    #[serde(default)]
+    pub promised: Option<Promised>,
     /// One sentence.
     pub doc: String,
 }

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::arrow::format::{self, WireField};
 use crate::digest::{ComponentDigest, Digest, StructuredHasher};
 use crate::expression::Expression;
+use crate::promise::Promise;
 use crate::table::{Selection, Table, schema_digest};
 
 /// Version of the forms of key and recipe. A change makes every stored unit unknown: an older library
@@ -162,6 +163,34 @@ pub struct Shape {
     pub port: Arc<str>,
     /// A table's fields or a blob's media type.
     pub content: ShapeContent,
+    /// What an output table has of the inputs, whatever the data. Not part of a key: the components, params and
+    /// shapes that it follows from are, or do not matter, and a unit that is known is held to it again.
+    pub promise: Option<Promise>,
+}
+
+impl Shape {
+    /// A shape that promises nothing.
+    pub fn new(port: Arc<str>, content: ShapeContent) -> Self {
+        Self {
+            port,
+            content,
+            promise: None,
+        }
+    }
+
+    /// Columns of a table that are passed on, and may have the values of other rows than those that are promised.
+    pub fn looked_up(&self) -> impl Iterator<Item = &str> {
+        let fields = match &self.content {
+            ShapeContent::Table(fields) => fields.as_slice(),
+            ShapeContent::Blob(_) => &[],
+        };
+        let promise = self.promise.as_ref();
+        let looked_up = fields
+            .iter()
+            .enumerate()
+            .filter(move |(at, _)| promise.is_some_and(|promise| promise.is_looked_up(*at)));
+        looked_up.map(|(_, field)| field.name().as_str())
+    }
 }
 
 /// A table's fields or a blob's media type.

@@ -22,6 +22,7 @@ mod journey;
 mod lineage;
 mod old_formats;
 mod pack;
+mod promises;
 mod regression;
 mod sandbox;
 mod scaffold;

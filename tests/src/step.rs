@@ -188,10 +188,7 @@ pub fn shape(input: &Input) -> Shape {
         InputContent::Table(table) => ShapeContent::Table(table.fields.clone()),
         InputContent::Blob(blob) => ShapeContent::Blob(blob.media_type.clone()),
     };
-    Shape {
-        port: Arc::clone(&input.port),
-        content,
-    }
+    Shape::new(Arc::clone(&input.port), content)
 }
 
 /// An error and what caused it, as people are shown.

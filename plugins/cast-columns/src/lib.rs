@@ -69,6 +69,7 @@ impl RowMap for CastColumns {
                 "rows",
                 "The same rows; the columns named have their new types.",
             )
+            .same_rows_as("rows")
     }
 
     fn open(params: Params, _side: Inputs) -> Result<Self> {

@@ -3,14 +3,15 @@
 //! | port | kind | shape |
 //! |---|---|---|
 //! | in `rows` | table | `(n_rows, n_columns)`, any types |
-//! | out `rows` | table | the same rows in the same order, in full partitions |
+//! | out `rows` | table | the same rows in the same order, cut as they were |
 //! | out `report` | table | a row for every check: `check`, `column`, `bad_rows`, `rows`, `passed` |
 //!
 //! `not_null`, `range`, `set` and `unique` look at columns, `rows` at the number of rows. If a check fails, the
 //! run fails with `check-failed` and the first five bad rows of each check, counted from 0 over the whole
 //! table; with `on_failure = "report"` it goes on. In `report`, `column` lists the columns, and it and
 //! `bad_rows` are null for `rows`. Reads only the columns that checks name, and holds the keys of `unique` in
-//! memory. Deterministic; asks for no capabilities.
+//! memory. Promises its rows: what it reads reaches the report, and of `rows` no more than that no check failed.
+//! Deterministic; asks for no capabilities.
 
 mod check;
 mod params;
@@ -34,6 +35,7 @@ impl WholeTable for CheckTable {
         Descriptor::new("Checks that a table is as it must be, and passes it on.")
             .input("rows", "Any table.")
             .output("rows", "The same rows.")
+            .same_rows_as("rows")
             .output(
                 "report",
                 "A row for every check: what it looked at, and how many rows are bad.",
@@ -45,7 +47,7 @@ impl WholeTable for CheckTable {
         Check::all(&params, |name| Ok(rows.field(name)?.data_type().clone()))?;
         let report = report_fields().into_iter().map(Arc::new).collect();
         Ok(vec![
-            Shape::table("rows", rows.fields().to_vec()),
+            Shape::table("rows", rows.fields().to_vec()).passes(rows, &[]),
             Shape::table("report", report),
         ])
     }

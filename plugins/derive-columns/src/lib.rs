@@ -63,6 +63,7 @@ impl RowMap for DeriveColumns {
                 "Any table with the columns that the expressions name.",
             )
             .output("rows", "The same rows with the derived columns.")
+            .same_rows_as("rows")
     }
 
     fn open(params: Params, _side: Inputs) -> Result<Self> {

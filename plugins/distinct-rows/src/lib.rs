@@ -59,13 +59,16 @@ impl WholeTable for DistinctRows {
         Descriptor::new("Keeps one row for each distinct key.")
             .input("rows", "Any table with the key columns.")
             .output("rows", "The first or last row of each key.")
+            .same_columns()
     }
 
     fn check(params: Params, inputs: &Shapes) -> Result<Vec<Shape>> {
         let rows = inputs.table("rows")?;
         let field = |name: &String| Ok(FieldRef::from(rows.field(name)?.clone()));
         key_fields(&params, field, || Ok(rows.fields().to_vec()))?;
-        Ok(vec![Shape::table("rows", rows.fields().to_vec())])
+        Ok(vec![
+            Shape::table("rows", rows.fields().to_vec()).passes(rows, &[]),
+        ])
     }
 
     fn run(params: &Params, inputs: &Inputs, outputs: &mut Outputs) -> Result<()> {

@@ -40,6 +40,7 @@ impl RowMap for FilterRows {
                 "Any table with the columns that the expression names.",
             )
             .output("rows", "The rows where it is true.")
+            .same_columns()
     }
 
     fn open(params: Params, _side: Inputs) -> Result<Self> {

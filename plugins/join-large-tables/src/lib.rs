@@ -57,12 +57,13 @@ impl WholeTable for JoinLargeTables {
                 "rows",
                 "The columns of `left`, then those that are added; a row for every match, or as `how` says.",
             )
+            .same_columns()
     }
 
     fn check(params: Params, inputs: &Shapes) -> Result<Vec<Shape>> {
         let (left, right) = (inputs.table("left")?, inputs.table("right")?);
-        let fields = params.names()?.fields(left, right)?;
-        Ok(vec![Shape::table("rows", fields)])
+        let names = params.names()?;
+        Ok(vec![names.shape("rows", left, right)?])
     }
 
     fn run(params: &Params, inputs: &Inputs, outputs: &mut Outputs) -> Result<()> {

@@ -79,15 +79,16 @@ impl RowMap for JoinTables {
             "rows",
             "The columns of `left`, then those that are added; a row for every match, or as `how` says.",
         )
+        .same_columns()
     }
 
     fn check(params: Params, inputs: &Shapes) -> Result<Vec<Shape>> {
         let (left, right) = (inputs.table("left")?, inputs.table("right")?);
-        let fields = params.names()?.fields(left, right)?;
+        let names = params.names()?;
         if let Some(nearest) = &params.nearest {
             nearest.tolerance(right.field(&nearest.right)?)?;
         }
-        Ok(vec![Shape::table("rows", fields)])
+        Ok(vec![names.shape("rows", left, right)?])
     }
 
     fn open(params: Params, mut side: Inputs) -> Result<Self> {

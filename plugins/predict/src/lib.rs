@@ -74,6 +74,7 @@ impl RowMap for Predict {
                 "rows",
                 "Adds the prediction, and of a logistic model the probability before it.",
             )
+            .same_rows_as("rows")
     }
 
     fn check(params: Params, inputs: &Shapes) -> Result<Vec<Shape>> {
@@ -86,10 +87,11 @@ impl RowMap for Predict {
             .ok_or_else(|| Error::new("missing-port", "there is no blob at port `model`"))?;
         let kind = Kind::of(kind)?;
         params.check(kind)?;
-        Ok(vec![Shape::table(
-            "rows",
-            inputs.table("rows")?.with(params.fields(kind)),
-        )])
+        let (rows, made) = (inputs.table("rows")?, params.fields(kind));
+        let names: Vec<&str> = made.iter().map(|field| field.name().as_str()).collect();
+        Ok(vec![
+            Shape::table("rows", rows.with(made.clone())).passes(rows, &names),
+        ])
     }
 
     fn open(params: Params, side: Inputs) -> Result<Self> {

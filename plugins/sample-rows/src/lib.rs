@@ -52,6 +52,7 @@ impl WholeTable for SampleRows {
         Descriptor::new("Keeps a random sample of the rows.")
             .input("rows", "Any table.")
             .output("rows", "The rows of the sample, in their order.")
+            .same_columns()
     }
 
     fn check(params: Params, inputs: &Shapes) -> Result<Vec<Shape>> {
@@ -60,7 +61,9 @@ impl WholeTable for SampleRows {
         for name in params.by.iter().flatten() {
             key::check(rows.field(name)?)?;
         }
-        Ok(vec![Shape::table("rows", rows.fields().to_vec())])
+        Ok(vec![
+            Shape::table("rows", rows.fields().to_vec()).passes(rows, &[]),
+        ])
     }
 
     fn run(params: &Params, inputs: &Inputs, outputs: &mut Outputs) -> Result<()> {

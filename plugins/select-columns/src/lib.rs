@@ -36,6 +36,7 @@ impl RowMap for SelectColumns {
         Descriptor::new("Keeps, drops or renames columns.")
             .input("rows", "Any table.")
             .output("rows", "The same rows with the columns that stay.")
+            .same_rows_as("rows")
     }
 
     fn open(params: Params, _side: Inputs) -> Result<Self> {

@@ -109,6 +109,7 @@ impl WholeTable for SortRows {
         Descriptor::new("Sorts a table by one or more columns.")
             .input("rows", "The rows to sort.")
             .output("rows", "The same rows in order.")
+            .same_columns()
     }
 
     fn check(params: Params, inputs: &Shapes) -> Result<Vec<Shape>> {
@@ -116,7 +117,9 @@ impl WholeTable for SortRows {
         for (name, _) in params.keys()? {
             key::check(rows.field(name)?)?;
         }
-        Ok(vec![Shape::table("rows", rows.fields().to_vec())])
+        Ok(vec![
+            Shape::table("rows", rows.fields().to_vec()).passes(rows, &[]),
+        ])
     }
 
     fn run(params: &Params, inputs: &Inputs, outputs: &mut Outputs) -> Result<()> {

@@ -83,8 +83,8 @@ impl WholeTable for SplitByGroup {
         for name in &params.by {
             split::check(name, rows.field(name)?.data_type())?;
         }
-        let fields = || rows.fields().to_vec();
-        Ok(PARTS.map(|part| Shape::table(part, fields())).into())
+        let part = |part| Shape::table(part, rows.fields().to_vec()).passes(rows, &[]);
+        Ok(PARTS.map(part).into())
     }
 
     fn run(params: &Params, inputs: &Inputs, outputs: &mut Outputs) -> Result<()> {

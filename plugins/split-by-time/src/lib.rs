@@ -56,7 +56,9 @@ impl RowMap for SplitByTime {
         Descriptor::new("Splits rows in two by the time in one column.")
             .input("rows", "Any table with a column of dates or timestamps.")
             .output("before", "The rows with a time before `cut`.")
+            .same_columns()
             .output("after", "The rows with a time at `cut` or later.")
+            .same_columns()
     }
 
     fn open(params: Params, _side: Inputs) -> Result<Self> {

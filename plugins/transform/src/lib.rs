@@ -95,6 +95,7 @@ impl RowMap for Transform {
                 "rows",
                 "The listed columns replaced in place, all others as they were.",
             )
+            .same_rows_as("rows")
     }
 
     fn check(params: Params, inputs: &Shapes) -> Result<Vec<Shape>> {
@@ -109,7 +110,8 @@ impl RowMap for Transform {
             }
         }
         let mut fields = Vec::new();
-        for column in params.columns()? {
+        let columns = params.columns()?;
+        for column in &columns {
             let field = rows.field(column)?;
             let listed = |list: &[String]| list.iter().any(|name| name == column);
             let (impute, scale, encode) = (
@@ -119,7 +121,9 @@ impl RowMap for Transform {
             );
             fields.push(change::output_field(field, impute, scale, encode)?);
         }
-        Ok(vec![Shape::table("rows", rows.with(fields))])
+        Ok(vec![
+            Shape::table("rows", rows.with(fields)).passes(rows, &columns),
+        ])
     }
 
     fn open(params: Params, side: Inputs) -> Result<Self> {

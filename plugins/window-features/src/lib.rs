@@ -66,12 +66,21 @@ impl WholeTable for WindowFeatures {
                 "rows",
                 "The same rows in the same order, with a column for each feature.",
             )
+            .same_rows_as("rows")
     }
 
     fn check(params: Params, inputs: &Shapes) -> Result<Vec<Shape>> {
         let rows = inputs.table("rows")?;
         let added = params.check(rows)?;
-        Ok(vec![Shape::table("rows", rows.with(added))])
+        let lagged = |name: &str| {
+            let feature = params.features.get(name)?;
+            feature.lag().and(feature.column.clone())
+        };
+        Ok(vec![
+            Shape::table("rows", rows.with(added))
+                .passes(rows, &[])
+                .looks_up(rows, lagged),
+        ])
     }
 
     fn run(params: &Params, inputs: &Inputs, outputs: &mut Outputs) -> Result<()> {

@@ -54,7 +54,7 @@ pub(crate) enum Verb {
     Show(Show),
     /// Tell what led to an artifact, a column or a row, back to the sources
     #[command(
-        after_help = "Examples:\n  pinion lineage fit                        # the steps that led to it, what each read, made and kept\n  pinion lineage fit --format svg -o fit.svg\n  pinion lineage predict --column late      # which columns reach it, and how\n  pinion lineage predict --row 17           # the rows of the files that it was\n  pinion lineage fit --from gender          # how `gender` reaches the model\n  pinion lineage fit --never gender         # exit code 1 unless there is no path\n\nA step is taken to have used everything that it read for everything that it made.\nRows are counted from 0, as pandas and pyarrow do.\n\nExit codes: 0 done, 1 `--never` does not hold, 2 the request was wrong"
+        after_help = "Examples:\n  pinion lineage fit                        # the steps that led to it, what each read, made and kept\n  pinion lineage fit --format svg -o fit.svg\n  pinion lineage predict --column late      # which columns reach it, and how\n  pinion lineage predict --row 17           # the rows of the files that it was\n  pinion lineage fit --from gender          # how `gender` reaches the model\n  pinion lineage fit --never gender         # exit code 1 unless there is no path\n\nA step is taken to have used everything that it read for everything that it put out, rows and their order\nincluded, but for what its port promised and Pinion enforced: that is reached *through success* alone, which\n--never does not count unless --success is given.\nRows are counted from 0, as pandas and pyarrow do.\n\nExit codes: 0 done, 1 `--never` does not hold, 2 the request was wrong"
     )]
     Lineage(Lineage),
     /// Compare two runs: params, sources, components, results and figures, and why steps differ
@@ -376,6 +376,9 @@ pub(crate) struct Lineage {
     /// Fail unless no path leads from a column to it; named as for --from
     #[arg(long, value_name = "COLUMN")]
     pub(crate) never: Option<String>,
+    /// With --never, fail also where a step could only have failed because of the column
+    #[arg(long, requires = "never")]
+    pub(crate) success: bool,
     /// How to draw the steps
     #[arg(long, value_enum, default_value_t = Drawing::Text, conflicts_with_all = ["column", "row", "from", "never", "json"])]
     pub(crate) format: Drawing,

@@ -184,6 +184,8 @@ fn run(id: &str, samples: &[Sample]) -> RunRecord {
                     partitions: 1,
                     fields: sample.made.iter().map(|name| (*name).to_owned()).collect(),
                 }),
+                promised: None,
+                looked_up: Vec::new(),
             }],
             totals: Totals::of(&units),
             units,

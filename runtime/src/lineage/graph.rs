@@ -1,9 +1,13 @@
 //! Columns, rows and blobs as a graph, and the shortest paths through it.
 //!
-//! There are two kinds of edges. Values run along some: a column that was read into what was made of it, a
-//! column that was passed on into what it is called now. Along the others runs only which rows there are and
-//! in which order: what was read into the rows that were chosen, rows into everything that was made of them.
-//! A path of edges of the first kind alone is *through column*; any other is *through rows*.
+//! Each edge is a channel ([`Link`]): a way in which what a unit was told can decide something of its outcome. A
+//! unit's instance is fresh and knows nothing but its component, params and what it was told, so what it was
+//! told in all its units reaches everything that it put out, on every channel, whatever happened in this run. What
+//! the host itself holds a port to ([`Promised`](crate::promise::Promised)) is no channel.
+//!
+//! Along some edges run values, along others only which rows there are, in which order, and where they are cut,
+//! and along the last kind only that a step did not fail. A path of edges of the first kind alone is *through
+//! column*; one with edges of the second *through rows*, and one with any of the third *through success*.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
@@ -46,27 +50,35 @@ pub enum Node {
 pub enum How {
     /// Its values do.
     Column,
-    /// It decided which rows there are, or in which order.
+    /// It decided which rows there are, in which order, or where they are cut.
     Rows,
+    /// A step would have failed had it been otherwise, and that is all.
+    Success,
 }
 
-/// What a step did on the way from one node to the next.
+/// What a step did, or may have done, on the way from one node to the next: the channel of an edge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Link {
-    /// It read the one and made the other.
+    /// It read the one and made the values of the other.
     Made,
+    /// It read the one and wrote the bytes of the other.
+    Wrote,
     /// It passed it on as it was.
     Kept,
+    /// It read the one and may have chosen by it which column to pass on under this name.
+    ChoseColumns,
     /// It looked up the one by the other, as a join does.
     LookedUp,
     /// It was handed the one and put out the other without rows, so that nothing shows what it did with it.
     Unseen,
-    /// It read the one and chose rows, or made them.
-    Chose,
-    /// It was handed those rows.
+    /// It read the one and may have chosen by it which rows there are, in which order, and where they are cut.
+    ChoseRows,
+    /// It was handed those rows: how many, and how they are cut, is what every step gets to know.
     Handed,
     /// Nothing: a column has the rows of its table.
     Has,
+    /// It read the one, and might have failed. The rest of what came out was promised whatever it read.
+    Succeeded,
 }
 
 /// One node of a path, and how it was reached.
@@ -83,6 +95,8 @@ pub struct Hop {
 pub enum Influence {
     /// There is no path.
     None,
+    /// Only in that no step failed: one of the shortest paths.
+    Success(Vec<Hop>),
     /// Only by way of which rows there are: one of the shortest paths.
     Rows(Vec<Hop>),
     /// By way of values: one of the shortest paths.
@@ -131,11 +145,14 @@ pub(super) struct Graph {
     /// From each node, where to, how, and by what.
     edges: Vec<Vec<(usize, How, usize, Link)>>,
     steps: Vec<String>,
+    /// A channel that is left out, to see that tests miss it.
+    without: Option<Link>,
 }
 
 impl Graph {
-    pub(super) fn of(steps: &[StepLineage]) -> Self {
+    pub(super) fn of(steps: &[StepLineage], without: Option<Link>) -> Self {
         let mut graph = Self {
+            without,
             nodes: Vec::new(),
             numbers: BTreeMap::new(),
             edges: Vec::new(),
@@ -178,7 +195,7 @@ impl Graph {
         for output in &step.outputs {
             if output.rows.is_none() {
                 let blob = self.number(Node::blob(&step.name, &output.port));
-                self.reach(&read, blob, How::Column, at, Link::Made);
+                self.reach(&read, blob, How::Column, at, Link::Wrote);
                 self.reach(&rows, blob, How::Rows, at, Link::Handed);
             } else if output.unseen {
                 self.add_unseen(at, step, output, &handed, &rows);
@@ -217,15 +234,23 @@ impl Graph {
     ) {
         let (name, port) = (&step.name, &output.port);
         let here = self.number(Node::rows(name, port));
-        // How many rows there are of each table at hand is what every step gets to know.
-        self.reach(rows, here, How::Rows, at, Link::Handed);
-        if output.rows.as_ref().is_some_and(|rows| rows.chosen) {
-            self.reach(read, here, How::Rows, at, Link::Chose);
+        let promised = output.rows_of().and_then(|port| bound.tables.get(port));
+        if let Some((from, port)) = promised {
+            let of = self.number(Node::rows(from, port));
+            self.reach(&[of], here, How::Rows, at, Link::Handed);
+            self.reach(read, here, How::Success, at, Link::Succeeded);
+        } else {
+            self.reach(rows, here, How::Rows, at, Link::Handed);
+            self.reach(read, here, How::Rows, at, Link::ChoseRows);
         }
         for column in &output.made {
             let column = self.number(Node::column(name, port, column));
             self.reach(read, column, How::Column, at, Link::Made);
             self.reach(&[here], column, How::Rows, at, Link::Has);
+            if promised.is_some() {
+                // How many rows there are of every table at hand may be in the values.
+                self.reach(rows, column, How::Rows, at, Link::Handed);
+            }
         }
         for (column, sources) in &output.kept {
             let column = self.number(Node::column(name, port, column));
@@ -239,10 +264,16 @@ impl Graph {
                     self.reach(read, column, How::Column, at, Link::LookedUp);
                 }
             }
+            if output.promised.is_none() {
+                self.reach(read, column, How::Column, at, Link::ChoseColumns);
+            }
         }
     }
 
     fn reach(&mut self, from: &[usize], to: usize, how: How, step: usize, link: Link) {
+        if self.without == Some(link) {
+            return;
+        }
         for from in from {
             self.edges[*from].push((to, how, step, link));
         }
@@ -257,8 +288,11 @@ impl Graph {
         if let Some(path) = self.path(&from, &to, |how| how == How::Column) {
             return Influence::Column(path);
         }
+        if let Some(path) = self.path(&from, &to, |how| how != How::Success) {
+            return Influence::Rows(path);
+        }
         self.path(&from, &to, |_| true)
-            .map_or(Influence::None, Influence::Rows)
+            .map_or(Influence::None, Influence::Success)
     }
 
     /// A shortest path, among those the first in the order of the run.

@@ -7,6 +7,7 @@ use arrow_schema::FieldRef;
 
 use super::LineageError;
 use crate::expression::{Expression, Source};
+use crate::promise::Promised;
 use crate::record::{Artifact, InputRecord, RunRecord, Size, StepRecord, columns_read};
 use crate::store::{Store, StoreError};
 use crate::table::{Selection, Table};
@@ -40,6 +41,8 @@ pub struct OutputLineage {
     pub port: String,
     /// None for a blob.
     pub rows: Option<RowsFrom>,
+    /// What the port promised, which the host has held every unit to.
+    pub promised: Option<Promised>,
     /// Columns that the step made, in any partition.
     pub made: BTreeSet<String>,
     /// Columns that the step passed on, in any partition.
@@ -67,9 +70,11 @@ pub struct Kept {
 pub struct RowsFrom {
     /// Input ports whose rows they are.
     pub ports: BTreeSet<String>,
-    /// Whether they are, in any partition, other rows than those of the input or in another order, or rows
-    /// that the step made: then what it read decided which there are.
+    /// Whether what the step read may have decided which there are, their order, or where they are cut: in any
+    /// case, unless the port promised the rows of an input.
     pub chosen: bool,
+    /// Whether they are, in this run, all rows of one input, in order.
+    pub all: bool,
 }
 
 /// Where a partition of an output comes from.
@@ -99,10 +104,12 @@ impl StepLineage {
                 rows: match output.artifact {
                     Artifact::Table(_) => Some(RowsFrom {
                         ports: BTreeSet::new(),
-                        chosen: false,
+                        chosen: promised_rows(output.promised.as_ref()).is_none(),
+                        all: true,
                     }),
                     Artifact::Blob(_) => None,
                 },
+                promised: output.promised.clone(),
                 made: BTreeSet::new(),
                 kept: BTreeMap::new(),
                 unseen: false,
@@ -129,6 +136,18 @@ impl StepLineage {
         }
         let is_source = step.inputs.iter().any(|input| input.source().is_some());
         for (output, recorded) in outputs.iter_mut().zip(&step.outputs) {
+            for name in &recorded.looked_up {
+                if let Some(kept) = output.kept.remove(name) {
+                    // Whatever rows it was found in, in this run.
+                    let looked_up = kept.into_iter().map(|kept| Kept {
+                        looked_up: true,
+                        ..kept
+                    });
+                    output.kept.insert(name.clone(), looked_up.collect());
+                }
+            }
+        }
+        for (output, recorded) in outputs.iter_mut().zip(&step.outputs) {
             if let Artifact::Table(table) = &recorded.artifact {
                 let known = |name: &&String| {
                     !output.made.contains(*name) && !output.kept.contains_key(*name)
@@ -136,9 +155,8 @@ impl StepLineage {
                 let unknown: Vec<String> = table.fields.iter().filter(known).cloned().collect();
                 output.unseen = output.made.is_empty() && output.kept.is_empty();
                 output.made.extend(unknown);
-                // That there are no rows is decided, too; by files it always is.
                 if let Some(rows) = &mut output.rows {
-                    rows.chosen |= output.unseen || is_source;
+                    rows.all &= !output.unseen && !is_source;
                 }
             }
         }
@@ -168,6 +186,18 @@ impl StepLineage {
     pub fn saw_no_rows(&self) -> bool {
         let mut inputs = self.inputs.iter();
         inputs.any(|input| matches!(input.size, Size::Rows(0)))
+    }
+}
+
+/// The input port whose rows are promised.
+fn promised_rows(promised: Option<&Promised>) -> Option<&Arc<str>> {
+    promised.and_then(Promised::rows)
+}
+
+impl OutputLineage {
+    /// The input port whose rows it was promised to have, in order and cut alike.
+    pub fn rows_of(&self) -> Option<&str> {
+        promised_rows(self.promised.as_ref()).map(|port| &**port)
     }
 }
 
@@ -206,10 +236,10 @@ impl Reading<'_> {
                 for partition in partitions {
                     self.partition(partition, position, output)?;
                 }
-                let chosen = !self.are_all(partitions, position);
+                let all = self.are_all(partitions, position);
                 if let Some(rows) = &mut output.rows {
-                    rows.chosen |= chosen;
-                    if chosen && rows.ports.is_empty() {
+                    rows.all &= all;
+                    if !all && rows.ports.is_empty() {
                         rows.ports.extend(self.passed_on(partitions));
                     }
                 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::step::{OutputLineage, PartitionFrom, StepLineage};
 use super::{Lineage, LineageError};
-use crate::record::Artifact;
+use crate::record::{Artifact, Size};
 use crate::table::Table;
 use crate::unit::file_of;
 
@@ -30,8 +30,8 @@ pub enum Origin {
     Rows {
         /// How many.
         count: usize,
-        /// Whether the step saw other rows as well when it made columns of it, as one that groups rows does.
-        among_others: bool,
+        /// What else decided on this row.
+        others: Others,
     },
     /// From rows of the step's inputs, which stand where this row was before.
     Above,
@@ -46,6 +46,20 @@ pub enum Origin {
     },
     /// The step made it of all that it read: a sum over a group, for instance.
     Made,
+}
+
+/// What the rows that a row came from do not show: an instance sees all rows of its unit, one partition of the
+/// main table and all of the others, and whatever it makes or chooses may depend on any of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Others {
+    /// Rows that the unit saw, of all its inputs.
+    pub seen: u64,
+    /// Whether columns of the table were made, so that their values may depend on all of these rows. Those that were
+    /// passed on have the values of the rows that this one came from, and of no others.
+    pub made: bool,
+    /// Whether all of these rows may have decided that this row is here: always, unless the port promised the rows
+    /// of an input.
+    pub chosen: bool,
 }
 
 impl Lineage<'_> {
@@ -149,15 +163,21 @@ impl Lineage<'_> {
         }
         // A zip of a table with itself is one row, not two.
         before.dedup();
-        let among_others = step.kind != "row-map" && !output.made.is_empty();
+        let mut seen_rows = 0;
+        for input in &step.inputs {
+            if matches!(input.size, Size::Rows(_)) {
+                let (_, _, table) = self.bound(step, &input.port)?;
+                let seen = seen(step, partition, &input.port, &table);
+                seen_rows += seen.map_or(0, |(_, rows)| rows);
+            }
+        }
+        let others = Others {
+            seen: seen_rows,
+            made: !output.made.is_empty(),
+            chosen: output.rows.as_ref().is_some_and(|rows| rows.chosen),
+        };
         let count = before.len();
-        Ok((
-            Origin::Rows {
-                count,
-                among_others,
-            },
-            before,
-        ))
+        Ok((Origin::Rows { count, others }, before))
     }
 
     /// The step, the port and the table that an input port reads.

@@ -11,6 +11,7 @@ use crate::arrow::format;
 use crate::component::Component;
 use crate::digest::{ComponentDigest, Digest, StructuredHasher};
 use crate::parallel;
+use crate::promise::Promise;
 use crate::record::SourceFile;
 use crate::sandbox::{Descriptor, StepError};
 use crate::table::schema_digest;
@@ -23,6 +24,8 @@ struct StoredShape {
     port: String,
     fields: Option<WireFields>,
     media_type: Option<String>,
+    #[serde(default)]
+    promise: Option<Promise>,
 }
 
 /// What a component tells of itself.
@@ -157,6 +160,7 @@ fn store(shape: &Shape) -> StoredShape {
         port: shape.port.to_string(),
         fields,
         media_type,
+        promise: shape.promise.clone(),
     }
 }
 
@@ -168,6 +172,7 @@ fn load(shape: StoredShape) -> Result<Shape, StepError> {
     Ok(Shape {
         port: shape.port.into(),
         content,
+        promise: shape.promise,
     })
 }
 

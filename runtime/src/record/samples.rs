@@ -7,6 +7,7 @@ use crate::arrow::format::WireField;
 use crate::arrow::samples::Random;
 use crate::digest::ComponentDigest;
 use crate::expression::{Expression, MAX_DEPTH};
+use crate::promise::Promised;
 use crate::unit::{Blob, Observation, Question, Usage};
 
 /// Up to four of something.
@@ -196,9 +197,16 @@ pub(crate) fn step(name: &str, random: &mut Random) -> StepRecord {
             true => Artifact::Table(table),
             false => Artifact::Blob(blob(random)),
         };
+        let promised = match (random.coin(), random.coin()) {
+            (true, _) => None,
+            (false, true) => Some(Promised::Columns),
+            (false, false) => Some(Promised::Rows(text(random).into())),
+        };
         OutputRecord {
             port: text(random),
             artifact,
+            promised,
+            looked_up: some(random, text),
         }
     };
     let outcomes = [

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::digest::{ComponentDigest, Digest};
 use crate::pipeline::StepName;
+use crate::promise::Promised;
 use crate::unit::{Blob, Limits, Observation, Question, Usage};
 
 /// What one step did: the line that is written when it ends.
@@ -98,6 +99,12 @@ pub struct OutputRecord {
     pub port: String,
     /// What came out.
     pub artifact: Artifact,
+    /// What the port promised of it, which every unit was held to. None in records before version 4.
+    #[serde(default)]
+    pub promised: Option<Promised>,
+    /// Columns that were passed on, and may have the values of other rows than those that are promised.
+    #[serde(default)]
+    pub looked_up: Vec<String>,
 }
 
 /// A stored table or blob.

@@ -19,6 +19,7 @@ use crate::arrow::values::{self, Values};
 use crate::digest::{Digest, StructuredHasher};
 use crate::expression::{self, Source};
 use crate::plan::Tools;
+use crate::promise::{BrokenPromise, Promise};
 use crate::record::BytesMoved;
 use crate::store::StoreError;
 use crate::table::{Chunk, Partition, Place, Selection, Table};
@@ -34,6 +35,8 @@ pub(super) enum Unfit {
     Shape(String),
     #[error(transparent)]
     Store(#[from] StoreError),
+    #[error(transparent)]
+    Promise(#[from] BrokenPromise),
     #[error(transparent)]
     Expression(#[from] crate::expression::BadExpression),
     #[error(transparent)]
@@ -62,9 +65,10 @@ pub(super) fn bind(
         .zip(&recipe.outputs)
         .map(|(shape, output)| match (&shape.content, output) {
             (ShapeContent::Table(fields), OutputRecipe::Table(partitions)) => {
+                let promise = shape.promise.as_ref();
                 let partitions = partitions
                     .iter()
-                    .map(|partition| binder.partition(fields, partition).map(Arc::new));
+                    .map(|partition| binder.partition(fields, promise, partition).map(Arc::new));
                 Ok(Output::Table(partitions.collect::<Result<_, _>>()?))
             }
             (ShapeContent::Blob(_), OutputRecipe::Blob(blob)) => Ok(Output::Blob(blob.clone())),
@@ -164,6 +168,7 @@ impl<'a> Binder<'a> {
     fn partition(
         &mut self,
         fields: &[FieldRef],
+        promise: Option<&Promise>,
         recipe: &PartitionRecipe,
     ) -> Result<Partition, Unfit> {
         let Some(expression) = &recipe.expression else {
@@ -192,6 +197,10 @@ impl<'a> Binder<'a> {
             return Err(Unfit::Shape(
                 "the recipe gives other columns than those checked".to_owned(),
             ));
+        }
+        // With other columns at hand, a step may promise otherwise today than when the recipe was made.
+        if let Some(promise) = promise {
+            promise.check_columns(&bound)?;
         }
         let mut columns = Vec::with_capacity(fields.len());
         let mut moved = Moved::default();

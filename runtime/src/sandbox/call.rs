@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use arrow_buffer::Buffer;
-use arrow_schema::FieldRef;
+use arrow_schema::{Field, FieldRef};
 use bytes::Bytes;
 use wasmtime::component::{
     ComponentNamedList, Instance, Lift, Lower, Resource, ResourceTable, TypedFunc,
@@ -31,8 +31,10 @@ use super::{
 use crate::arrow::chunk::canonical_field;
 use crate::arrow::format::to_wire;
 use crate::arrow::rows::Rows;
+use crate::arrow::type_name;
 use crate::arrow::values::Values;
 use crate::digest::Digest;
+use crate::promise::{self, PassedColumn, Promise, Promised, without_mark};
 use crate::table::Chunk;
 use crate::unit::{
     Call, Input, InputContent, Limits, Question, Range, Shape, ShapeContent, Unit, Usage,
@@ -108,13 +110,14 @@ impl Sandbox {
             params,
             cancel,
         )?;
-        let inputs: Vec<wire::PortShape> = inputs.iter().map(wire_shape).collect();
+        let given = inputs;
+        let inputs: Vec<wire::PortShape> = given.iter().map(wire_shape).collect();
         let (shapes,): (Result<Vec<wire::PortShape>, wire::Error>,) = guest.call(
             "pinion:step/step@0.1.0",
             "check",
             (params.to_owned(), inputs),
         )?;
-        checked_shapes(descriptor, shapes.map_err(refused)?)
+        checked_shapes(descriptor, given, shapes.map_err(refused)?)
     }
 
     /// The schema of a source's bytes, which are the only input of `unit`.
@@ -447,14 +450,25 @@ impl Guest<'_> {
             }
         }
         let rows = u64::from(unit.batch_rows) * u64::from(unit.partition_batches);
-        self.store.data_mut().session.written = unit
-            .outputs
-            .iter()
-            .map(|shape| match shape.content {
-                ShapeContent::Table(_) => Written::Table(Rowset::new(rows)),
-                ShapeContent::Blob(_) => Written::Blob(Vec::new()),
-            })
-            .collect();
+        let mut written = Vec::with_capacity(unit.outputs.len());
+        for shape in &unit.outputs {
+            let promised = shape.promise.as_ref().and_then(|it| it.promised.rows());
+            written.push(match (&shape.content, promised) {
+                (ShapeContent::Blob(_), _) => Written::Blob(Vec::new()),
+                (ShapeContent::Table(_), None) => Written::Table(Rowset::new(rows)),
+                (ShapeContent::Table(_), Some(port)) => {
+                    // Whatever the guest asks for, its output depends on how the input is cut.
+                    self.observe(Question::Layout {
+                        port: port.to_string(),
+                    })?;
+                    let table = unit.table(port);
+                    let partitions = table.iter().flat_map(|table| &table.partitions);
+                    let rows = partitions.map(|partition| partition.rows).collect();
+                    Written::Table(Rowset::of(Arc::clone(port), rows))
+                }
+            });
+        }
+        self.store.data_mut().session.written = written;
         Ok(outputs)
     }
 
@@ -531,7 +545,10 @@ impl Guest<'_> {
             .zip(made)
             .map(|(shape, batches)| match &shape.content {
                 ShapeContent::Table(fields) => {
-                    let partition = outcome::partition(session, unit, fields, batches);
+                    let rows = unit.table(&port).map_or(0, |table| table.rows());
+                    let promised = outcome::Held::of(shape, 0, rows);
+                    let partition =
+                        outcome::partition(session, unit, fields, promised.as_ref(), batches);
                     let partition = partition.map_err(|error| failure(error, Vec::new()))?;
                     Ok(Made::Table(vec![partition]))
                 }
@@ -818,7 +835,11 @@ fn wire_shape(shape: &Shape) -> wire::PortShape {
     let (kind, fields, media_type) = match &shape.content {
         ShapeContent::Table(fields) => (
             "table",
-            fields.iter().flat_map(|field| to_wire(field)).collect(),
+            // What a file says of its fields must not pass for what `check` says.
+            fields
+                .iter()
+                .flat_map(|field| to_wire(&without_mark(field.as_ref().clone())))
+                .collect(),
             String::new(),
         ),
         ShapeContent::Blob(media_type) => ("blob", Vec::new(), media_type.clone()),
@@ -833,6 +854,7 @@ fn wire_shape(shape: &Shape) -> wire::PortShape {
 
 fn checked_shapes(
     descriptor: &Descriptor,
+    inputs: &[Shape],
     shapes: Vec<wire::PortShape>,
 ) -> Result<Vec<Shape>, StepError> {
     let names: Vec<&str> = shapes.iter().map(|shape| shape.port.as_str()).collect();
@@ -849,6 +871,7 @@ fn checked_shapes(
         )));
     }
     let shape = |(port, shape): (&Port, wire::PortShape)| {
+        let mut promise = None;
         let content = match (shape.kind.as_str(), port.blob) {
             ("table", false) => {
                 let fields = super::batch::fields(shape.fields).map_err(|error| {
@@ -857,10 +880,13 @@ fn checked_shapes(
                         port.name
                     ))
                 })?;
+                if let Some(promised) = &port.promised {
+                    promise = Some(checked_promise(port, promised, inputs, &fields)?);
+                }
                 ShapeContent::Table(
                     fields
                         .iter()
-                        .map(|field| Arc::new(canonical_field(field)))
+                        .map(|field| Arc::new(without_mark(canonical_field(field))))
                         .collect(),
                 )
             }
@@ -876,9 +902,50 @@ fn checked_shapes(
         Ok(Shape {
             port: port.name.as_str().into(),
             content,
+            promise,
         })
     };
     descriptor.outputs.iter().zip(shapes).map(shape).collect()
+}
+
+/// What `check` says that a port passes on, which must be there.
+fn checked_promise(
+    port: &Port,
+    promised: &Promised,
+    inputs: &[Shape],
+    fields: &[Field],
+) -> Result<Promise, StepError> {
+    let bad = |field: &Field, found: String| {
+        StepError::BadOutput(format!(
+            "`check` says that column `{}` of port `{}` is passed on\n  expected a column of an input, of the same type\n  found    {}",
+            words::name(field.name()),
+            port.name,
+            words::name(&found)
+        ))
+    };
+    let passed = fields.iter().map(|field| {
+        let Some(of) = PassedColumn::of(field) else {
+            return Ok(None);
+        };
+        let table = inputs.iter().find_map(|input| match &input.content {
+            ShapeContent::Table(fields) if input.port == of.port => Some(fields),
+            _ => None,
+        });
+        let found = table
+            .into_iter()
+            .flatten()
+            .find(|input| **input.name() == *of.column);
+        let found =
+            found.ok_or_else(|| bad(field, format!("no column {} at {}", of.column, of.port)))?;
+        if !found.data_type().equals_datatype(field.data_type()) {
+            return Err(bad(field, type_name(found.data_type())));
+        }
+        Ok(Some(of))
+    });
+    Ok(Promise {
+        promised: promised.clone(),
+        passed: passed.collect::<Result<_, StepError>>()?,
+    })
 }
 
 fn checked_ranges(ranges: Vec<wire::Range>, len: u64) -> Result<Vec<Range>, StepError> {
@@ -940,7 +1007,18 @@ fn checked_descriptor(kind: Kind, descriptor: wire::Descriptor) -> Result<Descri
     }
     let port = |port: wire::Port| {
         let accepts = port.accepts.into_iter().map(words::media_type);
+        let mut annotations = port.annotations.iter();
+        let promised = annotations.find(|(key, _)| key == promise::ANNOTATION);
+        let promised = promised.map(|(_, value)| {
+            Promised::parse(value).ok_or_else(|| {
+                StepError::BadOutput(format!(
+                    "its port promises what this version does not know\n  expected `columns` or `rows:PORT`\n  found    `{}`",
+                    words::name(value)
+                ))
+            })
+        });
         Ok(Port {
+            promised: promised.transpose()?,
             main: port.role == "main",
             blob: port.kind == "blob",
             name: port.name,
@@ -983,6 +1061,7 @@ fn checked_descriptor(kind: Kind, descriptor: wire::Descriptor) -> Result<Descri
         }
         _ => {}
     }
+    check_promised(kind, &inputs, &outputs)?;
     Ok(Descriptor {
         kind,
         summary: words::sentence(&descriptor.summary),
@@ -990,6 +1069,38 @@ fn checked_descriptor(kind: Kind, descriptor: wire::Descriptor) -> Result<Descri
         outputs,
         params_schema: descriptor.params_schema,
     })
+}
+
+/// Only what passes rows on can promise anything of them, and of rows only those that a unit sees as they are cut.
+fn check_promised(kind: Kind, inputs: &[Port], outputs: &[Port]) -> Result<(), StepError> {
+    let bad = |port: &Port, problem: &str| {
+        Err(StepError::BadOutput(format!(
+            "its port `{}` promises what it cannot: {problem}",
+            port.name
+        )))
+    };
+    if let Some(port) = inputs.iter().find(|port| port.promised.is_some()) {
+        return bad(port, "it is no output");
+    }
+    for output in outputs {
+        let Some(promised) = &output.promised else {
+            continue;
+        };
+        if output.blob || !matches!(kind, Kind::RowMap | Kind::WholeTable) {
+            return bad(output, "it passes on no rows");
+        }
+        if let Some(rows) = promised.rows() {
+            let of = inputs.iter().find(|input| *input.name == **rows);
+            match of.filter(|of| !of.blob && !of.optional) {
+                None => return bad(output, "it names no input that is always a table"),
+                Some(of) if kind == Kind::RowMap && !of.main => {
+                    return bad(output, "its units see the partitions of the main table");
+                }
+                Some(_) => {}
+            }
+        }
+    }
+    Ok(())
 }
 
 /// `describe` and `check` see no data.

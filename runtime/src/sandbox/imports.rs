@@ -691,7 +691,7 @@ fn writers(arrow: &mut LinkerInstance<'_, State>) -> wasmtime::Result<()> {
                 resources, session, ..
             } = store.data_mut();
             let port = resources.get(&this)?.0;
-            if session.rowset(port)?.has_rows() {
+            if session.rowset(port)?.can_cut() {
                 session.end_partition(port)?;
             }
             Ok(())

@@ -10,12 +10,13 @@ use super::Line;
 use super::batch::{Batch, row_numbers, spilled_rows};
 use super::imports::flatten;
 use super::spill::{Kept, Spillable};
-use super::state::{Session, Written, misuse};
+use super::state::{Session, Written, broken, misuse};
 use crate::arrow::chunk;
 use crate::arrow::rows::Rows;
 use crate::arrow::type_name;
 use crate::expression::{Column, Expression, Source};
-use crate::unit::{InputContent, Observation, Unit, Usage};
+use crate::promise::{BrokenPromise, Promise};
+use crate::unit::{InputContent, Observation, Shape, Unit, Usage};
 
 /// A unit that did its work.
 #[derive(Debug)]
@@ -79,7 +80,7 @@ pub struct MadePartition {
 }
 
 impl MadePartition {
-    fn empty() -> Self {
+    pub(super) fn empty() -> Self {
         Self {
             rows: 0,
             expression: None,
@@ -93,7 +94,7 @@ impl MadePartition {
 pub(super) fn outputs(session: &mut Session, unit: &Unit) -> wasmtime::Result<Vec<Made>> {
     (0..unit.outputs.len())
         .map(|port| {
-            session.end_partition(port)?;
+            session.end_table(port)?;
             Ok(match std::mem::take(&mut session.written[port]) {
                 Written::Table(rowset) => Made::Table(rowset.ended.iter().map(Kept::get).collect()),
                 Written::Blob(bytes) => Made::Blob(bytes),
@@ -124,17 +125,96 @@ impl Spillable for MadePartition {
     }
 }
 
-/// One output partition, checked against the fields that `check` promised.
+/// What one output partition is held to.
+pub(super) struct Held<'a> {
+    promise: &'a Promise,
+    /// The first row of the promised input, and how many there are to be.
+    rows: Option<(&'a str, u64, u64)>,
+}
+
+impl<'a> Held<'a> {
+    /// What `shape` promises of a partition that is to have `len` rows from `start`, as the unit sees the input.
+    pub(super) fn of(shape: &'a Shape, start: u64, len: u64) -> Option<Self> {
+        let promise = shape.promise.as_ref()?;
+        let port = promise.promised.rows();
+        Some(Self {
+            promise,
+            rows: port.map(|port| (&**port, start, len)),
+        })
+    }
+
+    /// Holds columns of which the rows are those of `inputs`, in reading order, to it.
+    fn check(
+        &self,
+        batch: &Batch,
+        inputs: &[Rows],
+        rows: u64,
+        unit: &Unit,
+    ) -> wasmtime::Result<()> {
+        self.check_columns(&batch.columns)?;
+        let Some((port, start, len)) = self.rows else {
+            return Ok(());
+        };
+        self.check_count(rows)?;
+        let of = unit.table(port).map_or(0, |table| table.rows());
+        let expected = Rows::Range { start, len }.canonical(of);
+        for (at, column) in batch.columns.iter().enumerate() {
+            let Source::Passed {
+                input, port: from, ..
+            } = &column.source
+            else {
+                continue;
+            };
+            let same = **from == *port && inputs.get(*input) == Some(&expected);
+            if !same && !self.promise.is_looked_up(at) {
+                return Err(broken(BrokenPromise::Rows {
+                    port: port.to_owned(),
+                    expected: format!(
+                        "rows {start} to {} in column `{}`",
+                        start + len,
+                        column.field.name()
+                    ),
+                    found: "others, or in another order".to_owned(),
+                }));
+            }
+        }
+        Ok(())
+    }
+
+    fn check_columns(&self, columns: &[Column]) -> wasmtime::Result<()> {
+        self.promise.check_columns(columns).map_err(broken)
+    }
+
+    fn check_count(&self, rows: u64) -> wasmtime::Result<()> {
+        match self.rows {
+            Some((port, _, len)) if rows != len => Err(broken(BrokenPromise::Rows {
+                port: port.to_owned(),
+                expected: format!("{len} rows"),
+                found: rows.to_string(),
+            })),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// One output partition, checked against the fields that `check` promised, and what the port promises.
 pub(super) fn partition(
     session: &mut Session,
     unit: &Unit,
     fields: &[FieldRef],
+    held: Option<&Held<'_>>,
     batches: Vec<Batch>,
 ) -> wasmtime::Result<MadePartition> {
     for batch in &batches {
         check_schema(fields, &batch.columns)?;
+        if let Some(held) = held {
+            held.check_columns(&batch.columns)?;
+        }
     }
     if batches.iter().all(|batch| batch.rows == 0) {
+        if let Some(held) = held {
+            held.check_count(0)?;
+        }
         return Ok(MadePartition::empty());
     }
     let alike = batches
@@ -158,6 +238,9 @@ pub(super) fn partition(
     });
     let inputs: Vec<Rows> = inputs.collect();
     let rows = batches.iter().map(|batch| batch.rows).sum();
+    if let Some(held) = held {
+        held.check(first, &inputs, rows, unit)?;
+    }
     let (expression, columns) = (Arc::clone(&first.expression), first.columns.clone());
     // Pieces are let go as soon as they are merged, so that what a unit made is in memory once.
     let mut pieces: Vec<Vec<ArrayRef>> = vec![Vec::with_capacity(batches.len()); first.made.len()];

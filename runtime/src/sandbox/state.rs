@@ -22,6 +22,7 @@ use crate::arrow::rows::{BadRows, Rows};
 use crate::arrow::values::{self, Values, has_dictionary};
 use crate::error::{Facts, amount};
 use crate::expression::{Expression, Source};
+use crate::promise::BrokenPromise;
 use crate::unit::{InputContent, Limits, Observation, Question, ShapeContent, Unit};
 
 /// Everything behind one instance.
@@ -316,11 +317,13 @@ impl Session {
     ) -> wasmtime::Result<Result<(), BadBatch>> {
         let mut start = 0;
         loop {
+            self.end_empty(port)?;
             let rowset = self.rowset(port)?;
-            let len = (batch.rows - start).min(rowset.partition_rows - rowset.open_rows);
+            let partition_rows = rowset.partition_rows(batch.rows - start)?;
+            let len = (batch.rows - start).min(partition_rows - rowset.open_rows);
             // A batch without rows still says which columns there are.
             let first = rowset.ended.is_empty() && rowset.open.is_empty();
-            if len > 0 || (batch.rows == 0 && first) {
+            if len > 0 || (batch.rows == 0 && first && !rowset.is_promised()) {
                 let piece = if len == batch.rows {
                     Ok(batch.clone())
                 } else {
@@ -333,7 +336,7 @@ impl Session {
             }
             rowset.open_rows += len;
             start += len;
-            if rowset.open_rows == rowset.partition_rows {
+            if rowset.open_rows > 0 && rowset.open_rows == partition_rows {
                 self.end_partition(port)?;
             }
             if start == batch.rows {
@@ -345,10 +348,12 @@ impl Session {
     /// Ends the open partition of the table at an output port, unless nothing was written to it.
     pub(super) fn end_partition(&mut self, port: usize) -> wasmtime::Result<()> {
         let unit = Arc::clone(self.unit()?);
-        let (Some(Written::Table(rowset)), Some(ShapeContent::Table(fields))) = (
-            self.written.get_mut(port),
-            unit.outputs.get(port).map(|shape| &shape.content),
-        ) else {
+        let (Some(Written::Table(rowset)), Some(shape)) =
+            (self.written.get_mut(port), unit.outputs.get(port))
+        else {
+            return Ok(());
+        };
+        let ShapeContent::Table(fields) = &shape.content else {
             return Ok(());
         };
         let batches = std::mem::take(&mut rowset.open);
@@ -356,12 +361,41 @@ impl Session {
         if batches.is_empty() {
             return Ok(());
         }
-        let partition = outcome::partition(self, &unit, fields, batches)?;
+        let (start, len) = rowset.next_rows();
+        let held = outcome::Held::of(shape, start, len);
+        let partition = outcome::partition(self, &unit, fields, held.as_ref(), batches)?;
+        self.keep_partition(port, partition)
+    }
+
+    /// Ends the table at an output port: what is open, and what was promised.
+    pub(super) fn end_table(&mut self, port: usize) -> wasmtime::Result<()> {
+        if let Some(Written::Table(rowset)) = self.written.get(port)
+            && !rowset.is_promised()
+        {
+            return self.end_partition(port);
+        }
+        self.end_empty(port)?;
+        match self.written.get(port) {
+            Some(Written::Table(rowset)) => rowset.check_ended(),
+            _ => Ok(()),
+        }
+    }
+
+    /// Ends partitions that are promised to have no rows, up to the next one that is to have some.
+    fn end_empty(&mut self, port: usize) -> wasmtime::Result<()> {
+        while self.rowset(port)?.is_next_empty() {
+            self.keep_partition(port, MadePartition::empty())?;
+        }
+        Ok(())
+    }
+
+    fn keep_partition(&mut self, port: usize, partition: MadePartition) -> wasmtime::Result<()> {
+        let rows = partition.rows;
         let arrays = partition.arrays();
         let bytes = arrays.iter().map(|array| values::byte_size(array));
         let kept = self.keeper.keep(partition, bytes.sum(), &*self.data);
         let kept = kept.map_err(|error| wasmtime::Error::new(Unkept(error)))?;
-        self.rowset(port)?.ended.push(kept);
+        self.rowset(port)?.push(kept, rows);
         Ok(())
     }
 
@@ -627,23 +661,121 @@ pub(super) struct Rowset {
     pub(super) ended: Vec<Kept<MadePartition>>,
     open: Vec<Batch>,
     open_rows: u64,
-    partition_rows: u64,
+    layout: Layout,
+}
+
+/// How what is written is cut into partitions.
+enum Layout {
+    /// At most so many rows, and fewer where the guest says so.
+    Full(u64),
+    /// As the table at this input port is, whatever the guest says.
+    Of {
+        port: Arc<str>,
+        /// Rows of each partition.
+        rows: Vec<u64>,
+        /// Rows of those that are complete.
+        ended_rows: u64,
+    },
 }
 
 impl Rowset {
+    /// Partitions of at most so many rows.
     pub(super) fn new(partition_rows: u64) -> Self {
+        Self::with(Layout::Full(partition_rows))
+    }
+
+    /// Partitions of these numbers of rows, which are those of the table at input `port`.
+    pub(super) fn of(port: Arc<str>, rows: Vec<u64>) -> Self {
+        Self::with(Layout::Of {
+            port,
+            rows,
+            ended_rows: 0,
+        })
+    }
+
+    fn with(layout: Layout) -> Self {
         Self {
             ended: Vec::new(),
             open: Vec::new(),
             open_rows: 0,
-            partition_rows,
+            layout,
         }
     }
 
-    /// Whether the open partition has rows.
-    pub(super) fn has_rows(&self) -> bool {
-        self.open_rows > 0
+    /// Whether a cut ends a partition here.
+    pub(super) fn can_cut(&self) -> bool {
+        self.open_rows > 0 && !self.is_promised()
     }
+
+    fn is_promised(&self) -> bool {
+        matches!(self.layout, Layout::Of { .. })
+    }
+
+    /// Rows that the open partition will have, which has to take one of `more`.
+    fn partition_rows(&self, more: u64) -> wasmtime::Result<u64> {
+        match &self.layout {
+            Layout::Full(rows) => Ok(*rows),
+            Layout::Of { port, rows, .. } => match rows.get(self.ended.len()) {
+                Some(rows) => Ok(*rows),
+                None if more == 0 => Ok(0),
+                None => Err(broken(BrokenPromise::Rows {
+                    port: port.to_string(),
+                    expected: format!("{} rows", rows.iter().sum::<u64>()),
+                    found: "more".to_owned(),
+                })),
+            },
+        }
+    }
+
+    fn is_next_empty(&self) -> bool {
+        match &self.layout {
+            Layout::Full(_) => false,
+            Layout::Of { rows, .. } => {
+                self.open.is_empty() && rows.get(self.ended.len()) == Some(&0)
+            }
+        }
+    }
+
+    /// The first row of the input that the next partition is promised to have, and how many.
+    fn next_rows(&self) -> (u64, u64) {
+        match &self.layout {
+            Layout::Full(_) => (0, 0),
+            Layout::Of {
+                rows, ended_rows, ..
+            } => (
+                *ended_rows,
+                rows.get(self.ended.len()).copied().unwrap_or_default(),
+            ),
+        }
+    }
+
+    fn push(&mut self, partition: Kept<MadePartition>, len: u64) {
+        if let Layout::Of { ended_rows, .. } = &mut self.layout {
+            *ended_rows += len;
+        }
+        self.ended.push(partition);
+    }
+
+    /// Whether all partitions are there that were promised.
+    fn check_ended(&self) -> wasmtime::Result<()> {
+        match &self.layout {
+            Layout::Of {
+                port,
+                rows,
+                ended_rows,
+            } if self.ended.len() < rows.len() => Err(broken(BrokenPromise::Rows {
+                port: port.to_string(),
+                expected: format!("{} rows", rows.iter().sum::<u64>()),
+                found: (ended_rows + self.open_rows).to_string(),
+            })),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// A promise that a guest broke; it traps.
+pub(super) fn broken(promise: BrokenPromise) -> wasmtime::Error {
+    misuse(promise.to_string())
 }
 
 /// `arrow.scratch`.

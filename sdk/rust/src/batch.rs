@@ -9,7 +9,7 @@ use arrow_schema::{Field, FieldRef, Schema};
 
 use crate::bindings::host::pinion::step::arrow as host;
 use crate::error::{Error, Result};
-use crate::{select, wire};
+use crate::{mark, select, wire};
 
 /// Rows of a table with one schema, immutable.
 ///
@@ -114,6 +114,15 @@ impl Batch {
     /// # Errors
     /// `bad-data` if the host describes a type that this SDK does not know.
     pub fn schema(&self) -> Result<Vec<FieldRef>> {
+        either!(
+            self,
+            batch => wire::from_wire(&batch.schema()),
+            batch => Ok(batch.schema().fields().iter().map(mark::without).collect())
+        )
+    }
+
+    /// Every field, which in `check` says what it passes on.
+    pub(crate) fn marked_schema(&self) -> Result<Vec<FieldRef>> {
         either!(self, batch => wire::from_wire(&batch.schema()), batch => Ok(batch.schema().fields().to_vec()))
     }
 
@@ -125,7 +134,7 @@ impl Batch {
         either!(
             self,
             batch => batch.find(column).map(|list| wire::one_from_wire(&list)).transpose(),
-            batch => Ok(batch.schema().fields().find(column).map(|(_, field)| Arc::clone(field)))
+            batch => Ok(batch.schema().fields().find(column).map(|(_, field)| mark::without(field)))
         )
     }
 

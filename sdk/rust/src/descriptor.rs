@@ -1,9 +1,12 @@
 //! The face of a step: its ports, its params and the shapes it takes and gives.
 
+use std::collections::BTreeMap;
+
 use arrow_schema::{Field, FieldRef};
 
 use crate::bindings::host::pinion::step::ports;
 use crate::error::{Error, Result};
+use crate::mark::{self, Passed};
 use crate::wire;
 
 /// What a step tells of itself: a summary and its ports. The kind and the schema of the params are
@@ -24,6 +27,7 @@ pub struct Port {
     optional: bool,
     accepts: Vec<String>,
     doc: String,
+    promise: Option<String>,
 }
 
 impl Descriptor {
@@ -73,6 +77,34 @@ impl Descriptor {
     #[must_use]
     pub fn output_blob(self, name: &str, media_type: &str, doc: &str) -> Self {
         self.with_output(name, "blob", &[media_type], doc)
+    }
+
+    /// Promises of the output added last that the choice of columns which it passes on, and their names, are what
+    /// `check` says of shapes alone ([`Shape::passes`]), whatever the data.
+    ///
+    /// The host fails the step in any unit where that does not hold. In return, lineage knows that nothing which the
+    /// step read chose the columns.
+    #[must_use]
+    pub fn same_columns(self) -> Self {
+        self.promise("columns".to_owned())
+    }
+
+    /// Promises of the output added last what [`Descriptor::same_columns`] does, and that its rows, their order
+    /// and how they are cut into partitions are those of the table at `input`, whatever the data.
+    ///
+    /// The host cuts as the input is cut, and fails the step in any unit where the rows are others. In return, lineage
+    /// knows that what the step read reaches the columns that it made and nothing else: a check which reads a column
+    /// and passes all rows on does not taint all that follows.
+    #[must_use]
+    pub fn same_rows_as(self, input: &str) -> Self {
+        self.promise(format!("rows:{input}"))
+    }
+
+    fn promise(mut self, promise: String) -> Self {
+        if let Some(port) = self.outputs.last_mut() {
+            port.promise = Some(promise);
+        }
+        self
     }
 
     fn with_input(
@@ -128,6 +160,7 @@ fn port(name: &str, role: &'static str, kind: &'static str, accepts: &[&str], do
             .map(|media_type| (*media_type).to_owned())
             .collect(),
         doc: doc.to_owned(),
+        promise: None,
     }
 }
 
@@ -140,19 +173,33 @@ impl Port {
             optional: self.optional,
             accepts: self.accepts,
             doc: self.doc,
-            annotations: Vec::new(),
+            annotations: self
+                .promise
+                .map(|promise| ("promise".to_owned(), promise))
+                .into_iter()
+                .collect(),
         }
     }
 }
 
-/// What one port carries, before any data.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// What one port carries, before any data. Two are equal that carry the same, whatever they say of what is passed on.
+#[derive(Clone, Debug)]
 pub struct Shape {
     /// The port.
     pub port: String,
     /// The schema, or the media type.
     pub content: Content,
+    /// By field, what is passed on.
+    passed: BTreeMap<String, Passed>,
 }
+
+impl PartialEq for Shape {
+    fn eq(&self, other: &Self) -> bool {
+        self.port == other.port && self.content == other.content
+    }
+}
+
+impl Eq for Shape {}
 
 /// What a port carries.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -169,6 +216,7 @@ impl Shape {
         Self {
             port: port.to_owned(),
             content: Content::Table(fields),
+            passed: BTreeMap::new(),
         }
     }
 
@@ -177,7 +225,65 @@ impl Shape {
         Self {
             port: port.to_owned(),
             content: Content::Blob(media_type.to_owned()),
+            passed: BTreeMap::new(),
         }
+    }
+
+    /// Says which columns are passed on: every field that has the name of one of `table`, in which it is the column of
+    /// that name, unless it is listed in `made`. What a port promises is held against this.
+    #[must_use]
+    pub fn passes(self, table: TableShape<'_>, made: &[&str]) -> Self {
+        let of = |name: &str| {
+            let passed = table.find(name).is_some() && !made.contains(&name);
+            passed.then(|| name.to_owned())
+        };
+        self.passes_as(table, of)
+    }
+
+    /// Says which columns are passed on under which names: `of` gives for a name here the column of `table` that it
+    /// is, if it is one. What is said of another table stays as it is.
+    #[must_use]
+    pub fn passes_as(self, table: TableShape<'_>, of: impl Fn(&str) -> Option<String>) -> Self {
+        self.with_passed(table, false, of)
+    }
+
+    /// The same of columns that may have the values of other rows than those that the port promises, as a lag
+    /// has, or of another table, as a join adds them.
+    #[must_use]
+    pub fn looks_up(self, table: TableShape<'_>, of: impl Fn(&str) -> Option<String>) -> Self {
+        self.with_passed(table, true, of)
+    }
+
+    fn with_passed(
+        mut self,
+        table: TableShape<'_>,
+        looked_up: bool,
+        of: impl Fn(&str) -> Option<String>,
+    ) -> Self {
+        if let Content::Table(fields) = &self.content {
+            for field in fields {
+                if let Some(column) = of(field.name()) {
+                    let passed = Passed {
+                        port: table.port.to_owned(),
+                        column,
+                        looked_up,
+                    };
+                    self.passed.insert(field.name().clone(), passed);
+                }
+            }
+        }
+        self
+    }
+
+    /// A table of which the fields say by their marks what they pass on.
+    pub(crate) fn marked(port: &str, fields: &[FieldRef]) -> Self {
+        let mut shape = Self::table(port, fields.iter().map(mark::without).collect());
+        for field in fields {
+            if let Some(passed) = mark::of(field) {
+                shape.passed.insert(field.name().clone(), passed);
+            }
+        }
+        shape
     }
 
     #[doc(hidden)]
@@ -186,7 +292,7 @@ impl Shape {
             Content::Table(fields) => ports::PortShape {
                 port: self.port,
                 kind: "table".to_owned(),
-                fields: wire::to_wire(&fields)?
+                fields: wire::to_wire(&mark::all(fields, &self.passed))?
                     .into_iter()
                     .map(wire::WireField::into_result)
                     .collect(),
@@ -266,6 +372,11 @@ pub struct TableShape<'a> {
 }
 
 impl<'a> TableShape<'a> {
+    /// The port.
+    pub fn port(&self) -> &'a str {
+        self.port
+    }
+
     /// Every field, in order.
     pub fn fields(&self) -> &'a [FieldRef] {
         self.fields

@@ -54,6 +54,7 @@ pub mod testing;
 mod batch;
 mod descriptor;
 mod error;
+mod mark;
 mod scratch;
 mod select;
 mod step;

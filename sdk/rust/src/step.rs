@@ -13,6 +13,7 @@ use serde::de::DeserializeOwned;
 use crate::batch::Batch;
 use crate::descriptor::{Content, Descriptor, Shape, Shapes};
 use crate::error::{Error, Result};
+use crate::mark;
 use crate::table::{Blob, Inputs, Outputs, Table, TableWriter};
 
 /// Row-wise: the output for a row depends on that row, the params and the side inputs, and on nothing
@@ -50,13 +51,23 @@ pub trait RowMap: Sized {
                 .iter()
                 .any(|port| port.name == shape.port && port.role == "main")
             {
-                main = Some(fields.clone());
+                main = Some((shape.port.as_str(), fields));
             } else {
                 side = side.with_table(&shape.port, Table::local(fields.clone(), Vec::new()));
             }
         }
-        let fields =
+        let (port, fields) =
             main.ok_or_else(|| Error::new("missing-port", "there is no table at the main port"))?;
+        // What comes out tells by them what was passed on.
+        let marked = fields.iter().map(|field| {
+            let passed = mark::Passed {
+                port: port.to_owned(),
+                column: field.name().clone(),
+                looked_up: false,
+            };
+            FieldRef::new(mark::passed(field, &passed))
+        });
+        let fields: Vec<FieldRef> = marked.collect();
         let empty = RecordBatch::new_empty(std::sync::Arc::new(Schema::new(fields)));
         let mut outputs = Self::open(params, side)?.apply(&empty.into())?;
         descriptor
@@ -75,7 +86,7 @@ pub trait RowMap: Sized {
                             ),
                         )
                     })?;
-                Ok(Shape::table(&port.name, output.rows.schema()?))
+                Ok(Shape::marked(&port.name, &output.rows.marked_schema()?))
             })
             .collect()
     }

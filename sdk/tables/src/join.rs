@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use arrow_schema::{Field, FieldRef};
-use pinion_sdk::{Batch, Error, Result, TableShape};
+use pinion_sdk::{Batch, Error, Result, Shape, TableShape};
 use pinion_values::{Kind, kind};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -232,6 +232,24 @@ impl Names {
             fields.push(field.clone().with_name(to).with_nullable(nullable).into());
         }
         Ok(fields)
+    }
+
+    /// The output at `port`: the fields, and what each of them passes on.
+    ///
+    /// # Errors
+    /// As [`Names::fields`].
+    pub fn shape(&self, port: &str, left: TableShape<'_>, right: TableShape<'_>) -> Result<Shape> {
+        let columns = self.columns(|| Ok(right.fields().to_vec()))?;
+        let added = self.added(&columns, |name| Ok(left.find(name).is_some()))?;
+        let of_right = |name: &str| {
+            let mut added = added.iter();
+            added
+                .find(|added| added.to == name)
+                .map(|added| added.from.clone())
+        };
+        Ok(Shape::table(port, self.fields(left, right)?)
+            .passes(left, &[])
+            .looks_up(right, of_right))
     }
 
     /// Rows of `left` beside as many rows of `right`, of which it gets `columns`.

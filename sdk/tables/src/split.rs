@@ -126,7 +126,9 @@ impl From<[Option<u64>; PARTS.len() - 1]> for Ends {
 #[must_use]
 pub fn with_parts(descriptor: Descriptor) -> Descriptor {
     PARTS.iter().fold(descriptor, |descriptor, part| {
-        descriptor.output(part, &format!("The rows of `{part}`, in their order."))
+        descriptor
+            .output(part, &format!("The rows of `{part}`, in their order."))
+            .same_columns()
     })
 }
 

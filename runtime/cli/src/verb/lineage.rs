@@ -131,6 +131,7 @@ fn show_influence(
     }
     Ok(match (&args.never, influence) {
         (Some(_), Influence::Rows(_) | Influence::Column(_)) => FAILED,
+        (Some(_), Influence::Success(_)) if args.success => FAILED,
         _ => DONE,
     })
 }
@@ -204,10 +205,8 @@ fn show_row(run: &RunRecord, traced: &[TracedRow], json: bool) -> Result<u8, Fai
         let place = format!("{}.{} row {}", row.step, row.port, row.row);
         let origin = match &row.origin {
             Origin::Rows { count: 0, .. } => "  of no row of an input".to_owned(),
-            Origin::Rows {
-                among_others: true, ..
-            } => format!("  where `{}` also made columns of other rows", row.step),
-            Origin::Rows { .. } => String::new(),
+            Origin::Rows { others, .. } => view::others(&row.step, others)
+                .map_or_else(String::new, |others| format!("  {others}")),
             Origin::Above => "  as above".to_owned(),
             Origin::File { path, row, .. } => format!("  {} row {row}", ui::harmless(path)),
             Origin::Made => format!("  made by `{}` of what it read", row.step),

@@ -31,6 +31,7 @@ impl RowMap for LabelLate {
         Descriptor::new("Keeps the flights that arrived and marks the late ones.")
             .input("flights", "Needs `arr_delay`, in minutes.")
             .output("flights", "The flights that arrived, with `late`.")
+            .same_columns()
     }
 
     fn open(params: Params, _side: Inputs) -> Result<Self> {

@@ -117,10 +117,11 @@ fn output_facts(step: &StepLineage, output: &OutputLineage) -> Vec<(&'static str
             .map(|input| input.from.as_str())
     };
     let of = list(rows.ports.iter().filter_map(bound), LISTED_IN_TEXT);
-    facts.push(match (of.as_str(), rows.chosen) {
-        ("", _) => ("rows", format!("{name}: made by the step")),
-        (of, true) => ("rows", format!("{name}: chosen among those of {of}")),
-        (of, false) => ("rows", format!("{name}: those of {of}")),
+    facts.push(match (of.as_str(), rows.chosen, rows.all) {
+        ("", _, _) => ("rows", format!("{name}: made by the step")),
+        (of, true, false) => ("rows", format!("{name}: chosen among those of {of}")),
+        (of, true, true) => ("rows", format!("{name}: all of {of}, as the step chose")),
+        (of, false, _) => ("rows", format!("{name}: those of {of}, as promised")),
     });
     facts
 }

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use pinion_runtime::lineage::{
-    Hop, Influence, Lineage, Link, Node, Origin, StepLineage, TracedRow,
+    Hop, Influence, Lineage, Link, Node, Origin, Others, StepLineage, TracedRow,
 };
+use pinion_runtime::promise::Promised;
 use pinion_runtime::record::RunRecord;
 use serde::Serialize;
 
@@ -16,7 +17,7 @@ pub(super) struct InfluenceView {
     run: String,
     from: Vec<String>,
     to: String,
-    /// `no path`, `through rows` or `through column`.
+    /// `no path`, `through success`, `through rows` or `through column`.
     influence: &'static str,
     path: Vec<HopView>,
     #[serde(skip)]
@@ -27,7 +28,8 @@ pub(super) struct InfluenceView {
 struct HopView {
     node: String,
     step: Option<String>,
-    /// `made`, `kept`, `looked-up`, `unseen`, `chose`, `handed` or `has`.
+    /// The channel: `made`, `wrote`, `kept`, `chose-columns`, `looked-up`, `unseen`, `chose-rows`, `handed`, `has` or
+    /// `succeeded`.
     link: Option<&'static str>,
     #[serde(skip)]
     words: String,
@@ -61,15 +63,41 @@ struct TracedView {
     depth: usize,
     table: String,
     row: u64,
-    /// `rows`, `rows-and-others` where the step also made columns of other rows, `above` where what it came from
-    /// stands after the same row before, `file` or `made`.
+    /// `rows`, `above` where what it came from stands after the same row before, `file` or `made`.
     origin: &'static str,
+    /// What else may have decided on a row that came from `rows`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    others: Option<OthersView>,
     #[serde(skip_serializing_if = "Option::is_none")]
     source: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     file: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     file_row: Option<u64>,
+}
+
+#[derive(Serialize)]
+struct OthersView {
+    /// Rows that the step saw at once.
+    seen: u64,
+    /// Whether columns were made, which may depend on all of them.
+    columns_made: bool,
+    /// Whether all of them may have decided that this row is here.
+    rows_chosen: bool,
+}
+
+/// What is said of rows that a row did not come from and may depend on.
+pub(super) fn others(step: &str, others: &Others) -> Option<String> {
+    let what = match (others.made, others.chosen) {
+        (false, false) => return None,
+        (true, false) => "columns made here",
+        (false, true) => "which row stands here",
+        (true, true) => "columns made here, and which row stands here,",
+    };
+    Some(format!(
+        "{what} may depend on all {} rows that `{step}` saw",
+        others.seen
+    ))
 }
 
 /// What `pinion lineage STEP --json` prints.
@@ -106,8 +134,11 @@ struct OutputView<'a> {
     port: &'a str,
     /// Input ports whose rows it has; null for a blob.
     rows_of: Option<Vec<&'a String>>,
-    /// Whether the step decided which rows there are, or in which order; null for a blob.
+    /// Whether what the step read may have decided which rows there are, in which order, and where they are cut;
+    /// null for a blob.
     rows_chosen: Option<bool>,
+    /// What the port promised, and the host enforced: `columns`, or `rows` and which input they are of.
+    promised: Option<&'a Promised>,
     columns_made: Vec<&'a String>,
     /// Whether it has no rows that would show where its columns come from: then they are all listed as made.
     unseen: bool,
@@ -118,6 +149,7 @@ struct OutputView<'a> {
 fn name(influence: &Influence) -> &'static str {
     match influence {
         Influence::None => "no path",
+        Influence::Success(_) => "through success",
         Influence::Rows(_) => "through rows",
         Influence::Column(_) => "through column",
     }
@@ -126,7 +158,7 @@ fn name(influence: &Influence) -> &'static str {
 fn path(influence: &Influence) -> &[Hop] {
     match influence {
         Influence::None => &[],
-        Influence::Rows(path) | Influence::Column(path) => path,
+        Influence::Success(path) | Influence::Rows(path) | Influence::Column(path) => path,
     }
 }
 
@@ -145,15 +177,27 @@ impl HopView {
             Some((step, link)) => {
                 let (link, words) = match link {
                     Link::Made => ("made", format!("`{step}` read it and made this")),
+                    Link::Wrote => ("wrote", format!("`{step}` read it and wrote this")),
                     Link::Kept => ("kept", format!("`{step}` passed it on")),
+                    Link::ChoseColumns => (
+                        "chose-columns",
+                        format!("`{step}` read it and decided which column to pass on"),
+                    ),
                     Link::LookedUp => ("looked-up", format!("`{step}` looked this up by it")),
                     Link::Unseen => (
                         "unseen",
                         format!("`{step}` put out no rows, so this may be made of it"),
                     ),
-                    Link::Chose => ("chose", format!("`{step}` read it and decided on the rows")),
+                    Link::ChoseRows => (
+                        "chose-rows",
+                        format!("`{step}` read it and decided on the rows"),
+                    ),
                     Link::Handed => ("handed", format!("`{step}` was handed these rows")),
                     Link::Has => ("has", "has these rows".to_owned()),
+                    Link::Succeeded => (
+                        "succeeded",
+                        format!("`{step}` read it, did not fail, and decided nothing else"),
+                    ),
                 };
                 (Some(step.clone()), Some(link), words)
             }
@@ -188,6 +232,10 @@ impl InfluenceView {
     pub(super) fn lines(&self) -> Vec<String> {
         let verdict = match self.influence {
             "no path" => format!("no path: `{}` does not reach `{}`", self.asked, self.to),
+            "through success" => format!(
+                "through success: `{}` reaches `{}` only in that no step failed",
+                self.asked, self.to
+            ),
             how => format!("{how}: `{}` reaches `{}`", self.asked, self.to),
         };
         let rows = self.path.iter();
@@ -238,10 +286,15 @@ impl ColumnsView {
 impl RowView {
     pub(super) fn of(run: &RunRecord, traced: &[TracedRow]) -> Self {
         let view = |traced: &TracedRow| {
+            let others = match &traced.origin {
+                Origin::Rows { others, .. } => Some(OthersView {
+                    seen: others.seen,
+                    columns_made: others.made,
+                    rows_chosen: others.chosen,
+                }),
+                _ => None,
+            };
             let (origin, source, file, file_row) = match &traced.origin {
-                Origin::Rows {
-                    among_others: true, ..
-                } => ("rows-and-others", None, None, None),
                 Origin::Rows { .. } => ("rows", None, None, None),
                 Origin::File { source, path, row } => {
                     ("file", Some(source.clone()), Some(path.clone()), Some(*row))
@@ -254,6 +307,7 @@ impl RowView {
                 table: format!("{}.{}", traced.step, traced.port),
                 row: traced.row,
                 origin,
+                others,
                 source,
                 file,
                 file_row,
@@ -313,6 +367,7 @@ impl<'a> StepView<'a> {
                 port: &output.port,
                 rows_of: output.rows.as_ref().map(|rows| rows.ports.iter().collect()),
                 rows_chosen: output.rows.as_ref().map(|rows| rows.chosen),
+                promised: output.promised.as_ref(),
                 columns_made: output.made.iter().collect(),
                 unseen: output.unseen,
                 columns_kept: kept.collect(),
