@@ -26,7 +26,7 @@ use pinion_tests::fixtures::component;
 use pinion_tests::project::Project;
 use wasm_encoder::{
     BlockType, CodeSection, Component, DataSection, Function, FunctionSection, Instruction,
-    MemorySection, MemoryType, Module, ModuleSection, TypeSection, ValType,
+    MemorySection, MemoryType, Module, ModuleSection, RawSection, TypeSection, ValType,
 };
 
 use super::{READS, project, refused};
@@ -734,6 +734,66 @@ fn doubling() -> Vec<u8> {
     wat::parse_str(format!("(component (type $t0 (tuple u8 u8)) {tuples})")).unwrap()
 }
 
+/// Inner components, one of which calls so many functions of the other, each with so many strings.
+fn adapters(count: usize, strings: usize) -> Vec<u8> {
+    let each = |each: &dyn Fn(usize) -> String| (0..count).map(each).collect::<String>();
+    let params: String = (0..strings)
+        .map(|at| format!("(param \"a{at}\" string)"))
+        .collect();
+    let memory = "(memory (export \"m\") 1)
+        (func (export \"r\") (param i32 i32 i32 i32) (result i32) unreachable)";
+    let options = "(memory (core memory $i \"m\")) (realloc (core func $i \"r\"))";
+    let text = format!(
+        "(component
+            (component $a
+                (core module $m {memory} {})
+                (core instance $i (instantiate $m))
+                {})
+            (component $b
+                {}
+                (core module $m {memory})
+                (core instance $i (instantiate $m))
+                {})
+            (instance $x (instantiate $a))
+            (instance (instantiate $b {})))",
+        each(&|at| format!("(func (export \"f{at}\") (param i32))")),
+        each(&|at| format!(
+            "(func (export \"f{at}\") {params} (canon lift (core func $i \"f{at}\") {options}))"
+        )),
+        each(&|at| format!("(import \"f{at}\" (func $f{at} {params}))")),
+        each(&|at| format!("(core func (canon lower (func $f{at}) {options}))")),
+        each(&|at| format!("(with \"f{at}\" (func $x \"f{at}\"))")),
+    );
+    wat::parse_str(text).unwrap()
+}
+
+/// Inner components, each with two instances of the one before.
+fn instances_that_double(count: usize) -> Vec<u8> {
+    let doubled: String = (1..=count)
+        .map(|at| {
+            format!(
+                "(component $c{at} (alias outer 1 $c{} (component $x))
+                    (instance (instantiate $x)) (instance (instantiate $x)))",
+                at - 1
+            )
+        })
+        .collect();
+    let first = "(component $c0 (core module $m (type (func))) (core instance (instantiate $m)))";
+    let last = format!("(instance (instantiate $c{count}))");
+    wat::parse_str(format!("(component {first} {doubled} {last})")).unwrap()
+}
+
+/// Instance types in each other, into which parsers go as deep as they are.
+fn types_in_each_other(depth: usize) -> Vec<u8> {
+    let types = [&[1][..], &[0x42, 1, 1].repeat(depth), &[0x42, 0]].concat();
+    let mut component = Component::new();
+    component.section(&RawSection {
+        id: 7,
+        data: &types,
+    });
+    component.finish()
+}
+
 fn data(bytes: usize) -> Vec<u8> {
     let mut memories = MemorySection::new();
     memories.memory(MemoryType {
@@ -760,8 +820,8 @@ fn what_is_too_much_to_compile() {
             functions(1, 0, &|f| nops(f, (1 << 19) + 1)),
         ),
         (
-            "33 megabytes of functions",
-            functions(67, 0, &|f| nops(f, (1 << 19) - 10)),
+            "17 megabytes of functions",
+            functions(33, 0, &|f| nops(f, (1 << 19) - 10)),
         ),
         (
             "100,000 branches in a function",
@@ -773,6 +833,9 @@ fn what_is_too_much_to_compile() {
         ),
         ("1,001 modules", wrapped(&vec![Module::new(); 1001])),
         ("types that double", doubling()),
+        ("300 adapters of 30 strings", adapters(300, 30)),
+        ("instances that double", instances_that_double(30)),
+        ("1,000 types in each other", types_in_each_other(1000)),
         ("60 megabytes of data", data(60_000_000)),
     ];
     cases.push((
@@ -807,14 +870,14 @@ fn what_is_too_much_to_compile() {
       expected at most 524_288 bytes of code in one function
       found    524_293
 
-    # 33 megabytes of functions
+    # 17 megabytes of functions
     error: step `bad` has a component that does not work
       found ./guest.wasm
       in    pinion.toml, line 15
     caused by: the component cannot be used
     caused by: it is too much to compile
-      expected at most 33_554_432 bytes of code
-      found    34_078_330
+      expected at most 16_777_216 bytes of code
+      found    17_301_306
 
     # 100,000 branches in a function
     error: step `bad` has a component that does not work
@@ -847,6 +910,33 @@ fn what_is_too_much_to_compile() {
       in    pinion.toml, line 15
     caused by: the component cannot be used
     caused by: failed to parse WebAssembly module: effective type size exceeds the limit of 1000000 (at offset 0x54)
+
+    # 300 adapters of 30 strings
+    error: step `bad` has a component that does not work
+      found ./guest.wasm
+      in    pinion.toml, line 15
+    caused by: the component cannot be used
+    caused by: it is too much to compile
+      expected at most 262_144 values that may be handed from one inner component to another
+      found    262_300
+
+    # instances that double
+    error: step `bad` has a component that does not work
+      found ./guest.wasm
+      in    pinion.toml, line 15
+    caused by: the component cannot be used
+    caused by: it is too much to compile
+      expected at most 16_777_216 resources and lowered functions, counted for each inner instance
+      found    33_546_240
+
+    # 1,000 types in each other
+    error: step `bad` has a component that does not work
+      found ./guest.wasm
+      in    pinion.toml, line 15
+    caused by: the component cannot be used
+    caused by: it is too much to compile
+      expected at most 100 components and types in each other
+      found    101
 
     # 60 megabytes of data
     error: step `bad` has a component that does not work
