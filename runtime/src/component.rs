@@ -15,12 +15,21 @@ use semver::Version;
 
 pub use self::error::{ComponentError, Unresolved};
 pub use self::sources::{SourcesError, crate_sources};
-use crate::digest::{ComponentDigest, Digest};
+use crate::digest::{ComponentDigest, Digest, StructuredHasher};
 use crate::error::closest;
 use crate::lock::{ComponentKey, LockedComponent, Origin};
 use crate::pipeline::{ComponentRef, StepDecl};
 use crate::regular;
 use crate::sandbox::MAX_COMPONENT_BYTES;
+
+/// Under which name a store remembers the bytes that were taken over as a standard component.
+pub(crate) const ADOPTED: &str = "component";
+
+/// What that is remembered under.
+pub(crate) fn adopted_key(key: &ComponentKey, digest: &ComponentDigest) -> Digest {
+    let mut hasher = StructuredHasher::new("pinion adopted component v1");
+    hasher.text(&key.to_string()).component(digest).finish()
+}
 
 /// A standard component, which travels with the binary.
 #[derive(Clone, Debug)]
@@ -44,6 +53,8 @@ pub struct Places<'a> {
     pub standard: &'a [StdComponent],
     /// The bytes that the store keeps under a digest, if it does.
     pub kept: &'a dyn Fn(&ComponentDigest) -> io::Result<Option<Bytes>>,
+    /// Whether bytes are those of a standard component, as far as the caller knows.
+    pub is_standard: &'a dyn Fn(&ComponentKey, &ComponentDigest) -> bool,
 }
 
 /// A component with its bytes.
@@ -155,6 +166,7 @@ pub fn refuse_same_files(steps: &[StepDecl]) -> Result<(), Unresolved> {
 ///
 /// # Errors
 /// - [`ComponentError::Changed`]: bytes that are not the locked ones.
+/// - [`ComponentError::Unreleased`]: a standard component that is locked to other bytes than its own.
 /// - [`ComponentError::NotLocked`]: nothing is locked, and `freeze` is set.
 /// - [`ComponentError::UnknownStandard`], [`ComponentError::UnknownVersion`]: there is no such component.
 /// - [`ComponentError::Missing`], [`ComponentError::NoFile`]: bytes that are nowhere.
@@ -274,6 +286,26 @@ fn found_anew(reference: &ComponentRef, places: Places<'_>) -> Result<Resolved, 
     Ok(Resolved::Component(component))
 }
 
+/// Makes sure that what is locked as a standard component is one. Whatever a lockfile says, and whatever bytes lie
+/// beside it, nothing else goes by such a name.
+///
+/// # Errors
+/// [`ComponentError::Unreleased`].
+pub fn refuse_unreleased(
+    key: &ComponentKey,
+    locked: &LockedComponent,
+    places: Places<'_>,
+) -> Result<(), ComponentError> {
+    let is_named_so = locked.origin == Origin::Std || key.name.starts_with("std:");
+    match is_named_so && !(places.is_standard)(key, &locked.digest) {
+        true => Err(ComponentError::Unreleased {
+            component: key.to_string(),
+            digest: locked.digest,
+        }),
+        false => Ok(()),
+    }
+}
+
 /// The locked bytes of a standard component: those that the caller has, else from the store. The digests of
 /// the caller's were computed when it was built, so a run hashes none of them.
 fn standard(
@@ -292,6 +324,7 @@ fn standard(
     {
         return Ok(Bytes::from_static(known.bytes));
     }
+    refuse_unreleased(key, locked, places)?;
     if let Some(bytes) = kept(reference, locked, places)? {
         return Ok(bytes);
     }

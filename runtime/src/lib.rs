@@ -57,6 +57,8 @@ pub mod run;
 
 pub mod reach;
 
+pub mod adopt;
+
 pub mod pack;
 
 #[cfg(any(test, feature = "fuzz"))]

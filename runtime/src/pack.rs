@@ -36,9 +36,8 @@
 //! Nothing by itself: nobody signs packs, and seals and digests only say that bytes are those that were
 //! written. Without results, all that is there is what goes in, and whatever comes out was computed here. With
 //! results, they are the sender's word: the record says which they are, and the recipes and memos by which
-//! later runs find them say what they are results of. `pinion verify` proves the record, and so everything that
-//! is shown and exported of the run, since that is read by the record's digests. What a later run takes from the
-//! recipes is proved by verifying that run.
+//! later runs find them say what they are results of. Nothing of it has the code of a key, so no run takes it for
+//! known, until `pinion verify` has made it again or `pinion adopt` has taken it over.
 
 mod archive;
 mod error;

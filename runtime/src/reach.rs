@@ -9,15 +9,17 @@
 //! - a step to the memo of the whole step, and to what its component said of itself, of its files and of
 //!   its shapes.
 //!
-//! What is damaged reaches nothing, and nothing is moved away. Records of before version 3 do not name recipes:
+//! What is damaged reaches nothing, and nothing is moved away. What somebody else wrote reaches what it names: it is
+//! shown and verified too. Records of before version 3 do not name recipes:
 //! their runs are found by whole steps alone.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::arrow::format;
+use crate::component::{ADOPTED, adopted_key};
 use crate::digest::Digest;
-use crate::lock::Lockfile;
+use crate::lock::{Lockfile, Origin};
 use crate::plan::{check_key, describe_key, probe_key};
 use crate::record::{Artifact, InputRecord, RecipeKey, RunRecord, Size, StepRecord};
 use crate::run::{BINDING, RANGES, known, parts, ranges_key};
@@ -103,11 +105,14 @@ impl<'a> Walk<'a> {
             self.sources.insert(file.digest);
         }
         // Of all steps, whichever of them ran: to verify it, the whole pipeline is resolved.
-        for locked in lockfile(self.store, run)?
+        for (key, locked) in lockfile(self.store, run)?
             .iter()
-            .flat_map(|lock| lock.components.values())
+            .flat_map(|lock| &lock.components)
         {
             self.add(ObjectId::Component(locked.digest));
+            if locked.origin == Origin::Std {
+                self.add_memo(ADOPTED, adopted_key(key, &locked.digest));
+            }
         }
         for step in &run.steps {
             self.add(ObjectId::Component(step.digest));
@@ -149,7 +154,7 @@ impl<'a> Walk<'a> {
     fn recipe(&mut self, recipe: RecipeKey) -> Result<(), StoreError> {
         let RecipeKey { first, key } = recipe;
         if self.add(ObjectId::Recipe { first, key })
-            && let Some(recipe) = self.store.recipe(&first, &key)?
+            && let Some((recipe, _)) = self.store.told_recipe(&first, &key)?
         {
             self.reach.objects.extend(needs(&first, &recipe));
             self.add_memo(BINDING, key);
@@ -223,7 +228,7 @@ impl<'a> Walk<'a> {
         for Listed { id, .. } in listed {
             match id {
                 ObjectId::Memo { name, key } if name == known::MEMO => {
-                    let memo = self.store.memo(name, key)?;
+                    let memo = self.store.told_memo(name, key)?;
                     if let Some((deed, files)) = memo.and_then(|memo| known::about(&memo))
                         && self.deeds.contains(&deed)
                     {
@@ -233,7 +238,7 @@ impl<'a> Walk<'a> {
                     }
                 }
                 ObjectId::Memo { name, key } if name == source::MEMO => {
-                    let memo = self.store.memo(name, key)?;
+                    let memo = self.store.told_memo(name, key)?;
                     let digest =
                         memo.and_then(|memo| Some(Digest::from_bytes(memo.try_into().ok()?)));
                     if digest.is_some_and(|digest| self.sources.contains(&digest)) {

@@ -43,6 +43,7 @@ use crate::pipeline::{Layout, SourceName, StepName};
 /// - 2: what is used of each limit; a step may be written again.
 /// - 3: where the recipe of each unit is; columns that were withheld; scratch has a limit of its own, and is no
 ///   part of the output.
+/// - 4: who took over what a unit was known by; what a port promised.
 pub const RECORD_VERSION: u32 = 4;
 
 /// What a run was given: the first line.

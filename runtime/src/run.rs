@@ -578,6 +578,7 @@ impl<'a> Run<'a> {
         for value in self.made.iter().flatten().flatten() {
             match value {
                 Value::Table(table) => {
+                    drop(store.set_aside_foreign_table(&table.summary.digest));
                     let Ok(table) = table.get(store) else {
                         continue;
                     };

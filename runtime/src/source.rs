@@ -298,7 +298,8 @@ impl Scan<'_> {
             && before.is_settled(started)
         {
             // What cannot be remembered costs time at the next run and nothing else.
-            drop(self.store.put_memo(MEMO, &before.key(), digest.as_bytes()));
+            let key = before.key(self.store);
+            drop(self.store.put_memo(MEMO, &key, digest.as_bytes()));
         }
         Ok(SourceFile {
             path: path.to_owned(),
@@ -357,7 +358,7 @@ impl Stat {
     }
 
     fn remembered(&self, store: &Store) -> Option<Digest> {
-        let bytes = store.memo(MEMO, &self.key()).ok().flatten()?;
+        let bytes = store.memo(MEMO, &self.key(store)).ok().flatten()?;
         Some(Digest::from_bytes(bytes.try_into().ok()?))
     }
 
@@ -373,8 +374,10 @@ impl Stat {
         before(self.modified) && before(self.changed)
     }
 
-    fn key(&self) -> Digest {
-        let mut hasher = StructuredHasher::new("pinion file stat 1");
+    /// With the machine: two of them may use one store, or have copies of it, and number their files alike.
+    fn key(&self, store: &Store) -> Digest {
+        let mut hasher = StructuredHasher::new("pinion file stat 2");
+        hasher.digest(store.key().machine());
         hasher.u64(self.device).u64(self.inode).u64(self.size);
         for (seconds, nanoseconds) in [self.modified, self.changed] {
             hasher
@@ -650,6 +653,7 @@ mod tests {
 
     use super::*;
     use crate::pipeline::Pipeline;
+    use crate::store::Key;
 
     fn open(path: &Path) -> Dir {
         std::fs::create_dir_all(path).unwrap();
@@ -666,7 +670,7 @@ mod tests {
     impl Place {
         fn new(contents: &str) -> Self {
             let temp = tempfile::tempdir().unwrap();
-            let store = Store::open(open(&temp.path().join("store"))).unwrap();
+            let store = Store::open(open(&temp.path().join("store")), Key::of_nobody()).unwrap();
             let text = "[pipeline]\nname = \"p\"\n[sources.rows]\npath = \"rows.csv\"\nkeep = false\n\
                 [steps.s]\nuse = \"std:read-csv@0.1\"\ninput = \"sources.rows\"\n";
             let pipeline = Pipeline::parse(text, "pinion.toml", &[]).unwrap();
@@ -737,13 +741,29 @@ mod tests {
         let place = Place::new("a\n1\n");
         // As if the file had been hashed long after its last change, with another result.
         let wrong = Digest::of(b"wrong");
-        let key = place.stat().key();
+        let key = place.stat().key(&place.store);
         place.store.put_memo(MEMO, &key, wrong.as_bytes()).unwrap();
         assert_eq!(place.scan(Trust::Remembered), wrong);
         assert_eq!(place.scan(Trust::Bytes), Digest::of(b"a\n1\n"));
         // Equal size and time of modification, but not of the change of its inode.
         place.write("a\n2\n", 60);
         assert_eq!(place.scan(Trust::Remembered), Digest::of(b"a\n2\n"));
+    }
+
+    /// Two machines may number their files alike, and images of disks give all of them the same times.
+    #[test]
+    fn what_is_remembered_of_a_file_holds_on_one_machine() {
+        let place = Place::new("a\n1\n");
+        let wrong = Digest::of(b"wrong");
+        let elsewhere = Store::open(
+            open(&place.temp.path().join("store")),
+            Key::new(&[0; 32], &[1; 32]),
+        );
+        let elsewhere = elsewhere.unwrap();
+        let key = place.stat().key(&elsewhere);
+        assert_ne!(key, place.stat().key(&place.store));
+        elsewhere.put_memo(MEMO, &key, wrong.as_bytes()).unwrap();
+        assert_eq!(place.scan(Trust::Remembered), Digest::of(b"a\n1\n"));
     }
 
     #[test]

@@ -35,6 +35,16 @@
 //! Everything that the store does to the file system goes through `disk`, where tests see it and let it fail:
 //! all of the above is tried at every operation that a run, `gc` and `doctor --repair` do (`tests/all/faults/`).
 //!
+//! # Whose word it is
+//!
+//! What is not named by its own bytes could be written by anybody who can write to the directory. So recipes,
+//! question lists, memos, manifests and the lines of run records carry a code that only somebody with the store's
+//! [`Key`] can make, of what they are, what they are stored under and what they say. What another key wrote, or
+//! nobody, as in stores of version 1 and in packs, is *foreign*: it can be looked at as somebody's word, and is
+//! never taken for something that is known. A manifest of somebody else is used once all that it selects was
+//! found to be what the table's digest says. What is foreign becomes the store's own by being
+//! [brought](Store::bring) from a store in which it was made again, or by being [taken over](Store::take_over).
+//!
 //! # Removing
 //!
 //! Nothing is removed while anybody else uses the store: every open store shares a lock, which
@@ -57,9 +67,11 @@ mod error;
 mod files;
 #[cfg(any(test, feature = "fuzz"))]
 pub(crate) mod fuzz;
+mod key;
 mod lock;
 mod memo;
 mod objects;
+mod own;
 mod runs;
 mod seal;
 mod tables;
@@ -80,14 +92,18 @@ use self::disk::Disk;
 pub use self::disk::{Faults, Operation, Verdict};
 pub use self::error::{Fault, Kind, StoreError};
 use self::files::Files;
+pub use self::key::{Key, Standing};
 pub use self::lock::Alone;
 use self::lock::{Access, GATE, LOCK, Share};
 pub use self::objects::{Listed, ObjectId};
 pub use self::runs::RunWriter;
 pub(crate) use self::units::needs;
 
-/// The version of the layout that this library writes, and the only one it reads.
-pub const STORE_VERSION: u32 = 1;
+/// The version of the layout that this library writes, and the newest that it reads. It reads version 1 as well,
+/// and writes on in it as version 2.
+///
+/// - 2: what is sealed says whose it is.
+pub const STORE_VERSION: u32 = 2;
 
 /// What the `version` file says before its number.
 const VERSION_PREFIX: &str = "pinion store ";
@@ -112,6 +128,7 @@ const DIRECTORIES: [&str; 9] = [
 #[derive(Debug)]
 pub struct Store {
     files: Files,
+    key: Key,
     checked: Mutex<Checked>,
     cache: Mutex<Cache>,
     /// Held while something damaged is moved away, so that nobody moves its replacement.
@@ -122,14 +139,14 @@ pub struct Store {
 
 impl Store {
     /// Opens a store, or makes one of an empty directory. Waits while somebody [removes](Self::alone)
-    /// things from it.
+    /// things from it. What is kept in it is sealed with `key`, and what another key sealed is not believed.
     ///
     /// Entries whose names begin with a dot do not keep a directory from being empty.
     ///
     /// # Errors
     /// As [`Store::open_telling`].
-    pub fn open(dir: Dir) -> Result<Self, StoreError> {
-        Self::open_telling(dir, &|| {})
+    pub fn open(dir: Dir, key: Key) -> Result<Self, StoreError> {
+        Self::open_telling(dir, key, &|| {})
     }
 
     /// The same, where `waiting` is called if it has to wait.
@@ -139,24 +156,24 @@ impl Store {
     /// - [`StoreError::UnsupportedVersion`]: another version of this library made it.
     /// - [`StoreError::Unwritable`]: nothing can be written there.
     /// - [`StoreError::Io`]: something else failed.
-    pub fn open_telling(dir: Dir, waiting: &dyn Fn()) -> Result<Self, StoreError> {
-        Self::make(Disk::new(dir, None), waiting)
+    pub fn open_telling(dir: Dir, key: Key, waiting: &dyn Fn()) -> Result<Self, StoreError> {
+        Self::make(Disk::new(dir, None), key, waiting)
     }
 
     /// The same over a disk that fails as `faults` say. For tests.
     ///
     /// # Errors
     /// As [`Store::open_telling`].
-    pub fn open_failing(dir: Dir, faults: Arc<dyn Faults>) -> Result<Self, StoreError> {
-        Self::make(Disk::new(dir, Some(faults)), &|| {})
+    pub fn open_failing(dir: Dir, key: Key, faults: Arc<dyn Faults>) -> Result<Self, StoreError> {
+        Self::make(Disk::new(dir, Some(faults)), key, &|| {})
     }
 
-    fn make(disk: Disk, waiting: &dyn Fn()) -> Result<Self, StoreError> {
+    fn make(disk: Disk, key: Key, waiting: &dyn Fn()) -> Result<Self, StoreError> {
         let files = Files::new(disk);
         let version = files.read(VERSION)?;
-        match &version {
-            Some(text) => check_version(text)?,
-            None => check_empty(&files)?,
+        let version = version.map(|text| check_version(&text)).transpose()?;
+        if version.is_none() {
+            check_empty(&files)?;
         }
         for directory in DIRECTORIES {
             files
@@ -165,11 +182,12 @@ impl Store {
         }
         let share = Share::take(&files, Access::Write, waiting)?;
         files.sweep()?;
-        if version.is_none() {
+        // An older library would take what is written from now on for damaged.
+        if version != Some(STORE_VERSION) {
             let text = format!("{VERSION_PREFIX}{STORE_VERSION}\n");
             files.write_synced(VERSION, text.as_bytes())?;
         }
-        Ok(Self::over(files, share))
+        Ok(Self::over(files, key, share))
     }
 
     /// Opens a store that is there to be read: nothing is made, changed or swept away, so that it may be one
@@ -179,17 +197,23 @@ impl Store {
     /// - [`StoreError::NoStore`]: the directory is none.
     /// - [`StoreError::UnsupportedVersion`]: another version of this library made it.
     /// - [`StoreError::Io`]: something else failed.
-    pub fn open_to_read(dir: Dir, waiting: &dyn Fn()) -> Result<Self, StoreError> {
+    pub fn open_to_read(dir: Dir, key: Key, waiting: &dyn Fn()) -> Result<Self, StoreError> {
         let files = Files::new(Disk::new(dir, None));
         let version = files.read(VERSION)?.ok_or(StoreError::NoStore)?;
         check_version(&version)?;
         let share = Share::take(&files, Access::Read, waiting)?;
-        Ok(Self::over(files, share))
+        Ok(Self::over(files, key, share))
     }
 
-    fn over(files: Files, share: Option<Share>) -> Self {
+    /// The key that it was opened with.
+    pub fn key(&self) -> &Key {
+        &self.key
+    }
+
+    fn over(files: Files, key: Key, share: Option<Share>) -> Self {
         Self {
             files,
+            key,
             checked: Mutex::default(),
             cache: Mutex::default(),
             quarantine: Mutex::default(),
@@ -224,13 +248,14 @@ impl Store {
     }
 }
 
-fn check_version(text: &[u8]) -> Result<(), StoreError> {
+/// The version that the file says, if it is one that can be read.
+fn check_version(text: &[u8]) -> Result<u32, StoreError> {
     let text = String::from_utf8_lossy(text);
     let number = text
         .strip_prefix(VERSION_PREFIX)
         .and_then(|rest| rest.trim_end().parse::<u32>().ok());
     match number {
-        Some(STORE_VERSION) => Ok(()),
+        Some(found @ 1..=STORE_VERSION) => Ok(found),
         Some(found) => Err(StoreError::UnsupportedVersion { found }),
         None => Err(StoreError::Foreign {
             entry: VERSION.to_owned(),

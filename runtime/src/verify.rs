@@ -130,12 +130,13 @@ mod tests {
     use cap_std::fs::Dir;
 
     use super::*;
+    use crate::store::Key;
     use crate::table::{Chunk, Partition, Place as ChunkPlace};
 
     fn store() -> (tempfile::TempDir, Store) {
         let directory = tempfile::tempdir().unwrap();
         let dir = Dir::open_ambient_dir(directory.path(), ambient_authority()).unwrap();
-        (directory, Store::open(dir).unwrap())
+        (directory, Store::open(dir, Key::of_nobody()).unwrap())
     }
 
     /// A table of `columns`, each with the same partitions of rows.

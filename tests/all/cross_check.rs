@@ -20,7 +20,7 @@ use pinion_runtime::verify::{Place, first_place};
 use pinion_tests::fixtures;
 use pinion_tests::memory::Memory;
 use pinion_tests::step::{NEVER, Step, table};
-use pinion_tests::whole::Whole;
+use pinion_tests::whole::{Whole, key};
 
 use crate::days;
 
@@ -176,7 +176,7 @@ params = { columns = { twice = "a * 2" } }
     let directories = [(); 2].map(|()| tempfile::tempdir().unwrap());
     let stores = directories.each_ref().map(|directory| {
         let dir = Dir::open_ambient_dir(directory.path(), ambient_authority()).unwrap();
-        Arc::new(Store::open(dir).unwrap())
+        Arc::new(Store::open(dir, key()).unwrap())
     });
     let honest = whole.run(&stores[0], &id, 1).unwrap();
     let fickle = whole.run_handing(&stores[1], &id, 1, |data| {

@@ -29,7 +29,7 @@ use cap_std::fs::Dir;
 use pinion_runtime::digest::ComponentDigest;
 use pinion_runtime::record::{RecordError, RunId};
 use pinion_runtime::store::{ObjectId, Store, StoreError};
-use pinion_tests::whole::{Readable, Results, Whole};
+use pinion_tests::whole::{Readable, Results, Whole, key};
 use tempfile::TempDir;
 
 /// A step of each kind, over three files that are a partition each: `keep` selects, `sort` moves, `scale` reads
@@ -98,7 +98,7 @@ fn subject() -> (&'static Whole, &'static Results) {
 
 #[track_caller]
 fn open(directory: &Path) -> Store {
-    Store::open(dir(directory)).unwrap_or_else(|error| panic!("it does not open: {error}"))
+    Store::open(dir(directory), key()).unwrap_or_else(|error| panic!("it does not open: {error}"))
 }
 
 fn dir(directory: &Path) -> Dir {
@@ -190,7 +190,7 @@ pub(crate) fn assert_nothing_dangles(store: &Store, kept: impl Fn(&ComponentDige
     for object in store.list().unwrap() {
         match &object.id {
             ObjectId::Recipe { first, key } => {
-                let recipe = store.recipe(first, key).unwrap().unwrap();
+                let (recipe, _) = store.told_recipe(first, key).unwrap().unwrap();
                 assert!(store.has_objects(&recipe), "{}", object.path);
             }
             ObjectId::Table(digest) => {

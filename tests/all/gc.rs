@@ -10,6 +10,7 @@ use cap_std::fs::Dir;
 use insta::assert_snapshot;
 use pinion_runtime::store::Store;
 use pinion_tests::project::Project;
+use pinion_tests::whole::key;
 use regex::Regex;
 use serde_json::Value;
 
@@ -73,7 +74,7 @@ fn ids(summary: &Value, which: &str) -> Vec<String> {
 fn assert_nothing_dangles(project: &Project) {
     let directory = project.path().join(".pinion");
     let store = Dir::open_ambient_dir(directory, ambient_authority()).unwrap();
-    let store = Store::open(store).unwrap();
+    let store = Store::open(store, key()).unwrap();
     faults::assert_nothing_dangles(&store, |_| true);
 }
 

@@ -23,6 +23,7 @@ use pinion_runtime::sandbox::Data as _;
 use pinion_runtime::store::Store;
 use pinion_tests::fixtures::component;
 use pinion_tests::project::{Project, Said};
+use pinion_tests::whole::key;
 
 /// How long a command may take: whoever waits for a pipe waits for ever.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -1123,7 +1124,7 @@ fn a_source_that_is_replaced_after_it_was_hashed_is_not_read() {
         digest: Digest::of(&bytes),
         size_bytes: bytes.len() as u64,
     };
-    let store = Store::open(open(&place.path("store"))).unwrap();
+    let store = Store::open(open(&place.path("store")), key()).unwrap();
     let data = StoreData::new(store.into(), Some(open(&place.path(""))), [file.clone()]);
     assert_eq!(&data.blob(&file.digest).unwrap()[..], bytes);
     let replaced = |make: &dyn Fn()| {

@@ -14,6 +14,7 @@ mod days;
 mod diff;
 mod failure;
 mod faults;
+mod foreign;
 mod formats;
 mod gc;
 mod golden;

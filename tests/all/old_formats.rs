@@ -1,4 +1,5 @@
-//! Receipts of every release: what it has stored must still be read, be known, and come out again.
+//! Receipts of every release: what it has stored must still be read, come out again, and be known once it was made
+//! again or taken over. It is nobody's own, since packs have no codes.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -60,6 +61,9 @@ fn write(to: &Path) {
     for (step, file) in EXPORTS {
         fs::write(to.join(file), export(&project, "here", step)).unwrap();
     }
+    // What is in it is never taken out of today's.
+    let released = workspace().join("plugins/digests.toml");
+    fs::copy(released, to.join("digests.toml")).unwrap();
 }
 
 #[test]
@@ -104,25 +108,49 @@ fn receipts_are_read_known_and_made_again() {
             );
         }
 
-        // Known: whole steps by their memos, and without these each unit by its key.
-        for forgotten in [None, Some("there/.pinion/memo")] {
-            if let Some(directory) = forgotten {
-                fs::remove_dir_all(project.path().join(directory)).unwrap();
-            }
-            let run = ["run", "-C", "there", "--frozen", "--json"];
-            let again = project.pinion(&run).succeeded().json();
-            assert_eq!(that_ran(&again), [""; 0], "{name} without {forgotten:?}");
-            assert_eq!(digests(&again), expected, "{name} without {forgotten:?}");
-        }
+        // As it is, it is the sender's word, and nothing is known because of it.
+        let all_ran = |store: &str| {
+            let run = ["run", "-C", "there", "--frozen", "--json", "--store", store];
+            let fresh = project.pinion(&run).succeeded().json();
+            assert_eq!(digests(&fresh), expected, "{name}");
+            that_ran(&fresh).len()
+        };
+        copy(
+            &project.path().join("there/.pinion"),
+            &project.path().join("told"),
+        );
+        let steps = all_ran("fresh");
+        assert_eq!(all_ran("told"), steps, "{name}");
 
-        // Made again, by the components of then.
-        let fresh = project
-            .pinion(&[
-                "run", "-C", "there", "--frozen", "--json", "--store", "fresh",
-            ])
-            .succeeded()
-            .json();
-        assert_eq!(digests(&fresh), expected, "{name}");
-        project.pinion(&["verify", "-C", "there"]).succeeded();
+        // Known, when it was taken over or made again by the components of then: whole steps by their memos, and
+        // without these each unit by its key.
+        for own in ["adopt", "verify"] {
+            let known = format!("there-{own}");
+            project
+                .pinion(&["unpack", "receipt.tar", &known])
+                .succeeded();
+            let args: &[&str] = match own {
+                "adopt" => &["adopt", "--all", "-C", &known],
+                _ => &["verify", "-C", &known],
+            };
+            project.pinion(args).succeeded();
+            for forgotten in [None, Some(format!("{known}/.pinion/memo"))] {
+                if let Some(directory) = &forgotten {
+                    fs::remove_dir_all(project.path().join(directory)).unwrap();
+                }
+                let run = ["run", "-C", &known, "--frozen", "--json"];
+                let again = project.pinion(&run).succeeded().json();
+                assert_eq!(
+                    that_ran(&again),
+                    [""; 0],
+                    "{name}: {own}, without {forgotten:?}"
+                );
+                assert_eq!(
+                    digests(&again),
+                    expected,
+                    "{name}: {own}, without {forgotten:?}"
+                );
+            }
+        }
     }
 }

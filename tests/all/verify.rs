@@ -7,6 +7,7 @@ use cap_std::fs::Dir;
 use pinion_runtime::record::Line;
 use pinion_runtime::store::Store;
 use pinion_tests::project::Project;
+use pinion_tests::whole::key;
 use serde_json::Value;
 
 use crate::days::{self, PIPELINE, run, stored};
@@ -138,7 +139,7 @@ fn the_first_value_that_differs_is_named() {
     };
     let directory = project.path().join(".pinion");
     let directory = Dir::open_ambient_dir(directory, ambient_authority()).unwrap();
-    let store = Store::open(directory).unwrap();
+    let store = Store::open(directory, key()).unwrap();
     let mut record = store
         .run(&claimed["run"].as_str().unwrap().parse().unwrap())
         .unwrap();

@@ -18,6 +18,10 @@
 #[expect(dead_code, reason = "where a user's cache is does not matter here")]
 mod code_cache;
 
+#[path = "../../runtime/cli/src/key.rs"]
+#[expect(dead_code, reason = "no store is opened here")]
+mod key;
+
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;

@@ -119,7 +119,7 @@ fn row_map(table: &Units, few: &Units, rows: &[RecordBatch], results: &[Vec<Floa
 fn hash_and_store(values: &[f64]) {
     let scratch = tempfile::tempdir().unwrap();
     let dir = Dir::open_ambient_dir(scratch.path(), ambient_authority()).unwrap();
-    let store = Store::open(dir).unwrap();
+    let store = Store::open(dir, pinion_tests::whole::key()).unwrap();
     let field = [Field::new("c", DataType::Float64, false)];
     let bytes: Vec<u8> = (0..BATCHES)
         .flat_map(|_| values.iter().flat_map(|value| value.to_le_bytes()))

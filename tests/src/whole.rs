@@ -21,12 +21,17 @@ use pinion_runtime::record::{
 use pinion_runtime::run::{self, Amount, Ended, Mode, Observer, Options, StoreData};
 use pinion_runtime::sandbox::Data;
 use pinion_runtime::source::{self, Trust};
-use pinion_runtime::store::{Store, StoreError};
+use pinion_runtime::store::{Key, Store, StoreError};
 use pinion_runtime::unit::SEMANTICS;
 use tempfile::TempDir;
 
 use crate::fixtures;
 use crate::step::{NEVER, sandbox};
+
+/// The key of stores that tests open by themselves. The one of the binary that is tested is another.
+pub fn key() -> Key {
+    Key::new(&[7; 32], &[7; 32])
+}
 
 /// A pipeline with its source files and its components.
 pub struct Whole {

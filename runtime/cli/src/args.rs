@@ -44,6 +44,9 @@ pub(crate) enum Verb {
         after_help = "Examples:\n  pinion verify                        # against the last run\n  pinion verify 20261123-061530-4f2a\n  pinion verify --expect expected.json # against a committed file\n\nExit codes: 0 every digest is equal, 1 one differs, 2 there is nothing to compare with"
     )]
     Verify(Verify),
+    /// Take over what somebody else wrote into the store, unseen
+    #[command(after_help = ADOPT_HELP)]
+    Adopt(Adopt),
     /// List the runs in the store
     #[command(after_help = "Examples:\n  pinion runs\n  pinion runs --json")]
     Runs(Runs),
@@ -103,6 +106,10 @@ pub(crate) struct Place {
     /// Keep results here instead of in .pinion beside pinion.toml
     #[arg(long, value_name = "DIR")]
     pub(crate) store: Option<PathBuf>,
+    /// Seal results with the key in this file, 64 hexadecimal digits, instead of with the user's own;
+    /// what another key sealed is never taken for known [env: PINION_STORE_KEY has the digits]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) store_key: Option<PathBuf>,
     /// Print one JSON object and nothing else to standard output
     #[arg(long)]
     pub(crate) json: bool,
@@ -341,6 +348,43 @@ fn share(text: &str) -> Result<Share, String> {
         .ok_or_else(|| "expected a percentage from 0.01% to 100%, such as `5%`".to_owned())
 }
 
+const ADOPT_HELP: &str = "\
+What another key sealed, or nobody, as in a pack with results or in a store of an older pinion, is the sender's word: \
+it is shown, and no run takes it for known. `pinion verify` makes it again and needs nobody's word. \
+`pinion adopt` believes it as it is: from then on runs take it for known, and their records and \
+`pinion show` say who adopted it. The same goes for bytes that pinion.lock calls a standard component and that \
+this pinion does not know as released.
+
+Examples:
+  pinion adopt 20261123-061530-4f2a
+  pinion adopt --all --by anna             # every run in the store
+  pinion adopt std:read-csv@0.3.0          # the bytes that pinion.lock has for it";
+
+#[derive(Args, Debug)]
+pub(crate) struct Adopt {
+    /// Runs, and standard components as pinion.lock names them
+    #[arg(value_name = "RUN|COMPONENT", required_unless_present = "all")]
+    pub(crate) what: Vec<String>,
+    /// Every run in the store
+    #[arg(long, conflicts_with = "what")]
+    pub(crate) all: bool,
+    /// Who adopts it, for records and `pinion show` [default: the name of the user]
+    #[arg(long, value_name = "NAME", value_parser = adopter)]
+    pub(crate) by: Option<String>,
+    #[command(flatten)]
+    pub(crate) place: Place,
+}
+
+/// A name that fits into a line and cannot be taken for more than a name.
+fn adopter(text: &str) -> Result<String, String> {
+    let is_fit = |c: char| c.is_alphanumeric() || " .-_@+".contains(c);
+    let length = text.chars().count();
+    match (1..=64).contains(&length) && text.trim() == text && text.chars().all(is_fit) {
+        true => Ok(text.to_owned()),
+        false => Err("expected up to 64 letters, digits and ` .-_@+`".to_owned()),
+    }
+}
+
 #[derive(Args, Debug)]
 pub(crate) struct Runs {
     #[command(flatten)]
@@ -509,8 +553,8 @@ pub(crate) struct Pack {
 }
 
 const UNPACK_HELP: &str = "\
-Nothing is taken on trust but results, if the pack has them: they are the sender's word until `pinion verify` \
-has made them again. There are no crates in what is made, so nothing is built there.
+Nothing is taken on trust. Results, if the pack has them, are the sender's word, which no run takes for known \
+until `pinion verify` has made them again or `pinion adopt` has taken them over. There are no crates in what is made, so nothing is built there.
 
 Examples:
   pinion unpack trips.tar && pinion verify -C trips
@@ -524,6 +568,16 @@ pub(crate) struct Unpack {
     pub(crate) file: PathBuf,
     /// The directory to make [default: the file's name without its extension, here]
     pub(crate) directory: Option<PathBuf>,
+    /// Take over the bytes that it has for a standard component though this pinion does not know them as
+    /// released, such as std:read-csv@0.3.0; may be given again
+    #[arg(long, value_name = "COMPONENT")]
+    pub(crate) adopt: Vec<String>,
+    /// Who adopts them [default: the name of the user]
+    #[arg(long, value_name = "NAME", value_parser = adopter, requires = "adopt")]
+    pub(crate) by: Option<String>,
+    /// Seal that with the key in this file instead of with the user's own [env: PINION_STORE_KEY has the digits]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) store_key: Option<PathBuf>,
     /// Print one JSON object and nothing else to standard output
     #[arg(long)]
     pub(crate) json: bool,

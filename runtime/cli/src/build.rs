@@ -6,6 +6,7 @@ use pinion_runtime::digest::ComponentDigest;
 
 use crate::cargo::{self, CargoError};
 use crate::failure::Failure;
+use crate::key;
 use crate::project::{PIPELINE, open_store};
 use crate::symbols;
 
@@ -19,7 +20,7 @@ pub(crate) fn component(directory: &Path, root: &Path) -> Result<Vec<u8>, Failur
     }
     if root.join(PIPELINE).is_file() {
         // First: a directory in which cargo has been before is not taken for a store that could be made.
-        open_store(&root.join(".pinion"))?;
+        open_store(&root.join(".pinion"), key::for_once()?)?;
     }
     let build = cargo::build_crate(directory, root, &root.join(cargo::TARGET_DIR))?;
     let bytes = symbols::strip(&build).map_err(|error| {

@@ -252,6 +252,8 @@ impl Build<'_> {
                 command.env_remove(&name);
             }
         }
+        // Build scripts are other people's programs.
+        command.env_remove("PINION_STORE_KEY");
         command
     }
 }

@@ -1,19 +1,21 @@
 //! Compiled components between runs, in the user's cache directory.
 //!
 //! Loading compiled code is running it, so a file counts only with a code that nobody can make who does
-//! not have this user's key: BLAKE3 keyed with 32 random bytes, kept apart from the cache in the user's
+//! not have this user's [`key`]: BLAKE3 keyed with 32 random bytes, kept apart from the cache in the user's
 //! data directory with access for the user alone. A copied, planted or damaged file is compiled anew.
 //!
 //! A file that nobody else can write to, in a directory that nobody else can replace, is mapped. What lies
 //! anywhere else could be changed between the check and the moment it runs, so it is read first.
 
-use std::fs::{self, DirBuilder, File, Metadata};
+use std::fs::{self, File, Metadata};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
 use etcetera::BaseStrategy;
 use pinion_runtime::digest::Digest;
 use pinion_runtime::sandbox::{Code, CodeCache};
+
+use crate::key::{self, UserKey, is_private, make_directory};
 
 /// Files of compiled code with their codes.
 pub(crate) struct UserCodeCache {
@@ -26,17 +28,14 @@ pub(crate) struct UserCodeCache {
 impl UserCodeCache {
     /// The cache of this user; none where there is no home or no key can be kept.
     pub(crate) fn open() -> Option<Self> {
-        let places = etcetera::choose_base_strategy().ok();
-        let from_environment = std::env::var_os("PINION_CACHE_DIR").map(PathBuf::from);
-        let (directory, secrets) = match (from_environment, places) {
-            (Some(directory), _) => (directory.join("code"), directory.join("secret")),
-            (None, Some(places)) => (
-                places.cache_dir().join("pinion").join("code"),
-                places.data_dir().join("pinion"),
-            ),
-            (None, None) => return None,
+        let directory = match std::env::var_os("PINION_CACHE_DIR") {
+            Some(directory) => PathBuf::from(directory).join("code"),
+            None => {
+                let places = etcetera::choose_base_strategy().ok()?;
+                places.cache_dir().join("pinion").join("code")
+            }
         };
-        Self::at(directory, &secrets).ok()
+        Self::at(directory, &key::directory()?).ok()
     }
 
     /// The cache in one directory, with the key that is kept in another or made there.
@@ -45,7 +44,11 @@ impl UserCodeCache {
     /// A directory cannot be made, or the key cannot be read or written.
     pub(crate) fn at(directory: PathBuf, secrets: &Path) -> std::io::Result<Self> {
         make_directory(&directory)?;
-        let (key, owned) = key(secrets)?;
+        let user = UserKey::open(secrets).map_err(std::io::Error::other)?;
+        let UserKey {
+            bytes: key,
+            file: owned,
+        } = user.ok_or_else(|| std::io::Error::other("there can be no key"))?;
         let is_private = fs::canonicalize(&directory)?
             .ancestors()
             .map(fs::metadata)
@@ -110,58 +113,6 @@ impl CodeCache for UserCodeCache {
         };
         // A cache that cannot be written costs time at the next run and nothing else.
         drop(write());
-    }
-}
-
-/// Makes a directory that only the user can write to.
-fn make_directory(path: &Path) -> std::io::Result<()> {
-    let mut builder = DirBuilder::new();
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.recursive(true).create(path)
-}
-
-/// Whether only the owner of the file `owned`, and the administrator, can write to a file, or can change what
-/// of theirs is in a directory. Unknown counts as no.
-#[cfg(unix)]
-fn is_private(place: &Metadata, owned: &Metadata) -> bool {
-    use std::os::unix::fs::MetadataExt;
-    const OTHERS_WRITE: u32 = 0o022;
-    // In a directory with this bit, everybody can only remove and rename what is theirs.
-    const STICKY: u32 = 0o1000;
-    let is_ours = place.uid() == owned.uid() || place.uid() == 0;
-    let is_sticky = place.is_dir() && place.mode() & STICKY != 0;
-    is_ours && (place.mode() & OTHERS_WRITE == 0 || is_sticky)
-}
-
-#[cfg(not(unix))]
-fn is_private(_: &Metadata, _: &Metadata) -> bool {
-    false
-}
-
-/// The user's key, made on first use, and whose the file is that it is in.
-fn key(directory: &Path) -> std::io::Result<([u8; 32], Metadata)> {
-    make_directory(directory)?;
-    let path = directory.join("code.key");
-    let read = |path: &Path| -> std::io::Result<([u8; 32], Metadata)> {
-        let bytes = std::fs::read(path)?;
-        let key = bytes
-            .try_into()
-            .map_err(|_| std::io::Error::other("the key has the wrong length"))?;
-        Ok((key, path.metadata()?))
-    };
-    if let Ok(key) = read(&path) {
-        return Ok(key);
-    }
-    let mut fresh = [0; 32];
-    getrandom::fill(&mut fresh).map_err(|error| std::io::Error::other(error.to_string()))?;
-    // A temporary file is created with access for its owner alone.
-    let mut file = tempfile::NamedTempFile::new_in(directory)?;
-    file.write_all(&fresh)?;
-    match file.persist_noclobber(&path) {
-        Ok(file) => Ok((fresh, file.metadata()?)),
-        // Another process was first: its key counts.
-        Err(_) => read(&path),
     }
 }
 

@@ -16,6 +16,7 @@ use pinion_runtime::source::SourceError;
 use pinion_runtime::store::StoreError;
 
 use crate::cargo::CargoError;
+use crate::key::KeyError;
 use crate::scaffold::ScaffoldError;
 
 /// Done.
@@ -68,6 +69,14 @@ impl Failure {
     pub(crate) fn failed(message: impl Into<String>) -> Self {
         Self {
             code: FAILED,
+            ..Self::wrong(message)
+        }
+    }
+
+    /// Something that is not to be trusted.
+    pub(crate) fn refused(message: impl Into<String>) -> Self {
+        Self {
+            code: REFUSED,
             ..Self::wrong(message)
         }
     }
@@ -183,9 +192,24 @@ impl From<StoreError> for Failure {
     }
 }
 
+impl From<KeyError> for Failure {
+    fn from(error: KeyError) -> Self {
+        let code = match &error {
+            KeyError::Exposed { .. } => REFUSED,
+            KeyError::Unreadable { .. }
+            | KeyError::Malformed { .. }
+            | KeyError::NoRandomness(_) => WRONG,
+        };
+        from(code, error)
+    }
+}
+
 impl From<Unresolved> for Failure {
     fn from(error: Unresolved) -> Self {
-        let code = if matches!(*error.error, ComponentError::Changed { .. }) {
+        let code = if matches!(
+            *error.error,
+            ComponentError::Changed { .. } | ComponentError::Unreleased { .. }
+        ) {
             REFUSED
         } else {
             WRONG

@@ -9,11 +9,13 @@ mod code_cache;
 mod drift;
 mod failure;
 mod file;
+mod key;
 mod lookup;
 mod project;
 mod recorded;
 mod rows;
 mod scaffold;
+mod standing;
 mod std_components;
 mod symbols;
 mod ui;
@@ -57,6 +59,7 @@ fn dispatch(verb: &Verb) -> Result<u8, Failure> {
         Verb::Plan(args) => verb::plan::plan(args),
         Verb::Run(args) => verb::run::run(args),
         Verb::Verify(args) => verb::verify::verify(args),
+        Verb::Adopt(args) => verb::adopt::adopt(args),
         Verb::Runs(args) => verb::runs::runs(args),
         Verb::Show(args) => verb::show::show(args),
         Verb::Lineage(args) => verb::lineage::lineage(args),

@@ -9,10 +9,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use cap_std::ambient_authority;
 use cap_std::fs::{Dir, OpenOptions};
+use pinion_runtime::adopt;
 use pinion_runtime::component::{self, BuildReason, Component, ComponentError, Places, Resolved};
 use pinion_runtime::digest::ComponentDigest;
 use pinion_runtime::error::closest;
-use pinion_runtime::lock::{Change, Lockfile, diff};
+use pinion_runtime::lock::{Change, ComponentKey, Lockfile, diff};
 use pinion_runtime::pipeline::{
     ComponentRef, Pipeline, SourceDecl, SourceName, StepDecl, StepName,
 };
@@ -22,7 +23,7 @@ use pinion_runtime::regular;
 use pinion_runtime::run::StoreData;
 use pinion_runtime::sandbox::{CodeCache, Data, Sandbox, Share, StepError};
 use pinion_runtime::source::{self, Trust};
-use pinion_runtime::store::{Store, StoreError};
+use pinion_runtime::store::{Key, Store, StoreError};
 
 use crate::args::{Place, Planning};
 use crate::build;
@@ -30,7 +31,8 @@ use crate::clock;
 use crate::code_cache::UserCodeCache;
 use crate::drift;
 use crate::failure::Failure;
-use crate::std_components::standard;
+use crate::key;
+use crate::std_components::{is_released, standard};
 use crate::symbols;
 use crate::ui;
 
@@ -38,6 +40,8 @@ use crate::ui;
 pub(crate) const PIPELINE: &str = "pinion.toml";
 /// The lockfile.
 pub(crate) const LOCK: &str = "pinion.lock";
+/// Where the store is, beside the pipeline file, unless somebody says otherwise.
+pub(crate) const STORE: &str = ".pinion";
 /// Bytes that the pipeline file and the lockfile may have: enough for the names of some millions of sources.
 pub(crate) const MOST_TEXT_BYTES: u64 = 1 << 30;
 
@@ -148,21 +152,21 @@ impl Project {
     /// The same, for what only looks at what is in the store, which may be one that cannot be written to.
     pub(crate) fn open_to_read(place: &Place) -> Result<Self, Failure> {
         refuse_absent(place.store.as_deref())?;
-        Self::with_store(place, |path| match is_store(path) {
-            true => open_store_to_read(path),
-            false => open_store(path),
+        Self::with_store(place, |path, key| match is_store(path) {
+            true => open_store_to_read(path, key),
+            false => open_store(path, key),
         })
     }
 
     fn with_store(
         place: &Place,
-        open: impl FnOnce(&Path) -> Result<Store, Failure>,
+        open: impl FnOnce(&Path, Key) -> Result<Store, Failure>,
     ) -> Result<Self, Failure> {
         let root = find(place.directory.as_deref())?;
         let dir = Dir::open_ambient_dir(&root, ambient_authority())
             .map_err(|error| Failure::on_path("open", root.display(), error))?;
-        let path = place.store.clone().unwrap_or_else(|| root.join(".pinion"));
-        let store = Arc::new(open(&path)?);
+        let path = place.store.clone().unwrap_or_else(|| root.join(STORE));
+        let store = Arc::new(open(&path, store_key(place.store_key.as_deref())?)?);
         Ok(Self {
             root,
             dir,
@@ -312,6 +316,7 @@ impl Project {
             project: &self.dir,
             standard,
             kept: &kept,
+            is_standard: &|key, digest| self.is_standard(key, digest),
         };
         component::refuse_same_files(&pipeline.steps)?;
         // Whatever is not there is told before anything is built.
@@ -376,6 +381,7 @@ impl Project {
             project: &self.dir,
             standard: standard(),
             kept: &kept,
+            is_standard: &|key, digest| self.is_standard(key, digest),
         };
         let found = component::resolve(&step.component, locked, places, false);
         match found.map_err(|error| error.used_by(step))? {
@@ -387,6 +393,12 @@ impl Project {
                 Ok(Component::built(&path, sources, bytes.into()))
             }
         }
+    }
+
+    /// Whether bytes were released as a standard component, or taken over as one.
+    pub(crate) fn is_standard(&self, key: &ComponentKey, digest: &ComponentDigest) -> bool {
+        let adopted = || adopt::component_adopted(&self.store, key, digest);
+        is_released(key, digest) || matches!(adopted(), Ok(Some(_)))
     }
 
     /// The bytes that the store keeps under a digest.
@@ -499,8 +511,20 @@ fn refuse_absent(store: Option<&Path>) -> Result<(), Failure> {
     }
 }
 
+/// The key of stores. That it ends with this process is told once.
+pub(crate) fn store_key(file: Option<&Path>) -> Result<Key, Failure> {
+    static TOLD: AtomicBool = AtomicBool::new(false);
+    let (key, is_passing) = key::of_stores(file)?;
+    if is_passing && !TOLD.swap(true, Ordering::Relaxed) {
+        ui::note(
+            "  there is no place for a key of yours, so the cache is private to this run; `PINION_STORE_KEY` or `--store-key FILE` gives it one",
+        );
+    }
+    Ok(key)
+}
+
 /// Opens a store, making its directory.
-pub(crate) fn open_store(path: &Path) -> Result<Store, Failure> {
+pub(crate) fn open_store(path: &Path, key: Key) -> Result<Store, Failure> {
     let dir = std::fs::create_dir_all(path)
         .and_then(|()| Dir::open_ambient_dir(path, ambient_authority()));
     let dir = dir.map_err(|error| {
@@ -508,16 +532,16 @@ pub(crate) fn open_store(path: &Path) -> Result<Store, Failure> {
             .hint("to keep results elsewhere, give `--store DIR`")
     })?;
     let orderly = ORDERLY.load(Ordering::Relaxed);
-    let store = Store::open_telling(dir, &waiting);
+    let store = Store::open_telling(dir, key, &waiting);
     ORDERLY.store(orderly, Ordering::Relaxed);
     opened(path, store)
 }
 
 /// Opens a store that is there, and makes and changes nothing in it.
-pub(crate) fn open_store_to_read(path: &Path) -> Result<Store, Failure> {
+pub(crate) fn open_store_to_read(path: &Path, key: Key) -> Result<Store, Failure> {
     let dir = Dir::open_ambient_dir(path, ambient_authority())
         .map_err(|error| Failure::on_path("open the store", path.display(), error))?;
-    opened(path, Store::open_to_read(dir, &waiting))
+    opened(path, Store::open_to_read(dir, key, &waiting))
 }
 
 fn waiting() {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use pinion_runtime::component::{Component, Places, Resolved, resolve};
+use pinion_runtime::component::{Component, Places, Resolved, refuse_unreleased, resolve};
 use pinion_runtime::digest::{ComponentDigest, Digest};
 use pinion_runtime::lock::Lockfile;
 use pinion_runtime::pipeline::{Pipeline, StepName};
@@ -99,10 +99,14 @@ fn components(
         project: &project.dir,
         standard,
         kept: &kept,
+        is_standard: &|key, digest| project.is_standard(key, digest),
     };
     let mut components = BTreeMap::new();
     for step in &pipeline.steps {
         let locked = lock.component(&step.component);
+        if let Some((key, locked)) = locked {
+            refuse_unreleased(key, locked, places).map_err(|error| error.used_by(step))?;
+        }
         let component = match locked
             .and_then(|(key, locked)| Some((key, locked, kept(&locked.digest).ok()??)))
         {

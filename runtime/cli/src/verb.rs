@@ -1,5 +1,6 @@
 //! One file for each verb.
 
+pub(crate) mod adopt;
 pub(crate) mod completions;
 pub(crate) mod diff;
 pub(crate) mod doctor;

@@ -24,6 +24,14 @@ pub enum ComponentError {
         /// What is there.
         found: ComponentDigest,
     },
+    /// It is locked under the name of a standard component, and its bytes were never released as that.
+    #[error("component `{component}` is locked to bytes that are not known as its own")]
+    Unreleased {
+        /// As the lockfile names it.
+        component: String,
+        /// What is locked.
+        digest: ComponentDigest,
+    },
     /// The lockfile does not have it, and nothing may be locked now.
     #[error("component `{reference}` is not locked")]
     NotLocked {
@@ -156,6 +164,11 @@ impl ComponentError {
                 ("found", found.to_string()),
                 ("in", LOCK.to_owned()),
             ],
+            Self::Unreleased { digest, .. } => vec![
+                ("expected", "the bytes of a release".to_owned()),
+                ("found", digest.to_string()),
+                ("in", LOCK.to_owned()),
+            ],
             Self::NotLocked { .. } => vec![("in", LOCK.to_owned())],
             // With a name that is near enough, the others are noise.
             Self::UnknownStandard { meant: Some(_), .. } => Vec::new(),
@@ -208,6 +221,12 @@ impl Hint for ComponentError {
                 let name = component.split('@').next().unwrap_or(component);
                 Some(format!(
                     "to accept the new component, run `pinion update {name}`"
+                ))
+            }
+            Self::Unreleased { component, .. } => {
+                let name = component.split('@').next().unwrap_or(component);
+                Some(format!(
+                    "to lock the one of this `pinion`, run `pinion update {name}`; if a newer `pinion` locked it, use that; to take over what somebody else calls so, run `pinion adopt {component}`"
                 ))
             }
             Self::NotLocked { .. } => Some("to lock it, run `pinion lock`".to_owned()),

@@ -63,6 +63,8 @@ fn shown(error: ComponentError, used: &str) -> String {
     }
 }
 
+const RELEASED: &dyn Fn(&ComponentKey, &ComponentDigest) -> bool = &|_, _| true;
+
 const NOT_KEPT: &dyn Fn(&ComponentDigest) -> io::Result<Option<Bytes>> = &|_| Ok(None);
 
 fn bytes_of(resolved: Resolved) -> Bytes {
@@ -84,6 +86,7 @@ fn a_short_version_is_the_newest_there_is_until_it_is_locked() {
         project: &dir,
         standard: &standard,
         kept: NOT_KEPT,
+        is_standard: RELEASED,
     };
     let short = reference("std:read-csv@0.1");
     assert_eq!(
@@ -149,6 +152,7 @@ fn locked_bytes_come_from_the_store_first_and_never_change() {
             project: &dir,
             standard,
             kept,
+            is_standard: RELEASED,
         };
         resolve(&step, Some((&key, &lock)), places, false)
     };
@@ -182,6 +186,48 @@ fn locked_bytes_come_from_the_store_first_and_never_change() {
     "#);
 }
 
+/// Whatever lies in the store: nobody but who releases standard components says what goes by their names.
+#[test]
+fn bytes_that_were_never_released_do_not_go_by_the_name_of_a_standard_component() {
+    let (_temp, dir) = project(&[]);
+    let standard = [std_component("read-csv", "0.1.0", b"carried")];
+    let key = ComponentKey {
+        name: "std:read-csv".into(),
+        version: Some("0.1.0".parse().unwrap()),
+    };
+    let step = reference("std:read-csv@0.1");
+    let is_standard = |_: &ComponentKey, digest: &ComponentDigest| {
+        [ComponentDigest::of(b"carried"), ComponentDigest::of(b"old")].contains(digest)
+    };
+    let resolve_locked = |bytes: &'static [u8], origin| {
+        let places = Places {
+            project: &dir,
+            standard: &standard,
+            kept: &|_| Ok(Some(Bytes::from_static(bytes))),
+            is_standard: &is_standard,
+        };
+        resolve(&step, Some((&key, &locked(bytes, origin))), places, true)
+    };
+    for bytes in [&b"carried"[..], b"old"] {
+        let found = resolve_locked(bytes, Origin::Std).unwrap();
+        assert_eq!(bytes_of(found), bytes);
+    }
+    // Whatever the lockfile says where they came from.
+    resolve_locked(b"forged", Origin::File).unwrap_err();
+    let error = resolve_locked(b"forged", Origin::Std).unwrap_err();
+    insta::assert_snapshot!(shown(error, "std:read-csv@0.1"), @r#"
+    component `std:read-csv@0.1.0` is locked to bytes that are not known as its own
+      expected the bytes of a release
+      found    sha256:ccdd35168ab474fa5764a526cfb83621351e23682c5075b2e18d56bddf96aa30
+      in       pinion.lock
+      in       pinion.toml, line 8, used by step `a`
+        8 | use = "std:read-csv@0.1"
+          |       ^^^^^^^^^^^^^^^^^^
+
+    hint: to lock the one of this `pinion`, run `pinion update std:read-csv`; if a newer `pinion` locked it, use that; to take over what somebody else calls so, run `pinion adopt std:read-csv@0.1.0`
+    "#);
+}
+
 #[test]
 fn an_edited_file_is_refused() {
     let (_temp, dir) = project(&[("label.wasm", "edited")]);
@@ -189,6 +235,7 @@ fn an_edited_file_is_refused() {
         project: &dir,
         standard: &[],
         kept: NOT_KEPT,
+        is_standard: RELEASED,
     };
     let step = reference("./label.wasm");
     let key = ComponentKey {
@@ -232,6 +279,7 @@ fn a_crate_is_built_when_it_is_new_or_changed_unless_frozen() {
         project: &dir,
         standard: &[],
         kept: NOT_KEPT,
+        is_standard: RELEASED,
     };
     let step = reference("./steps/label");
     let unbuilt = |reason| Resolved::Unbuilt {
@@ -387,6 +435,7 @@ fn what_is_not_there_is_told_with_what_is() {
         project: &dir,
         standard: &standard,
         kept: NOT_KEPT,
+        is_standard: RELEASED,
     };
     let told = |used: &str, freeze| {
         let error = resolve(&reference(used), None, places, freeze).unwrap_err();

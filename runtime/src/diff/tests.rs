@@ -13,12 +13,13 @@ use crate::record::samples::{run_end, run_start, step};
 use crate::record::{
     BytesMoved, OutputRecord, Size, SourceFile, TableSummary, Totals, UnitOutcome, UnitRecord,
 };
+use crate::store::Key;
 use crate::unit::{Observation, Question, Usage};
 
 fn store() -> (TempDir, Store) {
     let directory = tempfile::tempdir().unwrap();
     let dir = Dir::open_ambient_dir(directory.path(), ambient_authority()).unwrap();
-    let store = Store::open(dir).unwrap();
+    let store = Store::open(dir, Key::of_nobody()).unwrap();
     (directory, store)
 }
 
@@ -166,6 +167,7 @@ fn run(id: &str, samples: &[Sample]) -> RunRecord {
             observations: observations.collect(),
             made: [("rows".to_owned(), made)].into(),
             recipe: None,
+            adopted: None,
             usage: Usage::default(),
             duration_ms: 0,
             bytes: BytesMoved::default(),

@@ -25,8 +25,8 @@ use crate::pack::{self, Contents};
 use crate::pipeline::Layout;
 use crate::record::samples::{lines, run_end, run_start};
 use crate::record::{Chain, Line, SourceFile};
-use crate::store::Store;
 use crate::store::fuzz::samples;
+use crate::store::{Key, Store};
 
 fn directory(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -263,7 +263,7 @@ fn a_pack(kept: bool) -> Vec<u8> {
     let directory = tempfile::tempdir().unwrap();
     let open = |path: &Path| Dir::open_ambient_dir(path, ambient_authority()).unwrap();
     std::fs::create_dir(directory.path().join("store")).unwrap();
-    let store = Store::open(open(&directory.path().join("store"))).unwrap();
+    let store = Store::open(open(&directory.path().join("store")), Key::of_nobody()).unwrap();
     let data = b"a,b\n1,2\n";
     std::fs::create_dir(directory.path().join("data")).unwrap();
     std::fs::write(directory.path().join("data/a.csv"), data).unwrap();

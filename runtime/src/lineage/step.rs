@@ -32,6 +32,8 @@ pub struct StepLineage {
     pub(super) columns_handed: BTreeMap<String, Vec<String>>,
     /// What came out, in port order.
     pub outputs: Vec<OutputLineage>,
+    /// Number of units of which only somebody without the store's key says what they did.
+    pub told_units: u64,
 }
 
 /// What came out of one port.
@@ -120,18 +122,20 @@ impl StepLineage {
             step,
             tables: &tables,
         };
+        let mut told_units = 0;
         for unit in &step.units {
             let run = record.start.id.to_string();
             let at = unit
                 .recipe
                 .ok_or_else(|| LineageError::Older { run: run.clone() })?;
-            let recipe = store
-                .recipe(&at.first, &at.key)
+            let told = store
+                .told_recipe(&at.first, &at.key)
                 .map_err(LineageError::Store)?;
-            let recipe = recipe.ok_or_else(|| LineageError::Gone {
+            let (recipe, standing) = told.ok_or_else(|| LineageError::Gone {
                 step: step.name.to_string(),
                 run,
             })?;
+            told_units += u64::from(!standing.is_own());
             reading.add(&recipe, unit.position, &mut outputs)?;
         }
         let is_source = step.inputs.iter().any(|input| input.source().is_some());
@@ -178,6 +182,7 @@ impl StepLineage {
             blobs_read: blobs_read.collect(),
             columns_handed: columns_handed.collect(),
             outputs,
+            told_units,
         })
     }
 

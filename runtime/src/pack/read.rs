@@ -14,7 +14,7 @@ use crate::lock::Lockfile;
 use crate::reach::Reach;
 use crate::record::{RunId, RunRecord};
 use crate::sandbox::Cancel;
-use crate::store::{ObjectId, Store, StoreError};
+use crate::store::{Fault, Key, ObjectId, Store, StoreError};
 
 /// Bytes that are copied at once.
 const COPIED_BYTES: u64 = 1 << 20;
@@ -207,7 +207,7 @@ fn check(list: &List, into: &Dir, cancel: &dyn Cancel) -> Result<(), PackError> 
         path: path.to_owned(),
     };
     let store = match into.open_dir(directory) {
-        Ok(dir) => Store::open(dir)?,
+        Ok(dir) => Store::open(dir, Key::of_nobody())?,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             return Err(lacks(directory));
         }
@@ -252,6 +252,16 @@ fn check(list: &List, into: &Dir, cancel: &dyn Cancel) -> Result<(), PackError> 
         });
     }
     let listed = store.list()?;
+    // A pack is its sender's word, also for who has the same key: nothing in it says that it is somebody's own.
+    for object in &listed {
+        if store.has_code(object)? {
+            return Err(PackError::Damaged {
+                kind: object.id.kind(),
+                name: object.path.clone(),
+                fault: Fault::Code,
+            });
+        }
+    }
     if list.results {
         let present: BTreeSet<&ObjectId> = listed.iter().map(|listed| &listed.id).collect();
         let artifacts = artifacts(&run, &store)?;

@@ -163,6 +163,7 @@ fn unit(random: &mut Random) -> UnitRecord {
             first: digest(random),
             key: digest(random),
         }),
+        adopted: None,
         usage: usage(random),
         duration_ms: number(random),
         bytes: BytesMoved {

@@ -149,6 +149,9 @@ pub struct UnitRecord {
     /// and 2.
     #[serde(default)]
     pub recipe: Option<RecipeKey>,
+    /// Who took what it left behind over unseen, if it was known because of that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub adopted: Option<String>,
     /// What it used when it ran. Stored with the unit.
     pub usage: Usage,
     /// What it took this time, in milliseconds.

@@ -226,7 +226,7 @@ fn newer_records_are_refused_as_such() {
     let error = parse("{\"line\":\"run\",\"format\":7,\"of the future\":true}\n").unwrap_err();
     assert_eq!(
         error.to_string(),
-        "the run record has an unsupported version\n  expected at most version 3\n  found    version 7\n  in       runs/x.jsonl"
+        "the run record has an unsupported version\n  expected at most version 4\n  found    version 7\n  in       runs/x.jsonl"
     );
 }
 

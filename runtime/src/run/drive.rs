@@ -166,6 +166,8 @@ struct Reduce {
     observations: BTreeMap<u64, Vec<Observation>>,
     /// What names the units that are kept one by one, by their numbers.
     parts: BTreeMap<u64, RecipeKey>,
+    /// Who took one of them over unseen, if somebody did.
+    adopted: Option<String>,
     usage: Usage,
     totals: Totals,
     log: BTreeMap<u64, Vec<crate::sandbox::Line>>,
@@ -255,6 +257,7 @@ impl Driver {
                     carries: vec![Arc::default(); partitions],
                     observations: BTreeMap::new(),
                     parts: BTreeMap::new(),
+                    adopted: None,
                     usage: Usage::default(),
                     totals: Totals::default(),
                     log: BTreeMap::new(),
@@ -598,6 +601,7 @@ impl Driver {
         let outputs = values(step, partitions, blobs);
         let mut record = unit_record(step, "reduce", None, obtained);
         record.bytes = reduce.totals.bytes;
+        record.adopted = record.adopted.or_else(|| reduce.adopted.take());
         let mut log: Vec<_> = std::mem::take(&mut reduce.log)
             .into_values()
             .flatten()
@@ -615,6 +619,7 @@ impl Driver {
 impl Reduce {
     fn count(&mut self, order: u64, obtained: &Obtained) {
         self.usage = self.usage.and(obtained.usage);
+        self.adopted = self.adopted.take().or_else(|| obtained.adopted.clone());
         self.totals.bytes = self.totals.bytes.and(obtained.bytes);
         self.observations
             .insert(order, obtained.observations.clone());
@@ -796,6 +801,7 @@ fn unit_record(
             .map(|(shape, names)| (shape.port.to_string(), names.clone()))
             .collect(),
         recipe: obtained.recipe,
+        adopted: obtained.adopted.clone(),
         usage: obtained.usage,
         duration_ms: 0,
         bytes: obtained.bytes,

@@ -34,6 +34,8 @@ pub(super) struct Obtained {
     pub(super) made: Vec<Vec<String>>,
     /// Where its recipe is; none if nothing of it is kept.
     pub(super) recipe: Option<RecipeKey>,
+    /// Who took its recipe over unseen, if somebody did.
+    pub(super) adopted: Option<String>,
     /// What it used.
     pub(super) usage: Usage,
     /// What moved.
@@ -94,15 +96,28 @@ pub enum Mode {
 /// guest that is told the same asks the same.
 pub(super) type Guess = Vec<Question>;
 
-/// A unit that is known, if it is. Never fails: what cannot be read is not known.
-fn look_up(unit: &Unit, tools: Tools<'_>, guess: &mut Guess) -> Option<(Recipe, RecipeKey)> {
+/// What is known of a unit.
+struct Known {
+    recipe: Recipe,
+    at: RecipeKey,
+    adopted: Option<String>,
+}
+
+/// A unit that is known, if it is. Never fails: what cannot be read is not known, nor is what somebody else says.
+fn look_up(unit: &Unit, tools: Tools<'_>, guess: &mut Guess) -> Option<Known> {
     let first = unit.first_key();
     let find = |list: &[Question]| {
         let observations = unit.observe(list);
         let key = Unit::key(&first, &observations);
-        let recipe = tools.store.recipe(&first, &key).ok()??;
-        let holds = recipe.observations == observations && tools.store.has_objects(&recipe);
-        holds.then_some((recipe, RecipeKey { first, key }))
+        let (recipe, standing) = tools.store.told_recipe(&first, &key).ok()??;
+        let holds = standing.is_own()
+            && recipe.observations == observations
+            && tools.store.has_objects(&recipe);
+        holds.then_some(Known {
+            recipe,
+            at: RecipeKey { first, key },
+            adopted: standing.adopted_by().map(str::to_owned),
+        })
     };
     if !guess.is_empty()
         && let Some(found) = find(guess)
@@ -123,7 +138,11 @@ pub(super) fn known(
     tools: Tools<'_>,
     guess: &mut Guess,
 ) -> Option<Result<Obtained, StepError>> {
-    let (recipe, at) = look_up(unit, tools, guess)?;
+    let Known {
+        recipe,
+        at,
+        adopted,
+    } = look_up(unit, tools, guess)?;
     if let Err(error) = within_limits(unit.limits, recipe.usage) {
         return Some(Err(error));
     }
@@ -145,6 +164,7 @@ pub(super) fn known(
         observations: recipe.observations,
         made,
         recipe: Some(at),
+        adopted,
         usage: recipe.usage,
         bytes,
         log: Vec::new(),
@@ -219,6 +239,7 @@ pub(super) fn run_only(
         observations: done.observations,
         made: Vec::new(),
         recipe: None,
+        adopted: None,
         usage: done.usage,
         bytes: BytesMoved {
             read: done.read_bytes,
@@ -286,6 +307,7 @@ pub(super) fn keep(unit: &Unit, done: Done, tools: Tools<'_>) -> Result<Obtained
         observations: recipe.observations,
         made,
         recipe: Some(RecipeKey { first, key }),
+        adopted: None,
         usage: recipe.usage,
         bytes,
         log: done.log,

@@ -19,9 +19,9 @@ pub(super) fn keep(whole: &Digest, parts: &[RecipeKey], store: &Store) {
     }
 }
 
-/// The parts of the reduce step whose whole has this key, as far as they are remembered.
+/// The parts of the reduce step whose whole has this key, as far as anybody remembers them.
 pub(crate) fn of(whole: &Digest, store: &Store) -> Vec<RecipeKey> {
-    let memo = store.memo(MEMO, whole).ok().flatten();
+    let memo = store.told_memo(MEMO, whole).ok().flatten();
     memo.and_then(|memo| serde_json::from_slice(&memo).ok())
         .unwrap_or_default()
 }

@@ -16,6 +16,8 @@ pub(super) struct Checked {
     /// Chunk files with the digests of their columns.
     pub(super) chunks: BTreeMap<Digest, Arc<[Digest]>>,
     pub(super) blobs: BTreeSet<Digest>,
+    /// Files of somebody else's manifests whose values are those of their tables.
+    pub(super) manifests: BTreeSet<Digest>,
 }
 
 /// A chunk file that was read.

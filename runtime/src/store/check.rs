@@ -3,7 +3,7 @@
 use std::sync::PoisonError;
 
 use super::units::{parse_questions, parse_questions_name, parse_recipe};
-use super::{Fault, Kind, Store, StoreError, blobs, chunks, memo, runs, tables};
+use super::{Fault, Kind, Store, StoreError, blobs, chunks, memo, runs};
 use crate::digest::{ComponentDigest, Digest};
 use crate::record::RecordError;
 
@@ -125,26 +125,26 @@ impl Store {
             (Kind::Component, _, Some(digest)) => {
                 blobs::check_component(&bytes, &ComponentDigest::from_bytes(*digest.as_bytes()))
             }
-            (Kind::Table, _, Some(digest)) => tables::parse(&bytes, &digest).map(drop),
+            (Kind::Table, _, Some(digest)) => self.examined_table(&bytes, &digest)?.map(drop),
             (Kind::Recipe, [.., first, _], Some(key)) => match Digest::from_hex(first) {
-                Ok(first) => parse_recipe(&bytes, &first, &key).map(drop),
+                Ok(first) => parse_recipe(&bytes, &self.key, &first, &key).map(drop),
                 Err(_) => Err(Fault::Name),
             },
             (Kind::Questions, [.., first, _, name], _) => {
                 match (Digest::from_hex(first), parse_questions_name(name)) {
                     (Ok(first), Some((_, digest))) => {
-                        parse_questions(&bytes, &first, &digest).map(drop)
+                        parse_questions(&bytes, &self.key, &first, &digest).map(drop)
                     }
                     _ => Err(Fault::Name),
                 }
             }
             (Kind::Memo, [_, name, ..], Some(key)) => memo::memo_seal(name, &key)
-                .open(&bytes)
+                .open(&self.key, &bytes)
                 .map(drop)
                 .ok_or(Fault::Seal),
             (Kind::Run, [.., name], _) => match runs::parse_run_name(name) {
                 None => Err(Fault::Name),
-                Some(id) => match runs::parse(&bytes, &id, path) {
+                Some(id) => match runs::parse(&bytes, &self.key, &id, path) {
                     // Killed before it had begun.
                     Ok(_) | Err(RecordError::Empty { .. }) => Ok(()),
                     Err(error) => Err(Fault::Record(error)),

@@ -27,7 +27,7 @@ pub enum StoreError {
     NoStore,
     /// Another version of this library made the store.
     #[error(
-        "the store has an unsupported version\n  expected version {STORE_VERSION}\n  found    version {found}"
+        "the store has an unsupported version\n  expected at most version {STORE_VERSION}\n  found    version {found}"
     )]
     UnsupportedVersion {
         /// Its version.
@@ -149,6 +149,15 @@ pub enum Fault {
     /// It is not JSON of its form.
     #[error("it is not of the expected form")]
     Json(#[source] serde_json::Error),
+    /// It is a manifest that says of a column that it lies where other values are.
+    #[error("column `{column}` does not lie where it says")]
+    Place {
+        /// The column.
+        column: String,
+    },
+    /// It says whose it is, where nothing does.
+    #[error("it has the code of somebody's key, which nothing in a pack has")]
+    Code,
     /// It is a manifest with a schema that is none.
     #[error("its schema is not valid")]
     Fields(#[source] BadFields),

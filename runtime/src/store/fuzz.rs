@@ -9,8 +9,7 @@ use std::error::Error;
 
 use arrow_schema::Field;
 
-use super::Fault;
-use super::{chunks, tables, units};
+use super::{Fault, Key, Standing, chunks, tables, units};
 use crate::arrow::file;
 use crate::digest::Digest;
 use crate::fuzz::{column, told};
@@ -19,29 +18,36 @@ use crate::unit::Recipe;
 
 /// The manifest of a table: sealed as it is, and without its seal, with the one that belongs to it.
 pub fn manifest(bytes: &[u8]) -> bool {
-    let body = body(bytes);
+    let (key, body) = (key(), body(bytes));
     let parsed = serde_json::from_slice(body).ok();
     let Some(table) = parsed.and_then(|manifest: Manifest| Table::try_from(manifest).ok()) else {
         // What it is stored under does not matter.
-        refused(tables::parse(bytes, &Digest::of(b"")));
-        refused(tables::parse(
-            &tables::table_seal(&Digest::of(b"")).close(body),
-            &Digest::of(b""),
-        ));
+        let none = Digest::of(b"");
+        refused(tables::parse(bytes, &key, &none));
+        let sealed = tables::table_seal(&none).close(&key, &Standing::Made, body);
+        refused(tables::parse(&sealed, &key, &none));
         return false;
     };
     let digest = table.digest();
-    let sealed = tables::table_seal(&digest).close(body);
-    assert_eq!(tables::parse(&sealed, &digest).unwrap(), table);
-    if bytes != sealed {
-        refused(tables::parse(bytes, &digest));
-    }
     let other = Digest::of(b"another");
-    assert!(matches!(tables::parse(&sealed, &other), Err(Fault::Seal)));
-    refused(tables::parse(
-        &tables::table_seal(&other).close(body),
-        &other,
-    ));
+    let mut seen = false;
+    for standing in [Standing::Foreign, Standing::Made] {
+        let sealed = tables::table_seal(&digest).close(&key, &standing, body);
+        seen |= bytes == sealed;
+        assert_eq!(
+            tables::parse(&sealed, &key, &digest).unwrap(),
+            (table.clone(), standing.clone())
+        );
+        assert!(matches!(
+            tables::parse(&sealed, &key, &other),
+            Err(Fault::Seal)
+        ));
+        let elsewhere = tables::table_seal(&other).close(&key, &standing, body);
+        refused(tables::parse(&elsewhere, &key, &other));
+    }
+    if let Ok((_, standing)) = tables::parse(bytes, &key, &digest) {
+        assert!(seen || standing == Standing::Foreign, "{standing:?}");
+    }
 
     let again = Table::try_from(Manifest::from(&table)).unwrap();
     assert_eq!(again, table);
@@ -54,13 +60,16 @@ pub fn manifest(bytes: &[u8]) -> bool {
 
 /// The recipe of a unit, in the same way.
 pub fn recipe(bytes: &[u8]) -> bool {
-    let (first, key) = (Digest::of(b"first"), Digest::of(b"key"));
-    let raw = units::parse_recipe(bytes, &first, &key);
+    let (first, key, by) = (Digest::of(b"first"), Digest::of(b"key"), self::key());
+    let raw = units::parse_recipe(bytes, &by, &first, &key);
     let body = body(bytes);
-    let sealed = units::recipe_seal(&first, &key).close(body);
-    match units::parse_recipe(&sealed, &first, &key) {
-        Ok(recipe) => {
-            assert!(raw.is_err() || bytes == sealed);
+    let sealed = units::recipe_seal(&first, &key).close(&by, &Standing::Made, body);
+    match units::parse_recipe(&sealed, &by, &first, &key) {
+        Ok((recipe, standing)) => {
+            assert_eq!(standing, Standing::Made);
+            if let Ok((_, standing)) = raw {
+                assert!(bytes == sealed || standing == Standing::Foreign);
+            }
             let written = serde_json::to_vec(&recipe).unwrap();
             assert_eq!(serde_json::from_slice::<Recipe>(&written).unwrap(), recipe);
             units::needs(&first, &recipe);
@@ -99,11 +108,17 @@ pub fn chunk_file(bytes: &[u8]) -> bool {
     true
 }
 
+fn key() -> Key {
+    Key::new(&[7; 32], &[7; 32])
+}
+
 /// What follows the first line, where the seal is; everything, if there is no line like that.
 fn body(bytes: &[u8]) -> &[u8] {
     let newline = bytes.iter().position(|byte| *byte == b'\n');
     match newline {
-        Some(newline) if bytes.starts_with(b"\"") => &bytes[newline + 1..],
+        Some(newline) if bytes.starts_with(b"\"") || bytes.starts_with(b"[") => {
+            &bytes[newline + 1..]
+        }
         _ => bytes,
     }
 }
@@ -147,7 +162,7 @@ pub(crate) mod samples {
             fields: fields.clone(),
         };
         let body = serde_json::to_vec(&Manifest::from(&table)).unwrap();
-        tables::table_seal(&table.digest()).close(&body)
+        tables::table_seal(&table.digest()).close(&super::key(), &Standing::Foreign, &body)
     }
 
     fn place(depth: usize, random: &mut Random) -> Place {
@@ -173,6 +188,7 @@ pub(crate) mod samples {
     /// The recipe of a unit, sealed.
     pub(crate) fn recipe(random: &mut Random) -> Vec<u8> {
         let body = serde_json::to_vec(&units::recipe(random)).unwrap();
-        super::units::recipe_seal(&Digest::of(b"first"), &Digest::of(b"key")).close(&body)
+        let seal = super::units::recipe_seal(&Digest::of(b"first"), &Digest::of(b"key"));
+        seal.close(&super::key(), &Standing::Foreign, &body)
     }
 }

@@ -155,8 +155,8 @@ impl Store {
         Ok(listed)
     }
 
-    /// The bytes of the object at a path as they lie, if it is there and is what it was stored as. Nothing
-    /// is moved away.
+    /// The bytes of the object at a path, if it is there and is what it was stored as, without what says whose it
+    /// is: so they are the same whoever wrote it. Nothing is moved away.
     ///
     /// # Errors
     /// [`StoreError::Io`]: the file system refused.
@@ -166,7 +166,10 @@ impl Store {
         };
         match self.examine(id.kind(), path)? {
             Some(_) => Ok(None),
-            None => self.files.map(path),
+            None => match self.plain(&id, path)? {
+                Some(plain) => Ok(Some(plain.into())),
+                None => self.files.map(path),
+            },
         }
     }
 }

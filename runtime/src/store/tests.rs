@@ -25,7 +25,10 @@ use crate::record::{Line, RunId, RunOutcome};
 use crate::table::{Chunk, Partition, Place, Selection, Table};
 
 fn open(directory: &Path) -> Result<Store, StoreError> {
-    Store::open(Dir::open_ambient_dir(directory, ambient_authority()).unwrap())
+    Store::open(
+        Dir::open_ambient_dir(directory, ambient_authority()).unwrap(),
+        Key::of_nobody(),
+    )
 }
 
 fn store() -> (TempDir, Store) {
@@ -107,8 +110,8 @@ fn other_directories_are_refused() {
 
     for (text, message) in [
         (
-            "pinion store 2\n",
-            "the store has an unsupported version\n  expected version 1\n  found    version 2",
+            "pinion store 3\n",
+            "the store has an unsupported version\n  expected at most version 2\n  found    version 3",
         ),
         (
             "1.0.0",
@@ -623,10 +626,10 @@ fn damage_in_a_store_that_cannot_be_written_to_is_damage() {
     let path = directory.path().join(ObjectId::Blob(blob).path().unwrap());
     std::fs::write(&path, "blot").unwrap();
     let dir = || Dir::open_ambient_dir(directory.path(), ambient_authority()).unwrap();
-    let error = Store::open_failing(dir(), Arc::new(ReadOnly)).unwrap_err();
+    let error = Store::open_failing(dir(), Key::of_nobody(), Arc::new(ReadOnly)).unwrap_err();
     assert!(matches!(error, StoreError::Unwritable(_)), "{error}");
     let disk = Disk::new(dir(), Some(Arc::new(ReadOnly)));
-    let read = Store::over(Files::new(disk), None);
+    let read = Store::over(Files::new(disk), Key::of_nobody(), None);
     let error = read.blob(&blob).unwrap_err();
     assert!(matches!(error, StoreError::Damaged { .. }), "{error}");
     assert!(path.exists());

@@ -5,8 +5,11 @@
 
 use std::collections::BTreeSet;
 
+use serde::Deserialize;
+
 use super::blobs::blob_path;
-use super::seal::Seal;
+use super::key::{Key, Standing};
+use super::seal::{Opened, Seal};
 use super::{Fault, Kind, ObjectId, Store, StoreError};
 use crate::digest::Digest;
 use crate::table::Selection;
@@ -17,7 +20,7 @@ impl Store {
     ///
     /// Lists are numbered as they come, one more than the highest number there. Two processes may
     /// give one number twice: then the digests of the lists decide. Neither time nor the order of
-    /// the directory does. Damaged lists are passed over.
+    /// the directory does. Damaged lists, and those of somebody else, are passed over.
     ///
     /// # Errors
     /// [`StoreError::Io`]: the file system refused.
@@ -29,22 +32,43 @@ impl Store {
             let Some((_, digest)) = parse_questions_name(name) else {
                 continue;
             };
-            if !seen.insert(digest) {
+            if seen.contains(&digest) {
                 continue;
             }
             let sealed = self.files.read(&format!("{directory}/{name}"))?;
-            lists.extend(sealed.and_then(|sealed| parse_questions(&sealed, first, &digest).ok()));
+            let parsed =
+                sealed.and_then(|sealed| parse_questions(&sealed, &self.key, first, &digest).ok());
+            if let Some((list, standing)) = parsed
+                && standing.is_own()
+            {
+                seen.insert(digest);
+                lists.push(list);
+            }
         }
         Ok(lists)
     }
 
-    /// The recipe under a key, if it is known. A damaged one is not known.
+    /// The recipe under a key, if it is known. A damaged one is not known, nor is one of somebody else.
     ///
     /// # Errors
     /// [`StoreError::Io`]: the file system refused.
     pub fn recipe(&self, first: &Digest, key: &Digest) -> Result<Option<Recipe>, StoreError> {
+        let told = self.told_recipe(first, key)?;
+        Ok(told.and_then(|(recipe, standing)| standing.is_own().then_some(recipe)))
+    }
+
+    /// The recipe under a key, whoever wrote it, and whose word it is. No unit is to be taken from one that is
+    /// [foreign](Standing::Foreign).
+    ///
+    /// # Errors
+    /// [`StoreError::Io`]: the file system refused.
+    pub fn told_recipe(
+        &self,
+        first: &Digest,
+        key: &Digest,
+    ) -> Result<Option<(Recipe, Standing)>, StoreError> {
         let sealed = self.files.read(&recipe_path(first, key))?;
-        Ok(sealed.and_then(|sealed| parse_recipe(&sealed, first, key).ok()))
+        Ok(sealed.and_then(|sealed| parse_recipe(&sealed, &self.key, first, key).ok()))
     }
 
     /// Keeps a recipe under its key, and the questions of its observations under the first key.
@@ -70,7 +94,7 @@ impl Store {
         self.put_questions(first, &questions)?;
         let mut body = serde_json::to_vec(recipe).map_err(StoreError::json(Kind::Recipe))?;
         body.push(b'\n');
-        let sealed = recipe_seal(first, key).close(&body);
+        let sealed = recipe_seal(first, key).close(&self.key, &Standing::Made, &body);
         self.files.write_new(&recipe_path(first, key), &sealed)
     }
 
@@ -86,7 +110,7 @@ impl Store {
     fn put_questions(&self, first: &Digest, questions: &[&Question]) -> Result<(), StoreError> {
         let body = questions_body(questions).map_err(StoreError::json(Kind::Questions))?;
         let digest = Digest::of(&body);
-        let sealed = questions_seal(first, &digest).close(&body);
+        let seal = questions_seal(first, &digest);
         let directory = questions_directory(first);
         let names = self.files.list(&directory)?;
         let known: Vec<_> = names
@@ -94,7 +118,8 @@ impl Store {
             .filter_map(|name| Some((name, parse_questions_name(name)?)))
             .collect();
         for (name, _) in known.iter().filter(|(_, (_, known))| *known == digest) {
-            if self.files.read(&format!("{directory}/{name}"))?.as_ref() == Some(&sealed) {
+            let there = self.files.read(&format!("{directory}/{name}"))?;
+            if there.is_some_and(|sealed| seal.open_own(&self.key, &sealed).is_some()) {
                 return Ok(());
             }
         }
@@ -103,7 +128,7 @@ impl Store {
             .map_or(0, |(_, (number, _))| number.saturating_add(1));
         self.files.write(
             &format!("{directory}/{number:010}-{}.json", digest.hex()),
-            &sealed,
+            &seal.close(&self.key, &Standing::Made, &body),
         )
     }
 }
@@ -185,7 +210,7 @@ pub(super) fn recipe_seal(first: &Digest, key: &Digest) -> Seal {
     Seal::new("recipe", &[*first, *key])
 }
 
-fn questions_seal(first: &Digest, digest: &Digest) -> Seal {
+pub(super) fn questions_seal(first: &Digest, digest: &Digest) -> Seal {
     Seal::new("questions", &[*first, *digest])
 }
 
@@ -199,18 +224,26 @@ pub(super) fn parse_questions_name(name: &str) -> Option<(u32, Digest)> {
     ))
 }
 
-pub(super) fn parse_recipe(sealed: &[u8], first: &Digest, key: &Digest) -> Result<Recipe, Fault> {
-    let body = recipe_seal(first, key).open(sealed).ok_or(Fault::Seal)?;
-    serde_json::from_slice(body).map_err(Fault::Json)
+pub(super) fn parse_recipe(
+    sealed: &[u8],
+    by: &Key,
+    first: &Digest,
+    key: &Digest,
+) -> Result<(Recipe, Standing), Fault> {
+    parse(recipe_seal(first, key).open(by, sealed))
 }
 
 pub(super) fn parse_questions(
     sealed: &[u8],
+    by: &Key,
     first: &Digest,
     digest: &Digest,
-) -> Result<Vec<Question>, Fault> {
-    let body = questions_seal(first, digest)
-        .open(sealed)
-        .ok_or(Fault::Seal)?;
-    serde_json::from_slice(body).map_err(Fault::Json)
+) -> Result<(Vec<Question>, Standing), Fault> {
+    parse(questions_seal(first, digest).open(by, sealed))
+}
+
+fn parse<T: for<'de> Deserialize<'de>>(opened: Option<Opened<'_>>) -> Result<(T, Standing), Fault> {
+    let Opened { body, standing, .. } = opened.ok_or(Fault::Seal)?;
+    let parsed = serde_json::from_slice(body).map_err(Fault::Json)?;
+    Ok((parsed, standing))
 }

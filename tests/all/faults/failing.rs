@@ -104,7 +104,7 @@ fn run_failing(
 ) -> (Option<Arc<Store>>, Result<Results, Failed>) {
     let (whole, _) = subject();
     let faults = Arc::clone(faults) as Arc<dyn Faults>;
-    match Store::open_failing(dir(directory), faults) {
+    match Store::open_failing(dir(directory), key(), faults) {
         Ok(store) => {
             let store = Arc::new(store);
             let ran = whole.run(&store, &run_id(id), 1);

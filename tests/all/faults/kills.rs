@@ -14,7 +14,7 @@ fn logged(threads: usize) -> (Vec<Change>, TempDir) {
     let directory = scratch();
     let log = Arc::new(Log::default());
     let store =
-        Arc::new(Store::open_failing(dir(directory.path()), Arc::clone(&log) as _).unwrap());
+        Arc::new(Store::open_failing(dir(directory.path()), key(), Arc::clone(&log) as _).unwrap());
     assert_eq!(
         whole.run(&store, &run_id(1), threads).as_ref(),
         Ok(expected)
@@ -133,7 +133,8 @@ fn another_run_may_come_between_any_two_operations() {
     let count = {
         let between = Between::new(u64::MAX, false, Box::new(|| ()));
         let directory = scratch();
-        let store = Store::open_failing(dir(directory.path()), Arc::clone(&between) as _).unwrap();
+        let store =
+            Store::open_failing(dir(directory.path()), key(), Arc::clone(&between) as _).unwrap();
         whole.run(&Arc::new(store), &run_id(1), 1).unwrap();
         between.operations.load(Ordering::Relaxed)
     };
@@ -149,7 +150,7 @@ fn another_run_may_come_between_any_two_operations() {
         };
         let is_killed = (at / 3) % 2 == 1;
         let between = Between::new(*at, is_killed, Box::new(other));
-        let opened = Store::open_failing(dir(directory.path()), Arc::clone(&between) as _);
+        let opened = Store::open_failing(dir(directory.path()), key(), Arc::clone(&between) as _);
         if let Ok(store) = opened {
             let store = Arc::new(store);
             match whole.run(&store, &run_id(1), 1) {
@@ -221,7 +222,7 @@ fn collect(store: &Store, keep: &RunId) -> Result<(), StoreError> {
 fn logged_from(directory: &Path, act: impl FnOnce(&Store)) -> (Image, Vec<Change>) {
     let before = Image::of(directory);
     let log = Arc::new(Log::default());
-    let store = Store::open_failing(dir(directory), Arc::clone(&log) as _).unwrap();
+    let store = Store::open_failing(dir(directory), key(), Arc::clone(&log) as _).unwrap();
     act(&store);
     drop(store);
     let changes = log.changes();

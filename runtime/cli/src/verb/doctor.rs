@@ -9,12 +9,12 @@ use std::path::Path;
 
 use cap_std::ambient_authority;
 use cap_std::fs::Dir;
-use pinion_runtime::store::{Store, StoreError};
+use pinion_runtime::store::{Key, Store, StoreError};
 
-use self::report::{Report, with_causes};
+use self::report::{Report, Verdict, with_causes};
 use crate::args::Doctor;
-use crate::failure::{DONE, FAILED, Failure};
-use crate::project::{find, is_store, open_store, open_store_to_read};
+use crate::failure::{DONE, FAILED, Failure, REFUSED};
+use crate::project::{find, is_store, open_store, open_store_to_read, store_key};
 
 /// Checks what a run stands on. Outside a project that is only the engine and the toolchain.
 pub(crate) fn doctor(args: &Doctor) -> Result<u8, Failure> {
@@ -30,7 +30,8 @@ pub(crate) fn doctor(args: &Doctor) -> Result<u8, Failure> {
     let in_project = || root.as_ref().map(|root| root.join(".pinion"));
     let mut opened = None;
     if let Some(path) = place.store.clone().or_else(in_project) {
-        opened = open(&path, args.repair, &mut report);
+        let key = store_key(place.store_key.as_deref())?;
+        opened = open(&path, key, args.repair, &mut report);
         if let Some(store) = &opened {
             store::check(store, args.repair, &mut report)?;
         }
@@ -45,16 +46,20 @@ pub(crate) fn doctor(args: &Doctor) -> Result<u8, Failure> {
             "there is none here, so there is nothing more to check",
         );
     }
-    Ok(if report.finish()? { DONE } else { FAILED })
+    Ok(match report.finish()? {
+        Verdict::Sound => DONE,
+        Verdict::Problems => FAILED,
+        Verdict::Refused => REFUSED,
+    })
 }
 
 /// Opens a store that is there. None is made. One that cannot be written to can be looked at.
-fn open(path: &Path, repair: bool, report: &mut Report) -> Option<Store> {
+fn open(path: &Path, key: Key, repair: bool, report: &mut Report) -> Option<Store> {
     if !path.exists() {
         report.ok("store", "there is none yet; the first run makes it");
         return None;
     }
-    let opened = open_store(path).or_else(|failure| {
+    let opened = open_store(path, key.clone()).or_else(|failure| {
         let unwritable = matches!(
             failure.error.downcast_ref(),
             Some(StoreError::Unwritable(_))
@@ -62,7 +67,7 @@ fn open(path: &Path, repair: bool, report: &mut Report) -> Option<Store> {
         match unwritable && !repair && is_store(path) {
             true => {
                 report.note("store", &with_causes(failure.error.as_ref()));
-                open_store_to_read(path)
+                open_store_to_read(path, key)
             }
             false => Err(failure),
         }

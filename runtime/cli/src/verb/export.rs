@@ -17,6 +17,7 @@ use crate::file;
 use crate::lookup;
 use crate::project::{Project, end_in_good_order};
 use crate::rows::StoredTable;
+use crate::standing;
 use crate::ui;
 
 /// What `pinion export --json` prints.
@@ -49,6 +50,7 @@ pub(crate) fn export(args: &Export) -> Result<u8, Failure> {
     };
     let step = name.find(run)?;
     let output = lookup::output(step, name.port)?;
+    standing::tell(&project.store, run)?;
     let label = format!("{}.{}", step.name, output.port);
     let (digest, format, rows, bytes) = match &output.artifact {
         Artifact::Table(table) => {

@@ -14,6 +14,7 @@ use crate::args::{Drawing, Lineage as Arguments};
 use crate::failure::{DONE, FAILED, Failure};
 use crate::lookup;
 use crate::project::Project;
+use crate::standing;
 use crate::ui;
 
 /// What is asked about: some outputs of a step, or one column.
@@ -38,6 +39,17 @@ pub(crate) fn lineage(args: &Arguments) -> Result<u8, Failure> {
     };
     let step = name.find(run)?;
     let lineage = Lineage::of(run, &project.store)?;
+    if standing::of(&project.store, run)?.is_own() {
+        let told: u64 = lineage.steps().iter().map(|step| step.told_units).sum();
+        if told > 0 {
+            ui::note(&format!(
+                "  what {} of run {} did is the sender's word: it was not written with this store's key",
+                ui::counted(told, "unit"),
+                run.start.id
+            ));
+        }
+    }
+    standing::tell(&project.store, run)?;
     if let Some(row) = args.row {
         let output = lookup::output(step, name.port)?;
         table_of(step, output)?;

@@ -1,5 +1,6 @@
 //! `pinion pack` and `pinion unpack`: a whole run as one file, and back.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, BufReader};
 use std::path::{Path, PathBuf};
@@ -7,16 +8,24 @@ use std::time::Duration;
 
 use cap_std::ambient_authority;
 use cap_std::fs::Dir;
+use pinion_runtime::adopt;
 use pinion_runtime::component::Component;
+use pinion_runtime::lock::{Lockfile, Origin};
 use pinion_runtime::pack::{self, Contents, PackError};
+use pinion_runtime::regular;
 use serde::Serialize;
 
 use crate::args::{Pack, Unpack};
 use crate::failure::{DONE, Failure, REFUSED, WRONG};
 use crate::file;
-use crate::project::{Project, cancelled, end_in_good_order};
+use crate::project::{
+    LOCK, MOST_TEXT_BYTES, Project, STORE, cancelled, end_in_good_order, open_store, store_key,
+};
 use crate::recorded::{Recorded, succeeded};
+use crate::standing;
+use crate::std_components::is_released;
 use crate::ui;
+use crate::verb::adopt::adopter;
 
 /// What the directory that is being unpacked to is called, before something random.
 const SCRATCH: &str = ".pinion-unpack-";
@@ -52,6 +61,7 @@ struct UnpackSummary {
 pub(crate) fn pack(args: &Pack) -> Result<u8, Failure> {
     let project = Project::open_to_read(&args.place)?;
     let run = succeeded(&project, args.run.as_deref(), "pack")?;
+    standing::tell(&project.store, &run)?;
     let recorded = Recorded::open(&project, &run)?;
     let components: Vec<Component> = recorded.components.into_values().collect();
     let contents = Contents {
@@ -143,6 +153,7 @@ pub(crate) fn unpack(args: &Unpack) -> Result<u8, Failure> {
         PackError::Io { path, source, .. } if path == pack::WHOLE => unreadable(source),
         error => Failure::from(error),
     })?;
+    adopt_components(args, &dir, scratch.path())?;
     // Closed first: Windows does not rename what is open.
     drop(dir);
     fs::rename(scratch.path(), &target).map_err(unwritable)?;
@@ -168,11 +179,52 @@ pub(crate) fn unpack(args: &Unpack) -> Result<u8, Failure> {
         ));
         if summary.results {
             ui::note(
-                "  what the run made is the sender's word until `pinion verify` has made it again",
+                "  what the run made is the sender's word, which no run takes for known until `pinion verify` has made it again or `pinion adopt` has taken it over",
             );
         }
     }
     Ok(DONE)
+}
+
+/// Refuses what goes by the name of a standard component and is not known as one, unless it is to be adopted.
+fn adopt_components(args: &Unpack, dir: &Dir, path: &Path) -> Result<(), Failure> {
+    let text = regular::read(dir, LOCK, MOST_TEXT_BYTES)
+        .map_err(|error| Failure::on_path("read", LOCK, error))?;
+    let lock = Lockfile::parse(&String::from_utf8_lossy(&text), LOCK)?;
+    let mut named: BTreeSet<&str> = args.adopt.iter().map(String::as_str).collect();
+    let mut adopted = Vec::new();
+    for (key, locked) in &lock.components {
+        let name = key.to_string();
+        if locked.origin != Origin::Std || is_released(key, &locked.digest) {
+            continue;
+        }
+        if !named.remove(name.as_str()) {
+            return Err(Failure::refused(format!(
+                "component `{name}` is locked to bytes that are not known as its own\n  expected the bytes of a release\n  found    {}\n  in       {LOCK} of the pack",
+                locked.digest
+            ))
+            .hint(format!(
+                "if a newer `pinion` packed it, use that; to take over what the sender calls so, run `pinion unpack --adopt {name}`"
+            )));
+        }
+        adopted.push((key, locked));
+    }
+    if let Some(name) = named.into_iter().next() {
+        return Err(Failure::wrong(format!(
+            "the pack has no component `{name}` to adopt\n  expected one that this `pinion` does not know, with its whole version"
+        )));
+    }
+    if adopted.is_empty() {
+        return Ok(());
+    }
+    let key = store_key(args.store_key.as_deref())?;
+    let store = open_store(&path.join(STORE), key)?;
+    let by = adopter(args.by.as_deref());
+    for (key, locked) in adopted {
+        adopt::adopt_component(&store, key, &locked.digest, &by)?;
+        ui::note(&format!("adopted component {key} as {}", locked.digest));
+    }
+    Ok(())
 }
 
 /// The name of a file without its extension, here.

@@ -8,7 +8,7 @@ use pinion_runtime::plan::{PlannedStep, Tools};
 use pinion_runtime::record::{InputRecord, StepOutcome, StepRecord, columns_read};
 use pinion_runtime::run::{self, Amount, Mode, Observer, Options, Prediction};
 use pinion_runtime::source::Trust;
-use pinion_runtime::store::{Store, StoreError};
+use pinion_runtime::store::{Standing, Store, StoreError};
 use serde::Serialize;
 
 use crate::args::Plan;
@@ -125,18 +125,20 @@ const RUNS_BACK: usize = 20;
 fn last_of_each(
     store: &Store,
     mut sought: BTreeSet<&StepName>,
-) -> Result<BTreeMap<StepName, StepRecord>, Failure> {
+) -> Result<BTreeMap<StepName, (StepRecord, Standing)>, Failure> {
     let mut last = BTreeMap::new();
     for id in store.runs()?.iter().rev().take(RUNS_BACK) {
         if sought.is_empty() {
             break;
         }
         // A record that cannot be read explains nothing, which is no reason not to plan.
-        let Ok(run) = store.run(id) else { continue };
+        let Ok((run, standing)) = store.told_run(id) else {
+            continue;
+        };
         for step in run.steps {
             let ended_well = matches!(step.outcome, StepOutcome::Succeeded | StepOutcome::Cached);
             if ended_well && sought.remove(&step.name) {
-                last.insert(step.name.clone(), step);
+                last.insert(step.name.clone(), (step, standing.clone()));
             }
         }
     }
@@ -164,6 +166,7 @@ fn describe(reason: &Reason) -> String {
         ("new", _, _) => "it has not run yet".to_owned(),
         ("depends", _, _) => format!("on `{name}`"),
         ("store", _, _) => "its result is not in the store".to_owned(),
+        ("foreign", _, _) => "its result in the store is the sender's word".to_owned(),
         ("params", Some(old), Some(new)) => format!("param `{name}`: {old} -> {new}"),
         (part, Some(old), Some(new)) if name.is_empty() => format!("{part}: {old} -> {new}"),
         (part, Some(old), Some(new)) => format!("{part} `{name}`: {old} -> {new}"),
@@ -174,7 +177,7 @@ fn describe(reason: &Reason) -> String {
 fn reason(
     step: &PlannedStep,
     prediction: &Prediction,
-    before: Option<&StepRecord>,
+    before: Option<&(StepRecord, Standing)>,
     plan: &pinion_runtime::plan::Plan,
     predictions: &[Prediction],
 ) -> Option<Reason> {
@@ -206,7 +209,7 @@ fn reason(
             });
         }
     };
-    let Some(before) = before else {
+    let Some((before, standing)) = before else {
         return plain("new");
     };
     if before.digest != step.digest() {
@@ -238,7 +241,12 @@ fn reason(
             new: Some(input.digest.to_string()),
         })
     });
-    changed.or_else(|| plain("store"))
+    changed.or_else(|| {
+        plain(match standing {
+            Standing::Foreign => "foreign",
+            _ => "store",
+        })
+    })
 }
 
 /// The first param that differs.

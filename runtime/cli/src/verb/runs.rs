@@ -1,11 +1,13 @@
 //! `pinion runs`.
 
 use pinion_runtime::record::{RunId, RunRecord, StepOutcome};
+use pinion_runtime::store::Standing;
 use serde::Serialize;
 
 use crate::args::Runs;
 use crate::failure::{DONE, Failure};
 use crate::project::Project;
+use crate::standing;
 use crate::ui;
 use crate::verb::run::outcome_name;
 
@@ -26,16 +28,21 @@ struct RunSummary {
     cached: Option<usize>,
     duration_ms: Option<u64>,
     started: Option<String>,
+    /// `own`, `verified`, `adopted` or `foreign`, which is the sender's word.
+    standing: Option<&'static str>,
     run_digest: Option<String>,
 }
+
+/// What is not worth a word in a list.
+const OWN: &str = "own";
 
 /// Lists the runs in the store.
 pub(crate) fn runs(args: &Runs) -> Result<u8, Failure> {
     let project = Project::open_to_read(&args.place)?;
     let mut runs = Vec::new();
     for id in project.store.runs()?.into_iter().rev() {
-        runs.push(match project.store.run(&id) {
-            Ok(record) => RunSummary::of(&record),
+        runs.push(match project.store.told_run(&id) {
+            Ok((record, standing)) => RunSummary::of(&record, &standing),
             Err(error) => {
                 ui::failure(&Failure::from(error));
                 RunSummary::unreadable(&id)
@@ -52,12 +59,20 @@ pub(crate) fn runs(args: &Runs) -> Result<u8, Failure> {
         for line in ui::aligned(&rows) {
             ui::data(&line);
         }
+        let foreign = |run: &&RunSummary| run.standing == Some(standing::name(&Standing::Foreign));
+        let foreign = summary.runs.iter().filter(foreign).count();
+        if foreign > 0 {
+            ui::note(&format!(
+                "  {} marked foreign: the sender's word, not written with this store's key; `pinion verify RUN` makes one again, `pinion adopt RUN` takes it over",
+                ui::counted(foreign as u64, "run")
+            ));
+        }
     }
     Ok(DONE)
 }
 
 impl RunSummary {
-    fn of(record: &RunRecord) -> Self {
+    fn of(record: &RunRecord, standing: &Standing) -> Self {
         let cached = record
             .steps
             .iter()
@@ -71,6 +86,7 @@ impl RunSummary {
             cached: Some(cached),
             duration_ms: record.end.as_ref().map(|end| end.duration_ms),
             started: Some(record.start.started.clone()),
+            standing: Some(standing::name(standing)),
             run_digest: record
                 .end
                 .as_ref()
@@ -88,6 +104,7 @@ impl RunSummary {
             cached: None,
             duration_ms: None,
             started: None,
+            standing: None,
             run_digest: None,
         }
     }
@@ -106,6 +123,10 @@ impl RunSummary {
             self.duration_ms.map(ui::duration).unwrap_or_default(),
             self.started.clone().unwrap_or_default(),
             self.run_digest.clone().unwrap_or_default(),
+            self.standing
+                .filter(|name| *name != OWN)
+                .unwrap_or_default()
+                .to_owned(),
         ]
     }
 }

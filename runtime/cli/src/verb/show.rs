@@ -7,6 +7,7 @@ mod step;
 use std::collections::BTreeMap;
 
 use pinion_runtime::record::{RunRecord, SourceFile, StepRecord};
+use pinion_runtime::store::Standing;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -15,6 +16,7 @@ use crate::args::Show;
 use crate::failure::{DONE, Failure};
 use crate::lookup;
 use crate::project::Project;
+use crate::standing;
 use crate::ui;
 use crate::verb::run::{StepSummary, outcome_name, step_outcome_name, step_summary};
 
@@ -24,6 +26,10 @@ struct RunView {
     run: String,
     pipeline: String,
     outcome: &'static str,
+    /// `own`, `verified`, `adopted` or `foreign`, which is the sender's word.
+    standing: &'static str,
+    /// Who took it over unseen, if somebody did.
+    adopted_by: Option<String>,
     run_digest: Option<String>,
     semantics: String,
     seed: u64,
@@ -49,8 +55,12 @@ pub(crate) fn show(args: &Show) -> Result<u8, Failure> {
     let project = Project::open_to_read(&args.place)?;
     let named = lookup::arguments(&project, &args.what)?;
     let run = &named.run;
+    let standing = standing::of(&project.store, run)?;
+    if named.step.is_some() {
+        standing::tell(&project.store, run)?;
+    }
     match named.step {
-        None => show_run(run, args.place.json)?,
+        None => show_run(run, &standing, args.place.json)?,
         Some(name) => {
             let step = name.find(run)?;
             match name.port {
@@ -65,13 +75,14 @@ pub(crate) fn show(args: &Show) -> Result<u8, Failure> {
     Ok(DONE)
 }
 
-fn show_run(run: &RunRecord, json: bool) -> Result<(), Failure> {
-    let view = RunView::of(run);
+fn show_run(run: &RunRecord, standing: &Standing, json: bool) -> Result<(), Failure> {
+    let view = RunView::of(run, standing);
     if json {
         return ui::json(&view);
     }
     facts(&[
         ("run", view.run.clone()),
+        ("written", standing::sentence(standing).unwrap_or_default()),
         ("pipeline", view.pipeline.clone()),
         ("outcome", view.outcome.to_owned()),
         ("digest", view.run_digest.clone().unwrap_or_default()),
@@ -144,7 +155,7 @@ fn step_row(step: &StepRecord) -> Vec<String> {
 }
 
 impl RunView {
-    fn of(run: &RunRecord) -> Self {
+    fn of(run: &RunRecord, standing: &Standing) -> Self {
         let start = &run.start;
         let end = run.end.as_ref();
         let not_ended = start
@@ -155,6 +166,8 @@ impl RunView {
             run: start.id.to_string(),
             pipeline: start.pipeline.clone(),
             outcome: outcome_name(run.outcome()),
+            standing: standing::name(standing),
+            adopted_by: standing.adopted_by().map(str::to_owned),
             run_digest: end
                 .and_then(|end| end.run_digest)
                 .map(|digest| digest.to_string()),

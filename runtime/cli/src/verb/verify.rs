@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use pinion_runtime::adopt;
 use pinion_runtime::digest::Digest;
 use pinion_runtime::plan::{self, Tools};
-use pinion_runtime::record::{Artifact, RunOutcome, RunRecord};
+use pinion_runtime::record::{Artifact, RunId, RunOutcome, RunRecord};
 use pinion_runtime::regular;
 use pinion_runtime::run::{Mode, StoreData};
 use pinion_runtime::sandbox::Data;
@@ -25,6 +26,8 @@ use crate::ui;
 struct Verdict {
     against: String,
     equal: bool,
+    /// Whether the run, which was somebody else's word, is the store's own now; none if it was before, or stays so.
+    own: Option<bool>,
     /// Units that ran on both engines; none unless that was asked for.
     cross_checked_units: Option<u64>,
     expected_run_digest: Option<String>,
@@ -69,11 +72,13 @@ pub(crate) fn verify(args: &Verify) -> Result<u8, Failure> {
             .dir
             .try_clone()
             .map_err(|error| Failure::on_path("open", project.root.display(), error))?,
-        store: Arc::new(open_store(scratch.path())?),
+        // What is made with the same key can become the project's own.
+        store: Arc::new(open_store(scratch.path(), project.store.key().clone())?),
         store_path: scratch.path().to_owned(),
         cross_check: args.cross_check,
     };
     let threads = threads(args.threads);
+    let mut recorded = None;
     let (against, expected, planned, mut differences) = match &args.expect {
         Some(file) => {
             let text = std::fs::read(file)
@@ -97,12 +102,10 @@ pub(crate) fn verify(args: &Verify) -> Result<u8, Failure> {
             let record = recorded::succeeded(&project, args.run.as_deref(), "compare with")?;
             let planned = again(&project, &fresh, &record, threads)?;
             let damages = damages(&project.store, &record);
-            (
-                format!("run {}", record.start.id),
-                expected(&record),
-                planned,
-                damages,
-            )
+            let against = format!("run {}", record.start.id);
+            let expected = expected(&record);
+            recorded = Some(record);
+            (against, expected, planned, damages)
         }
     };
     let (id, ended) = run::record(
@@ -128,9 +131,14 @@ pub(crate) fn verify(args: &Verify) -> Result<u8, Failure> {
     }
     differences.extend(compared);
     let cross_checked = planned.sandbox.cross_checked();
+    let own = match &recorded {
+        Some(record) if differences.is_empty() => make_own(&project, &fresh, record, &id)?,
+        _ => None,
+    };
     let verdict = Verdict {
         against,
         equal: differences.is_empty(),
+        own,
         cross_checked_units: cross_checked.map(|checked| checked.units),
         expected_run_digest: expected.run_digest,
         found_run_digest: found.run_digest,
@@ -153,6 +161,15 @@ pub(crate) fn verify(args: &Verify) -> Result<u8, Failure> {
                 checked.units, checked.of
             ));
         }
+        match verdict.own {
+            Some(true) => ui::note(
+                "it was written with another key, and is this store's own now, since it was made again here",
+            ),
+            Some(false) => ui::note(
+                "what it made is this store's own now; what its record says beside that, such as its lineage, stays the sender's word",
+            ),
+            None => {}
+        }
         ui::data(&digest);
         return Ok(DONE);
     };
@@ -169,6 +186,36 @@ pub(crate) fn verify(args: &Verify) -> Result<u8, Failure> {
         "the {}{place} differs from {}\n  expected {}\n  found    {}{first_place}{more}",
         first.what, verdict.against, first.expected, first.found
     )))
+}
+
+/// Puts what was made again in the place of what somebody else wrote, if anything of the run is that. Whether its
+/// record is the store's own now; none if nothing was done.
+fn make_own(
+    project: &Project,
+    fresh: &Project,
+    record: &RunRecord,
+    again: &RunId,
+) -> Result<Option<bool>, Failure> {
+    if !adopt::rests_on_others(&project.store, record)? {
+        return Ok(None);
+    }
+    let store = match open_store(&project.store_path, project.store.key().clone()) {
+        Ok(store) => store,
+        Err(failure) if is_unwritable(&failure) => {
+            ui::note(
+                "  nothing can be written to the store, so what it says stays the sender's word",
+            );
+            return Ok(None);
+        }
+        Err(failure) => return Err(failure),
+    };
+    let again = fresh.store.run(again)?;
+    Ok(Some(adopt::make_own(&store, record, &fresh.store, &again)?))
+}
+
+fn is_unwritable(failure: &Failure) -> bool {
+    let error = failure.error.downcast_ref();
+    matches!(error, Some(StoreError::Unwritable(_)))
 }
 
 fn names(expected: &Summary) -> Vec<String> {

@@ -156,7 +156,7 @@ fn whoever_removes_waits_for_others_and_others_wait_for_it() {
                 let waiting = || {
                     waited.fetch_add(1, Ordering::SeqCst);
                 };
-                Store::open_telling(dir, &waiting).unwrap();
+                Store::open_telling(dir, Key::of_nobody(), &waiting).unwrap();
                 opened.fetch_add(1, Ordering::SeqCst);
             });
             while waited.load(Ordering::SeqCst) == 1 {
@@ -201,7 +201,7 @@ fn whoever_comes_while_somebody_waits_to_be_alone_waits_too() {
         }
         scope.spawn(move || {
             let dir = Dir::open_ambient_dir(directory.path(), ambient_authority()).unwrap();
-            Store::open_telling(dir, come).unwrap();
+            Store::open_telling(dir, Key::of_nobody(), come).unwrap();
             opened.fetch_add(1, Ordering::SeqCst);
         });
         while waiting.load(Ordering::SeqCst) == 1 && opened.load(Ordering::SeqCst) == 0 {
@@ -227,7 +227,7 @@ fn a_store_that_is_only_read_is_left_as_it_is() {
     };
     let read = |path: &std::path::Path| {
         let dir = Dir::open_ambient_dir(path, ambient_authority()).unwrap();
-        Store::open_to_read(dir, &|| panic!("nobody is there"))
+        Store::open_to_read(dir, Key::of_nobody(), &|| panic!("nobody is there"))
     };
     // As one that an older library made, or that was copied without what is not needed.
     for name in ["gate", "lock", "tmp"] {

@@ -3,6 +3,7 @@
 use std::io;
 
 use cap_std::fs::Dir;
+use pinion_runtime::adopt;
 use pinion_runtime::component::StdComponent;
 use pinion_runtime::digest::{ComponentDigest, Digest};
 use pinion_runtime::lock::{ComponentKey, LockedComponent, LockedFile, Lockfile, Origin};
@@ -15,7 +16,7 @@ use pinion_runtime::unit::SEMANTICS;
 use super::report::Report;
 use crate::failure::Failure;
 use crate::project::{LOCK, MOST_TEXT_BYTES, PIPELINE};
-use crate::std_components::standard;
+use crate::std_components::{is_released, standard};
 use crate::ui;
 
 /// Checks the pipeline file, the lockfile, the sources and the components.
@@ -105,12 +106,35 @@ fn sources(project: &Dir, lock: &Lockfile, report: &mut Report) {
 }
 
 fn components(project: &Dir, store: Option<&Store>, lock: &Lockfile, report: &mut Report) {
+    let mut is_refused = false;
+    for (key, locked) in &lock.components {
+        match unreleased(store, key, locked) {
+            Unreleased::No => {}
+            Unreleased::Adopted(by) => {
+                report.note(
+                    "components",
+                    &format!("component `{key}` was adopted by {by}"),
+                );
+            }
+            Unreleased::Yes => {
+                is_refused = true;
+                report.refused(
+                    "components",
+                    &format!(
+                        "component `{key}` is locked to bytes that are not known as its own\n  expected the bytes of a release\n  found    {}",
+                        locked.digest
+                    ),
+                );
+            }
+        }
+    }
     let problems: Vec<String> = lock
         .components
         .iter()
+        .filter(|(key, locked)| !matches!(unreleased(store, key, locked), Unreleased::Yes))
         .filter_map(|(key, locked)| component(project, store, key, locked))
         .collect();
-    if problems.is_empty() {
+    if problems.is_empty() && !is_refused {
         report.ok(
             "components",
             &format!(
@@ -123,6 +147,25 @@ fn components(project: &Dir, store: Option<&Store>, lock: &Lockfile, report: &mu
             .iter()
             .for_each(|problem| report.problem("components", problem));
         report.hint("to accept the components that are there, run `pinion update`");
+    }
+}
+
+/// Whether something goes by the name of a standard component that is not known as one.
+enum Unreleased {
+    No,
+    Adopted(String),
+    Yes,
+}
+
+fn unreleased(store: Option<&Store>, key: &ComponentKey, locked: &LockedComponent) -> Unreleased {
+    let is_named_so = locked.origin == Origin::Std || key.name.starts_with("std:");
+    if !is_named_so || is_released(key, &locked.digest) {
+        return Unreleased::No;
+    }
+    let adopted = store.map(|store| adopt::component_adopted(store, key, &locked.digest));
+    match adopted {
+        Some(Ok(Some(by))) => Unreleased::Adopted(by),
+        _ => Unreleased::Yes,
     }
 }
 

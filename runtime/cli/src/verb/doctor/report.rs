@@ -13,6 +13,18 @@ pub(super) struct Report {
     checks: Vec<Check>,
     damaged: Vec<Damaged>,
     hints: Vec<String>,
+    refused: bool,
+}
+
+/// What a report comes down to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// There are no problems.
+    Sound,
+    /// There are some.
+    Problems,
+    /// There is something among them that no run would trust.
+    Refused,
 }
 
 /// An object of the store that is not what it was stored as.
@@ -57,6 +69,7 @@ impl Report {
             checks: Vec::new(),
             damaged: Vec::new(),
             hints: Vec::new(),
+            refused: false,
         }
     }
 
@@ -73,6 +86,12 @@ impl Report {
     /// Something is damaged or differs.
     pub(super) fn problem(&mut self, about: &'static str, message: &str) {
         self.add(about, Status::Problem, message);
+    }
+
+    /// Something is not to be trusted.
+    pub(super) fn refused(&mut self, about: &'static str, message: &str) {
+        self.refused = true;
+        self.problem(about, message);
     }
 
     /// A check could not even be made.
@@ -101,8 +120,8 @@ impl Report {
         self.hints.push(hint.to_owned());
     }
 
-    /// Prints what is left to print, and says whether there were no problems.
-    pub(super) fn finish(self) -> Result<bool, Failure> {
+    /// Prints what is left to print, and says what it comes down to.
+    pub(super) fn finish(self) -> Result<Verdict, Failure> {
         let ok = self
             .checks
             .iter()
@@ -118,7 +137,11 @@ impl Report {
                 ui::note(&format!("\nhint: {hint}"));
             }
         }
-        Ok(ok)
+        Ok(match (ok, self.refused) {
+            (true, _) => Verdict::Sound,
+            (false, false) => Verdict::Problems,
+            (false, true) => Verdict::Refused,
+        })
     }
 
     fn add(&mut self, about: &'static str, status: Status, message: &str) {

@@ -26,6 +26,7 @@ pub(super) fn check(store: &Store, repair: bool, report: &mut Report) -> Result<
             ),
         );
     }
+    tell_foreign(store, count, report)?;
     if damages.is_empty() {
         report.ok(
             "store",
@@ -72,6 +73,25 @@ pub(super) fn check(store: &Store, repair: bool, report: &mut Report) -> Result<
             &format!("{damaged} of {} damaged", ui::counted(count, "object")),
         );
         report.hint("to move them aside, so that the next run makes them anew, run `pinion doctor --repair`");
+    }
+    Ok(())
+}
+
+/// Says how much of the store is somebody else's word.
+fn tell_foreign(store: &Store, count: u64, report: &mut Report) -> Result<(), Failure> {
+    let mut foreign = 0;
+    for object in store.list()? {
+        let standing = store.standing(&object)?;
+        foreign += u64::from(standing.is_some_and(|standing| !standing.is_own()));
+    }
+    if foreign > 0 {
+        report.note(
+            "store",
+            &format!(
+                "{foreign} of {} were not written with this store's key: the sender's word, which no run takes for known\nuntil `pinion verify` has made it again or `pinion adopt` has taken it over",
+                ui::counted(count, "object")
+            ),
+        );
     }
     Ok(())
 }

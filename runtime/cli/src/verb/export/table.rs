@@ -245,7 +245,11 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let open = |path: &Path| Dir::open_ambient_dir(path, ambient_authority()).unwrap();
         std::fs::create_dir(directory.path().join("store")).unwrap();
-        let store = Store::open(open(&directory.path().join("store"))).unwrap();
+        let store = Store::open(
+            open(&directory.path().join("store")),
+            crate::key::for_once().unwrap(),
+        )
+        .unwrap();
         let stored = stored(&store, fields, partitions);
         let path = directory.path().join("out");
         let bytes = crate::file::replace(&path, |out| {

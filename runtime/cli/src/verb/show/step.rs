@@ -33,6 +33,8 @@ struct StepView<'a> {
     columns_read: Columns,
     columns_made: Columns,
     units: Units,
+    /// Who took over what its units were known by, unseen.
+    adopted_by: BTreeSet<String>,
     fuel: u64,
     peak_fuel: u64,
     memory_bytes: u64,
@@ -82,6 +84,14 @@ pub(super) fn show(run: &RunRecord, step: &StepRecord, json: bool) -> Result<(),
         ("outcome", view.outcome.to_owned()),
         ("duration", duration(step)),
         ("units", units(step)),
+        (
+            "adopted",
+            view.adopted_by
+                .iter()
+                .map(|by| format!("by {by}"))
+                .collect::<Vec<_>>()
+                .join("; "),
+        ),
         ("fuel", used(view.fuel.to_string())),
         ("read", used(ui::bytes(view.bytes.read))),
         ("copied", used(ui::bytes(view.bytes.copied))),
@@ -210,6 +220,11 @@ impl<'a> StepView<'a> {
             columns_read: columns_read(step),
             columns_made: columns_made(step),
             units: summary.units,
+            adopted_by: step
+                .units
+                .iter()
+                .filter_map(|unit| unit.adopted.clone())
+                .collect(),
             fuel: summary.fuel,
             peak_fuel: step.totals.usage.peak_fuel,
             memory_bytes: summary.memory_bytes,

@@ -25,6 +25,7 @@ use crate::alone::{Alone, Reads};
 use crate::args::StepTest;
 use crate::failure::{DONE, FAILED, Failure, INTERRUPTED};
 use crate::file;
+use crate::key;
 use crate::project::{end_in_good_order, open_store, with_trace};
 use crate::rows::StoredTable;
 use crate::ui;
@@ -41,7 +42,7 @@ pub(super) fn test(args: &StepTest) -> Result<u8, Failure> {
     let subjects = subject::chosen(args)?;
     let scratch = tempfile::tempdir()
         .map_err(|error| Failure::on_path("make", std::env::temp_dir().display(), error))?;
-    let store = Arc::new(open_store(scratch.path())?);
+    let store = Arc::new(open_store(scratch.path(), key::for_once()?)?);
     let data = StoreData::new(Arc::clone(&store), None, []);
     let alone = Alone::new(store, Arc::new(data))?;
     let mut reports = Vec::new();
