@@ -29,11 +29,15 @@ pub mod table;
 
 pub mod unit;
 
+pub mod caps;
+
 pub mod nan;
 
 pub mod sandbox;
 
 pub mod pipeline;
+
+pub mod config;
 
 pub mod lock;
 

@@ -14,7 +14,7 @@ mod order;
 mod params;
 mod params_schema;
 mod parse;
-mod reader;
+pub(crate) mod reader;
 
 use std::collections::BTreeMap;
 
@@ -24,7 +24,8 @@ pub use self::canonical::canonical_json;
 pub use self::component_ref::ComponentRef;
 pub use self::error::{PipelineError, Problem};
 pub use self::file_path::{PathProblem, is_device, normal_path};
-pub use self::limits::{Limits, parse_size, parse_time};
+pub(crate) use self::limits::{LIMITS, read_limit};
+pub use self::limits::{Limits, limit_form, parse_limit, parse_size, parse_time};
 pub use self::name::{NameProblem, SourceName, StepName};
 pub use self::params_schema::{ParamsError, ParamsProblem, check_params};
 use crate::error::Place;
@@ -106,6 +107,8 @@ pub struct StepDecl {
     pub params: Value,
     /// The limits it sets for itself.
     pub limits: Limits,
+    /// Where it does, if it does.
+    pub limits_place: Option<Place>,
     /// Where the file declares it.
     pub place: Place,
     /// Where its `use` is.

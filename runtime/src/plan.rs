@@ -19,6 +19,7 @@ use serde_json::Value;
 pub use error::PlanError;
 
 use crate::arrow::format::WireField;
+use crate::caps::Caps;
 use crate::component::Component;
 use crate::digest::ComponentDigest;
 use crate::error::Place;
@@ -58,6 +59,8 @@ pub struct Plan {
     pub params: BTreeMap<String, Value>,
     /// The files of every source, in byte order of their paths.
     pub sources: BTreeMap<SourceName, Vec<SourceFile>>,
+    /// What the limits of all steps are within.
+    pub caps: Caps,
     /// The steps; each reads only from those before it.
     pub steps: Vec<PlannedStep>,
     /// Where each of them is.
@@ -180,8 +183,10 @@ impl Plan {
         pipeline: &Pipeline,
         sources: BTreeMap<SourceName, Vec<SourceFile>>,
         given: BTreeMap<StepName, Vec<Given>>,
+        caps: Caps,
     ) -> Self {
         Self {
+            caps,
             name: pipeline.name.clone(),
             seed: pipeline.seed,
             layout: pipeline.layout,
@@ -331,7 +336,12 @@ pub fn resolve(
     sources: BTreeMap<SourceName, Vec<SourceFile>>,
     tools: Tools<'_>,
 ) -> Result<Plan, PlanError> {
-    let mut plan = Plan::empty(pipeline, sources, BTreeMap::new());
+    let mut plan = Plan::empty(
+        pipeline,
+        sources,
+        BTreeMap::new(),
+        tools.sandbox.caps().clone(),
+    );
     // Many steps of one component are the rule, and it says the same of itself each time.
     let mut described = BTreeMap::new();
     for declared in &pipeline.steps {
@@ -360,7 +370,7 @@ pub fn resolve_alone(
     given: BTreeMap<StepName, Vec<Given>>,
     tools: Tools<'_>,
 ) -> Result<Plan, PlanError> {
-    let mut plan = Plan::empty(pipeline, sources, given);
+    let mut plan = Plan::empty(pipeline, sources, given, tools.sandbox.caps().clone());
     let step = resolve_step(&plan, declared, component, &mut BTreeMap::new(), tools)?;
     plan.push(step);
     Ok(plan)
@@ -399,7 +409,7 @@ fn resolve_step(
         inputs,
         outputs: Vec::new(),
         probed: None,
-        limits: limits(declared),
+        limits: limits(declared, &plan.caps)?,
         place: declared.place.clone(),
         descriptor,
     };
@@ -420,19 +430,43 @@ fn resolve_step(
     Ok(step)
 }
 
-fn limits(declared: &StepDecl) -> Limits {
-    let default = Limits::default();
-    Limits {
-        fuel: declared.limits.fuel.unwrap_or(default.fuel),
-        memory_bytes: declared.limits.memory_bytes.unwrap_or(default.memory_bytes),
-        output_bytes: declared.limits.output_bytes.unwrap_or(default.output_bytes),
-        scratch_bytes: declared
-            .limits
-            .scratch_bytes
-            .unwrap_or(default.scratch_bytes),
-        log_bytes: declared.limits.log_bytes.unwrap_or(default.log_bytes),
-        time_ms: declared.limits.time_ms.unwrap_or(default.time_ms),
+/// Makes sure that no step of a pipeline asks for more than it may have.
+///
+/// # Errors
+/// [`PlanError::BeyondCap`]; that of the first in pipeline order.
+pub fn refuse_beyond(pipeline: &Pipeline, caps: &Caps) -> Result<(), PlanError> {
+    pipeline
+        .steps
+        .iter()
+        .try_for_each(|declared| limits(declared, caps).map(drop))
+}
+
+/// The limits of a step: what it asks for, which must be within the caps, and the defaults, lowered to them.
+fn limits(declared: &StepDecl, caps: &Caps) -> Result<Limits, PlanError> {
+    for (limit, cap) in caps.iter() {
+        if let Some(asked) = declared.limits.get(limit).filter(|asked| *asked > cap.most) {
+            return Err(PlanError::BeyondCap {
+                step: declared.name.to_string(),
+                limit,
+                asked,
+                cap: cap.clone(),
+                place: declared
+                    .limits_place
+                    .as_ref()
+                    .unwrap_or(&declared.place)
+                    .clone(),
+            });
+        }
     }
+    let (asked, default) = (declared.limits, Limits::default());
+    Ok(caps.lower(Limits {
+        fuel: asked.fuel.unwrap_or(default.fuel),
+        memory_bytes: asked.memory_bytes.unwrap_or(default.memory_bytes),
+        output_bytes: asked.output_bytes.unwrap_or(default.output_bytes),
+        scratch_bytes: asked.scratch_bytes.unwrap_or(default.scratch_bytes),
+        log_bytes: asked.log_bytes.unwrap_or(default.log_bytes),
+        time_ms: asked.time_ms.unwrap_or(default.time_ms),
+    }))
 }
 
 /// Binds the declared inputs to the described ports, in port order.

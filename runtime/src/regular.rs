@@ -44,7 +44,15 @@ pub fn open_with(dir: &Dir, path: &str, options: &OpenOptions) -> io::Result<Fil
 /// # Errors
 /// As [`open`]; [`io::ErrorKind::FileTooLarge`] for one that is larger.
 pub fn read(dir: &Dir, path: &str, most: u64) -> io::Result<Vec<u8>> {
-    let file = open(dir, path)?;
+    whole(open(dir, path)?, most)
+}
+
+/// The bytes of an open file of at most `most` bytes.
+///
+/// # Errors
+/// As [`read`].
+pub fn whole(file: File, most: u64) -> io::Result<Vec<u8>> {
+    refuse(file.metadata()?.file_type())?;
     let len = file.metadata()?.len();
     let too_large = |len| {
         let (len, most) = (amount::size(len), amount::size(most));
@@ -94,6 +102,14 @@ fn what(_kind: FileType) -> &'static str {
     "a device"
 }
 
+/// Whether an error says that something is there, and is no file, or a larger one than is read.
+pub(crate) fn is_no_file(error: &io::Error) -> bool {
+    use io::ErrorKind::{FileTooLarge, InvalidInput, IsADirectory};
+    // The system's own refusals have a number.
+    error.kind() == IsADirectory
+        || error.raw_os_error().is_none() && matches!(error.kind(), InvalidInput | FileTooLarge)
+}
+
 /// Whether an error says that a link leads out of the directory.
 pub fn leads_out(error: &io::Error) -> bool {
     // The system's own refusals have a number.
@@ -111,15 +127,17 @@ pub fn explained(error: io::Error) -> io::Error {
     }
 }
 
-/// Opening a pipe waits for whoever is at its other end, unless one says that one does not want to.
+/// Lets a file be opened without waiting: opening a pipe waits for whoever is at its other end, unless one says
+/// that one does not want to.
 #[cfg(unix)]
-fn wait_for_nobody(options: &mut OpenOptions) {
+pub fn wait_for_nobody(options: &mut OpenOptions) {
     use cap_std::fs::OpenOptionsExt as _;
     options.custom_flags(rustix::fs::OFlags::NONBLOCK.bits().cast_signed());
 }
 
+/// Lets a file be opened without waiting.
 #[cfg(not(unix))]
-fn wait_for_nobody(_options: &mut OpenOptions) {}
+pub fn wait_for_nobody(_options: &mut OpenOptions) {}
 
 #[cfg(all(test, unix))]
 #[expect(clippy::unwrap_used, reason = "tests")]

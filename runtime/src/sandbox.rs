@@ -33,6 +33,7 @@ use wasmtime::Engine;
 use wasmtime::component::{Component, InstancePre};
 
 use crate::arrow::values::Values;
+use crate::caps::{Caps, Limit};
 use crate::digest::{ComponentDigest, Digest};
 use crate::error::{amount, listed};
 use crate::promise::Promised;
@@ -41,6 +42,7 @@ use crate::unit::Limits;
 use compiler::{Compiler, Target};
 use second::Second;
 
+pub(crate) use call::check_ranges;
 pub use outcome::{Done, Made, MadePartition, Returned};
 pub use second::{CrossChecked, Divergence, Share};
 pub use state::{LimitReached, OutOfTime};
@@ -308,6 +310,7 @@ pub const MAX_COMPONENT_BYTES: usize = 128 << 20;
 pub struct Sandbox {
     compiler: Compiler,
     clock: Clock,
+    caps: Caps,
     programs: Mutex<BTreeMap<ComponentDigest, Arc<Program>>>,
     second: Option<Second>,
 }
@@ -345,6 +348,7 @@ impl Sandbox {
         Ok(Self {
             compiler: Compiler::new(threads, Target::Machine, cache)?,
             clock,
+            caps: Caps::default(),
             programs: Mutex::default(),
             second: None,
         })
@@ -367,6 +371,7 @@ impl Sandbox {
         let interpreter = Self {
             compiler: Compiler::new(threads, Target::Interpreter, cache.clone())?,
             clock: Arc::clone(&clock),
+            caps: Caps::default(),
             programs: Mutex::default(),
             second: None,
         };
@@ -374,6 +379,24 @@ impl Sandbox {
             second: Some(Second::new(interpreter, share)),
             ..Self::new(threads, cache, clock)?
         })
+    }
+
+    /// The same, where no guest may use more than `caps`, whatever its unit or the host itself would let it.
+    ///
+    /// How long the second engine takes has no cap, as it has no limit: it says nothing of the step.
+    #[must_use]
+    pub fn within(self, caps: Caps) -> Self {
+        let slow = caps.clone().without(Limit::Time);
+        Self {
+            second: self.second.map(|second| second.within(slow)),
+            caps,
+            ..self
+        }
+    }
+
+    /// What no guest may use more than.
+    pub fn caps(&self) -> &Caps {
+        &self.caps
     }
 
     /// How many units were run on the other engine too, of how many; none without one.

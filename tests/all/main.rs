@@ -6,6 +6,7 @@ mod arrow;
 mod audit;
 mod authoring;
 mod caching;
+mod caps;
 mod cli;
 mod completions;
 mod contract;

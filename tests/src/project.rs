@@ -94,6 +94,8 @@ impl Project {
                 "PINION_CACHE_DIR",
                 target_dir(&workspace()).join("pinion-cache"),
             )
+            // Nor the user's caps.
+            .env("PINION_CONFIG", "")
             .stdin(Stdio::null());
         command
     }

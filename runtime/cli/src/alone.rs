@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use pinion_runtime::caps::Caps;
 use pinion_runtime::component::Component;
 use pinion_runtime::pipeline::{Pipeline, SourceName, StepDecl, StepName};
 use pinion_runtime::plan::{self, Given, Plan, PlanError, PlannedStep, Tools};
@@ -32,13 +33,18 @@ pub(crate) struct Reads {
 }
 
 impl Alone {
-    /// Keeps what is made in `store`; `data` has what is read.
-    pub(crate) fn new(store: Arc<Store>, data: Arc<dyn Data>) -> Result<Self, Failure> {
+    /// Keeps what is made in `store`; `data` has what is read. No step may use more than `caps`.
+    pub(crate) fn new(store: Arc<Store>, data: Arc<dyn Data>, caps: Caps) -> Result<Self, Failure> {
         Ok(Self {
             store,
             data,
-            sandbox: sandbox(threads(None))?,
+            sandbox: sandbox(threads(None), caps)?,
         })
+    }
+
+    /// What no step may use more than.
+    pub(crate) fn caps(&self) -> &Caps {
+        self.sandbox.caps()
     }
 
     /// What a component tells of itself.

@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use pinion_runtime::caps::Limit;
+use pinion_runtime::pipeline::{limit_form, parse_limit};
 use pinion_runtime::sandbox::Share;
 
 /// Run data and machine-learning pipelines of sandboxed WebAssembly components, reproducibly
@@ -130,11 +132,33 @@ pub(crate) struct Planning {
     /// Units at once [default: the number of processors]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) threads: Option<u16>,
+    #[command(flatten)]
+    pub(crate) caps: CapArgs,
 }
 
 fn param(text: &str) -> Result<(String, String), String> {
     let (name, value) = text.split_once('=').ok_or("expected PARAM=VALUE")?;
     Ok((name.to_owned(), value.to_owned()))
+}
+
+/// The most that any step may use. Of each, the environment and then the user's config say it where nobody says it
+/// here; see `docs/config.md`.
+#[derive(Args, Clone, Debug, Default)]
+pub(crate) struct CapArgs {
+    /// Let no step use more memory than this, such as `2 GiB`
+    #[arg(long, value_name = "SIZE", value_parser = |text: &str| amount(Limit::Memory, text))]
+    pub(crate) max_memory: Option<u64>,
+    /// Let no unit of a step take longer than this, such as `10 min`
+    #[arg(long, value_name = "TIME", value_parser = |text: &str| amount(Limit::Time, text))]
+    pub(crate) max_time: Option<u64>,
+    /// Let no unit of a step use more fuel than this: about one per instruction
+    #[arg(long, value_name = "FUEL", value_parser = |text: &str| amount(Limit::Fuel, text))]
+    pub(crate) max_fuel: Option<u64>,
+}
+
+fn amount(limit: Limit, text: &str) -> Result<u64, String> {
+    let amount = parse_limit(limit, text);
+    amount.ok_or_else(|| format!("expected {}", limit_form(limit)))
 }
 
 #[derive(Args, Debug)]
@@ -204,6 +228,8 @@ pub(crate) struct StepTest {
     /// Write what is found to expected/
     #[arg(long)]
     pub(crate) bless: bool,
+    #[command(flatten)]
+    pub(crate) caps: CapArgs,
     /// Look for pinion.toml in this directory instead of here and upward
     #[arg(short = 'C', value_name = "DIR")]
     pub(crate) directory: Option<PathBuf>,
@@ -231,6 +257,8 @@ pub(crate) struct StepRun {
     pub(crate) rows: usize,
     #[command(flatten)]
     pub(crate) place: Place,
+    #[command(flatten)]
+    pub(crate) caps: CapArgs,
 }
 
 #[derive(Args, Debug)]
@@ -265,6 +293,8 @@ pub(crate) struct StepBuild {
     /// The crate's directory
     #[arg(default_value = ".")]
     pub(crate) path: PathBuf,
+    #[command(flatten)]
+    pub(crate) caps: CapArgs,
     /// Look for pinion.toml in this directory instead of here and upward
     #[arg(short = 'C', value_name = "DIR")]
     pub(crate) directory: Option<PathBuf>,
@@ -287,6 +317,8 @@ pub(crate) struct Update {
     pub(crate) components: Vec<String>,
     #[command(flatten)]
     pub(crate) place: Place,
+    #[command(flatten)]
+    pub(crate) caps: CapArgs,
 }
 
 #[derive(Args, Debug)]
@@ -331,6 +363,8 @@ pub(crate) struct Verify {
     pub(crate) cross_check: Option<Share>,
     #[command(flatten)]
     pub(crate) place: Place,
+    #[command(flatten)]
+    pub(crate) caps: CapArgs,
     /// Units at once [default: the number of processors]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) threads: Option<u16>,

@@ -66,7 +66,8 @@ impl UserCodeCache {
         self.directory.join(format!("{}.cwasm", key.hex()))
     }
 
-    fn code(&self, key: &Digest, bytes: impl Read) -> std::io::Result<blake3::Hash> {
+    /// A code of bytes that are kept under `key`, which nobody can make who does not have the user's key.
+    pub(crate) fn code(&self, key: &Digest, bytes: impl Read) -> std::io::Result<blake3::Hash> {
         let mut hasher = blake3::Hasher::new_keyed(&self.key);
         hasher.update(key.as_bytes()).update_reader(bytes)?;
         Ok(hasher.finalize())

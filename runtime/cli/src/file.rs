@@ -4,7 +4,14 @@ use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
+use cap_std::ambient_authority;
+use cap_std::fs::OpenOptions;
+use pinion_runtime::regular;
+
 use crate::failure::Failure;
+
+/// Bytes that a file of a test case may have, which is read whole.
+pub(crate) const MOST_FIXTURE_BYTES: u64 = 256 << 20;
 
 /// Where bytes of a file go, counted.
 pub(crate) struct Out<'a> {
@@ -12,22 +19,20 @@ pub(crate) struct Out<'a> {
     bytes: u64,
 }
 
-/// The bytes of a file. What is no file, such as a pipe, is refused: whoever reads one may wait for ever.
-pub(crate) fn read(path: &Path) -> io::Result<Vec<u8>> {
-    let metadata = fs::metadata(path)?;
-    if metadata.is_file() || metadata.is_dir() {
-        return fs::read(path);
-    }
-    Err(io::Error::new(
-        io::ErrorKind::InvalidInput,
-        "it is no file, but a pipe, a socket or a device",
-    ))
+/// The bytes of a file that somebody named, of at most `most` bytes; links are followed. What is no file, such as
+/// a pipe, is refused: whoever reads one may wait for ever.
+pub(crate) fn read(path: &Path, most: u64) -> io::Result<Vec<u8>> {
+    let mut options = OpenOptions::new();
+    options.read(true);
+    regular::wait_for_nobody(&mut options);
+    let file = cap_std::fs::File::open_ambient_with(path, &options, ambient_authority())?;
+    regular::whole(file, most)
 }
 
 /// The text in a file, as [`read`].
-pub(crate) fn read_text(path: &Path) -> io::Result<String> {
+pub(crate) fn read_text(path: &Path, most: u64) -> io::Result<String> {
     let not_text = |_| io::Error::new(io::ErrorKind::InvalidData, "it is not UTF-8");
-    String::from_utf8(read(path)?).map_err(not_text)
+    String::from_utf8(read(path, most)?).map_err(not_text)
 }
 
 /// Writes a file and gives its length in bytes.

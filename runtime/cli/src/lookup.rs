@@ -285,7 +285,8 @@ fn meant(failure: Failure, near: Option<&str>) -> Failure {
 
 /// The failure for an artifact that a run record names.
 pub(crate) fn gone(error: StoreError) -> Failure {
-    let miss = error.is_miss();
+    // What is damaged seldom is alone, and a run that finds everything known reads none of it.
+    let miss = matches!(error, StoreError::Missing { .. });
     let failure = Failure::from(error);
     if miss {
         failure.hint("to make it again, run `pinion run`")

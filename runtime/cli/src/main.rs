@@ -6,6 +6,7 @@ mod build;
 mod cargo;
 mod clock;
 mod code_cache;
+mod config;
 mod drift;
 mod failure;
 mod file;

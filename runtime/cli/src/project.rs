@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use cap_std::ambient_authority;
 use cap_std::fs::{Dir, OpenOptions};
 use pinion_runtime::adopt;
+use pinion_runtime::caps::Caps;
 use pinion_runtime::component::{self, BuildReason, Component, ComponentError, Places, Resolved};
 use pinion_runtime::digest::ComponentDigest;
 use pinion_runtime::error::closest;
@@ -29,6 +30,7 @@ use crate::args::{Place, Planning};
 use crate::build;
 use crate::clock;
 use crate::code_cache::UserCodeCache;
+use crate::config;
 use crate::drift;
 use crate::failure::Failure;
 use crate::key;
@@ -131,10 +133,11 @@ impl Unlock {
 
 impl Project {
     /// A sandbox with the user's cache of compiled code, and with as many engines as the project wants.
-    pub(crate) fn sandbox(&self, threads: usize) -> Result<Sandbox, Failure> {
+    pub(crate) fn sandbox(&self, threads: usize, caps: Caps) -> Result<Sandbox, Failure> {
         Ok(match self.cross_check {
-            Some(share) => Sandbox::cross_checking(threads, code_cache(), clock::elapsed(), share)?,
-            None => sandbox(threads)?,
+            Some(share) => Sandbox::cross_checking(threads, code_cache(), clock::elapsed(), share)?
+                .within(caps),
+            None => sandbox(threads, caps)?,
         })
     }
 
@@ -212,6 +215,7 @@ impl Project {
         steps: &[String],
         trust: Trust,
     ) -> Result<Planned, Failure> {
+        let caps = config::caps(&planning.caps)?;
         let pipeline_text = self.text(PIPELINE)?.ok_or_else(|| {
             Failure::wrong(format!(
                 "there is no `{PIPELINE}`\n  in {}",
@@ -220,6 +224,8 @@ impl Project {
         })?;
         let pipeline = Pipeline::parse(&pipeline_text, PIPELINE, &planning.set)?;
         plan::refuse_unknown(&pipeline, steps)?;
+        // Before any crate is built.
+        plan::refuse_beyond(&pipeline, &caps)?;
         let old = self
             .text(LOCK)?
             .map(|text| Lockfile::parse(&text, LOCK))
@@ -236,7 +242,7 @@ impl Project {
         if let (true, Some(old)) = (planning.frozen, &old) {
             drift::refuse_sources(&pipeline, old, &sources)?;
         }
-        let sandbox = self.sandbox(threads(planning.threads))?;
+        let sandbox = self.sandbox(threads(planning.threads), caps)?;
         let data = self.data(&sources)?;
         let tools = Tools {
             store: &self.store,
@@ -250,8 +256,9 @@ impl Project {
             plan::introduce(&strangers, threads(planning.threads), tools);
         }
         let known = components.clone();
-        let plan = plan::resolve(&pipeline, components, sources, tools)
-            .map_err(|error| with_trace(error, |step| known.get(step), &self.root))?;
+        let plan = plan::resolve(&pipeline, components, sources, tools).map_err(|error| {
+            with_trace(error, |step| known.get(step), &self.root, sandbox.caps())
+        })?;
         let new = plan.lockfile();
         let changes = diff(old.as_ref(), &new);
         drift::refuse_changes(planning, &changes)?;
@@ -458,26 +465,31 @@ impl Project {
     }
 }
 
-/// The failure, with where a step was if it trapped before it was given data.
+/// The failure, with where a step was if it trapped before it was given data, and whose cap it was if it reached
+/// one.
 pub(crate) fn with_trace<'a>(
     error: PlanError,
     component: impl FnOnce(&str) -> Option<&'a Component>,
     root: &Path,
+    caps: &Caps,
 ) -> Failure {
-    let trace = match &error {
+    let (trace, advice) = match &error {
         PlanError::Component { step, error, .. }
         | PlanError::Probe { step, error, .. }
         | PlanError::Check { step, error, .. } => match (error, component(step)) {
             (StepError::Trapped { frames, .. }, Some(component)) => {
-                symbols::frames(component.digest, &component.bytes, root, frames)
+                let trace = symbols::frames(component.digest, &component.bytes, root, frames);
+                (trace, None)
             }
-            _ => Vec::new(),
+            _ => (Vec::new(), config::advice(error, caps)),
         },
-        _ => Vec::new(),
+        _ => (Vec::new(), None),
     };
+    let failure = Failure::from(error);
     Failure {
         trace: trace.iter().map(ToString::to_string).collect(),
-        ..Failure::from(error)
+        hint: advice.or(failure.hint),
+        ..failure
     }
 }
 
@@ -486,9 +498,9 @@ fn names_of(reference: &ComponentRef) -> Vec<String> {
     vec![reference.to_string(), reference.lock_name()]
 }
 
-/// A sandbox with the user's cache of compiled code.
-pub(crate) fn sandbox(threads: usize) -> Result<Sandbox, Failure> {
-    Ok(Sandbox::new(threads, code_cache(), clock::elapsed())?)
+/// A sandbox with the user's cache of compiled code, where no guest may use more than `caps`.
+pub(crate) fn sandbox(threads: usize, caps: Caps) -> Result<Sandbox, Failure> {
+    Ok(Sandbox::new(threads, code_cache(), clock::elapsed())?.within(caps))
 }
 
 fn code_cache() -> Option<Arc<dyn CodeCache>> {

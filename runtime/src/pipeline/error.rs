@@ -22,8 +22,13 @@ pub struct PipelineError {
 #[derive(Debug, thiserror::Error)]
 pub enum Problem {
     /// Not TOML.
-    #[error("the pipeline is not valid TOML: {0}")]
-    Syntax(String),
+    #[error("the {what} is not valid TOML: {message}")]
+    Syntax {
+        /// What the file is: `pipeline`.
+        what: &'static str,
+        /// What the parser says.
+        message: String,
+    },
     /// A key that stands twice in one table.
     #[error("`{0}` is given twice")]
     Duplicate(String),

@@ -3,19 +3,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use serde_json::{Map, Value};
-use toml_edit::{Document, TomlError};
-
 use super::component_ref::ComponentRef;
 use super::error::{PipelineError, Problem};
 use super::file_path::{PathProblem, normal_pattern};
-use super::limits::{Limits, parse_size, parse_time};
+use super::limits::{LIMITS, Limits, read_limit};
 use super::name::{NameProblem, SourceName, StepName, is_name};
 use super::order;
 use super::params::{Converter, OPEN, override_params, type_name};
-use super::reader::{Entry, Section};
+use super::reader::{Entry, Section, document};
 use super::{Columns, From, InputRef, Layout, Pipeline, SourceDecl, StepDecl};
-use crate::error::{Place, SourceText};
+use crate::caps::Limit;
+use crate::error::SourceText;
+use serde_json::{Map, Value};
 
 /// What references to sources begin with.
 const SOURCES: &str = "sources";
@@ -26,7 +25,7 @@ pub(super) fn pipeline(
     set: &[(String, String)],
 ) -> Result<Pipeline, PipelineError> {
     let source = SourceText::new(file_name, text);
-    let document = Document::parse(text).map_err(|error| syntax(&source, text, &error))?;
+    let document = document("pipeline", &source, text)?;
     let root = Section::root(&source, document.as_table());
     root.allow(&["params", "pipeline", "sources", "steps"])?;
 
@@ -69,16 +68,6 @@ pub(super) fn pipeline(
         sources,
         steps,
     })
-}
-
-fn syntax(source: &Arc<SourceText>, text: &str, error: &TomlError) -> PipelineError {
-    let span = error.span().unwrap_or(0..0);
-    let marked = text.get(span.clone()).unwrap_or_default();
-    let problem = match error.message() {
-        "duplicate key" if !marked.is_empty() => Problem::Duplicate(marked.to_owned()),
-        message => Problem::Syntax(message.lines().collect::<Vec<_>>().join(", ")),
-    };
-    problem.at(Place::new(source, span))
 }
 
 fn read_header(section: &Section<'_>) -> Result<(String, u64, Layout), PipelineError> {
@@ -213,15 +202,17 @@ fn read_step(
         }
         None => Value::Object(Map::new()),
     };
-    let limits = section
-        .get("limits")
-        .map_or(Ok(Limits::default()), |entry| read_limits(&entry))?;
+    let limits_entry = section.get("limits");
+    let limits = limits_entry
+        .as_ref()
+        .map_or(Ok(Limits::default()), read_limits)?;
     Ok(StepDecl {
         name,
         component,
         inputs,
         params: step_params,
         limits,
+        limits_place: limits_entry.map(|entry| entry.place),
         place: entry.key_place.clone(),
         component_place: component_entry.place,
         param_places: converter.places,
@@ -293,36 +284,17 @@ fn read_columns(section: &Section<'_>) -> Result<Columns, PipelineError> {
 
 fn read_limits(entry: &Entry<'_>) -> Result<Limits, PipelineError> {
     let section = entry.section()?;
-    section.allow(&["fuel", "log", "memory", "output", "scratch", "time"])?;
-    let bytes = |key| section.get(key).map(|entry| read_bytes(&entry)).transpose();
-    Ok(Limits {
-        fuel: section
-            .get("fuel")
-            .map(|entry| entry.integer(1))
-            .transpose()?,
-        memory_bytes: bytes("memory")?,
-        output_bytes: bytes("output")?,
-        scratch_bytes: bytes("scratch")?,
-        log_bytes: bytes("log")?,
-        time_ms: section
-            .get("time")
-            .map(|entry| read_time(&entry))
-            .transpose()?,
-    })
-}
-
-fn read_time(entry: &Entry<'_>) -> Result<u64, PipelineError> {
-    let time = entry.item.as_str().and_then(parse_time);
-    time.ok_or_else(|| entry.wrong("text such as `90 s`, `10 min` or `2 h`"))
-}
-
-fn read_bytes(entry: &Entry<'_>) -> Result<u64, PipelineError> {
-    let size = match entry.item.as_str() {
-        Some(text) => parse_size(text),
-        None => entry
-            .item
-            .as_integer()
-            .and_then(|bytes| u64::try_from(bytes).ok()),
+    section.allow(LIMITS)?;
+    let limit = |limit: Limit| {
+        let entry = section.get(limit.key());
+        entry.map(|entry| read_limit(limit, &entry)).transpose()
     };
-    size.ok_or_else(|| entry.wrong("number of bytes, or text such as `512 MiB`"))
+    Ok(Limits {
+        fuel: limit(Limit::Fuel)?,
+        memory_bytes: limit(Limit::Memory)?,
+        output_bytes: limit(Limit::Output)?,
+        scratch_bytes: limit(Limit::Scratch)?,
+        log_bytes: limit(Limit::Log)?,
+        time_ms: limit(Limit::Time)?,
+    })
 }

@@ -2,13 +2,40 @@
 
 use std::sync::Arc;
 
-use toml_edit::{Item, TableLike};
+use toml_edit::{Document, Item, TableLike, TomlError};
 
 use super::error::{PipelineError, Problem};
 use crate::error::{Place, SourceText};
 
+/// The whole of a file. `what` is what the file is, for an error: `pipeline`.
+pub(crate) fn document(
+    what: &'static str,
+    source: &Arc<SourceText>,
+    text: &str,
+) -> Result<Document<String>, PipelineError> {
+    Document::parse(text.to_owned()).map_err(|error| syntax(what, source, text, &error))
+}
+
+fn syntax(
+    what: &'static str,
+    source: &Arc<SourceText>,
+    text: &str,
+    error: &TomlError,
+) -> PipelineError {
+    let span = error.span().unwrap_or(0..0);
+    let marked = text.get(span.clone()).unwrap_or_default();
+    let problem = match error.message() {
+        "duplicate key" if !marked.is_empty() => Problem::Duplicate(marked.to_owned()),
+        message => Problem::Syntax {
+            what,
+            message: message.lines().collect::<Vec<_>>().join(", "),
+        },
+    };
+    problem.at(Place::new(source, span))
+}
+
 /// A table of the file.
-pub(super) struct Section<'a> {
+pub(crate) struct Section<'a> {
     source: &'a Arc<SourceText>,
     /// Dotted; empty for the top level.
     path: String,
@@ -17,20 +44,20 @@ pub(super) struct Section<'a> {
 }
 
 /// A key of a table and its value.
-pub(super) struct Entry<'a> {
+pub(crate) struct Entry<'a> {
     source: &'a Arc<SourceText>,
     /// Dotted.
-    pub(super) path: String,
-    pub(super) key: &'a str,
-    pub(super) item: &'a Item,
+    pub(crate) path: String,
+    pub(crate) key: &'a str,
+    pub(crate) item: &'a Item,
     /// Where the key stands.
-    pub(super) key_place: Place,
+    pub(crate) key_place: Place,
     /// Where the value stands; the key if the value is spread over the file.
-    pub(super) place: Place,
+    pub(crate) place: Place,
 }
 
 impl<'a> Section<'a> {
-    pub(super) fn root(source: &'a Arc<SourceText>, table: &'a dyn TableLike) -> Self {
+    pub(crate) fn root(source: &'a Arc<SourceText>, table: &'a dyn TableLike) -> Self {
         Self {
             source,
             path: String::new(),
@@ -39,12 +66,12 @@ impl<'a> Section<'a> {
         }
     }
 
-    pub(super) fn place(&self) -> Place {
+    pub(crate) fn place(&self) -> Place {
         self.place.clone()
     }
 
     /// Refuses keys other than these.
-    pub(super) fn allow(&self, known: &'static [&'static str]) -> Result<(), PipelineError> {
+    pub(crate) fn allow(&self, known: &'static [&'static str]) -> Result<(), PipelineError> {
         match self.entries().find(|entry| !known.contains(&entry.key)) {
             None => Ok(()),
             Some(Entry { key, key_place, .. }) => {
@@ -59,11 +86,11 @@ impl<'a> Section<'a> {
         }
     }
 
-    pub(super) fn get(&self, key: &str) -> Option<Entry<'a>> {
+    pub(crate) fn get(&self, key: &str) -> Option<Entry<'a>> {
         self.entries().find(|entry| entry.key == key)
     }
 
-    pub(super) fn require(&self, key: &'static str) -> Result<Entry<'a>, PipelineError> {
+    pub(crate) fn require(&self, key: &'static str) -> Result<Entry<'a>, PipelineError> {
         self.get(key).ok_or_else(|| {
             Problem::MissingKey {
                 table: self.path.clone(),
@@ -74,7 +101,7 @@ impl<'a> Section<'a> {
     }
 
     /// The entries, in the order of the file.
-    pub(super) fn entries(&self) -> impl Iterator<Item = Entry<'a>> {
+    pub(crate) fn entries(&self) -> impl Iterator<Item = Entry<'a>> {
         self.table.iter().map(|(key, item)| {
             let key_span = self.table.key(key).and_then(toml_edit::Key::span);
             let span = item.span().filter(|_| !is_spread(item));
@@ -104,7 +131,7 @@ fn is_spread(item: &Item) -> bool {
 }
 
 impl<'a> Entry<'a> {
-    pub(super) fn section(&self) -> Result<Section<'a>, PipelineError> {
+    pub(crate) fn section(&self) -> Result<Section<'a>, PipelineError> {
         let table = self
             .item
             .as_table_like()
@@ -118,16 +145,16 @@ impl<'a> Entry<'a> {
         })
     }
 
-    pub(super) fn text(&self) -> Result<&'a str, PipelineError> {
+    pub(crate) fn text(&self) -> Result<&'a str, PipelineError> {
         self.item.as_str().ok_or_else(|| self.wrong("string"))
     }
 
-    pub(super) fn boolean(&self) -> Result<bool, PipelineError> {
+    pub(crate) fn boolean(&self) -> Result<bool, PipelineError> {
         self.item.as_bool().ok_or_else(|| self.wrong("boolean"))
     }
 
     /// An integer that is at least `least`.
-    pub(super) fn integer(&self, least: u64) -> Result<u64, PipelineError> {
+    pub(crate) fn integer(&self, least: u64) -> Result<u64, PipelineError> {
         self.item
             .as_integer()
             .and_then(|integer| u64::try_from(integer).ok())
@@ -136,7 +163,7 @@ impl<'a> Entry<'a> {
     }
 
     /// That the value is not `expected`.
-    pub(super) fn wrong(&self, expected: &str) -> PipelineError {
+    pub(crate) fn wrong(&self, expected: &str) -> PipelineError {
         let key = self.path.clone();
         let found = shown(self.item);
         Problem::Value {
@@ -149,7 +176,7 @@ impl<'a> Entry<'a> {
 }
 
 /// What a value is, for an error: itself if it is short, else its type.
-pub(super) fn shown(item: &Item) -> String {
+pub(crate) fn shown(item: &Item) -> String {
     let text = item
         .as_value()
         .map(|value| value.clone().decorated("", "").to_string());

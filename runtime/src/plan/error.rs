@@ -4,6 +4,7 @@ use arrow_schema::FieldRef;
 
 use super::{Origin, Plan, PlannedStep};
 use crate::arrow::type_name;
+use crate::caps::{Cap, Limit};
 use crate::error::{Facts, Hint, Place, closest, listed};
 use crate::pipeline::{PipelineError, StepDecl};
 use crate::record::SourceFile;
@@ -41,6 +42,23 @@ pub enum PlanError {
         /// Why not.
         #[source]
         error: StepError,
+    },
+    /// A step that asks for more than the user lets any step have.
+    #[error(
+        "step `{step}` asks for a larger limit of {} than it may have\n  expected at most {}, by {}\n  found    {}\n  in       {place}",
+        limit.key(), limit.shown(cap.most), cap.set_by, limit.shown(*asked)
+    )]
+    BeyondCap {
+        /// The step.
+        step: String,
+        /// Of what.
+        limit: Limit,
+        /// As much.
+        asked: u64,
+        /// The most, and who says so.
+        cap: Cap,
+        /// Where.
+        place: Place,
     },
     /// Params that do not fit.
     #[error(transparent)]
@@ -248,6 +266,11 @@ impl Hint for PlanError {
                 "a step has no network, no files and no clock: what it reads has to come from `[sources]`"
                     .to_owned(),
             ),
+            Self::BeyondCap { limit, cap, .. } => Some(format!(
+                "ask for less with `limits = {{ {} = … }}` of the step, or raise the cap that is set by {}",
+                limit.key(),
+                cap.set_by
+            )),
             Self::Params(error) => error.hint(),
             Self::Refused {
                 meant: Some(meant), ..

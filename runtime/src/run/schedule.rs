@@ -10,7 +10,7 @@ use super::obtain::{self, Guess, Mode};
 use super::parts;
 use crate::digest::{ComponentDigest, Digest, StructuredHasher};
 use crate::plan::{Plan, PlannedStep, Tools};
-use crate::sandbox::StepError;
+use crate::sandbox::{StepError, check_ranges};
 use crate::unit::{Call, InputContent, SEMANTICS, Unit};
 
 /// Position of a piece of work: its step, then its number there.
@@ -170,15 +170,16 @@ fn ranges(
 ) -> Result<Vec<crate::unit::Range>, StepError> {
     let rows = plan.layout.partition_rows();
     let file = unit.inputs.first().and_then(|input| match &input.content {
-        InputContent::Blob(blob) => Some(&blob.digest),
+        InputContent::Blob(blob) => Some(blob),
         InputContent::Table(_) => None,
     });
-    let key = ranges_key(&unit.component, &unit.params, rows, file);
+    let digest = file.map(|file| &file.digest);
+    let key = ranges_key(&unit.component, &unit.params, rows, digest);
     debug_assert!(
         matches!(unit.call, Call::Run),
         "ranges are asked for of the whole file"
     );
-    crate::plan::remembered(tools, RANGES, &key, || {
+    let find_out = || {
         let program = step.program(tools.sandbox)?;
         tools.sandbox.partition(
             &program,
@@ -187,7 +188,13 @@ fn ranges(
             rows,
             tools.cancel,
         )
-    })
+    };
+    let ranges = crate::plan::remembered(tools, RANGES, &key, find_out)?;
+    // Every range becomes a unit. What is remembered may be of somebody else, and is held to the same.
+    match check_ranges(&ranges, file.map_or(0, |file| file.len)) {
+        Ok(()) => Ok(ranges),
+        Err(_) => find_out(),
+    }
 }
 
 /// Under which name the store remembers ranges.

@@ -50,7 +50,7 @@ const MAX_HANDLES: usize = 65_536;
 const CALL_BYTES: usize = 1 << 30;
 
 /// Ranges that a source may cut one file into.
-const MAX_RANGES: usize = 1 << 20;
+const MAX_RANGES: usize = 1 << 16;
 
 /// Ports that a step may have, on either side.
 const MAX_PORTS: usize = 1024;
@@ -172,7 +172,14 @@ impl Sandbox {
             "partition",
             (params, bytes, rows),
         )?;
-        checked_ranges(ranges.map_err(refused)?, len)
+        let ranges = ranges.map_err(refused)?.into_iter().map(|range| Range {
+            offset: range.offset,
+            len: range.len,
+            hint: range.hint,
+        });
+        let ranges = ranges.collect::<Vec<_>>();
+        check_ranges(&ranges, len)?;
+        Ok(ranges)
     }
 
     /// Runs one unit in a fresh instance and checks what came out.
@@ -253,6 +260,7 @@ impl Sandbox {
         cancel: &'a dyn Cancel,
     ) -> Result<Guest<'a>, StepError> {
         let host = |error: wasmtime::Error| StepError::Host(format!("{error:#}"));
+        let limits = self.caps.lower(limits);
         let deadline = Deadline::new(&self.clock, &limits);
         let mut resources = ResourceTable::new();
         resources.set_max_capacity(MAX_HANDLES);
@@ -948,7 +956,11 @@ fn checked_promise(
     })
 }
 
-fn checked_ranges(ranges: Vec<wire::Range>, len: u64) -> Result<Vec<Range>, StepError> {
+/// Makes sure that a source may have cut a file of `len` bytes into these ranges.
+///
+/// # Errors
+/// [`StepError::BadOutput`] if there are too many, or they overlap, run backwards or beyond the file.
+pub(crate) fn check_ranges(ranges: &[Range], len: u64) -> Result<(), StepError> {
     if ranges.len() > MAX_RANGES {
         return Err(StepError::BadOutput(format!(
             "it cut a file into {} ranges, and {MAX_RANGES} are enough",
@@ -956,7 +968,7 @@ fn checked_ranges(ranges: Vec<wire::Range>, len: u64) -> Result<Vec<Range>, Step
         )));
     }
     let mut start = 0;
-    for range in &ranges {
+    for range in ranges {
         let end = range
             .offset
             .checked_add(range.len)
@@ -974,14 +986,7 @@ fn checked_ranges(ranges: Vec<wire::Range>, len: u64) -> Result<Vec<Range>, Step
             range.offset
         };
     }
-    Ok(ranges
-        .into_iter()
-        .map(|range| Range {
-            offset: range.offset,
-            len: range.len,
-            hint: range.hint,
-        })
-        .collect())
+    Ok(())
 }
 
 fn checked_descriptor(kind: Kind, descriptor: wire::Descriptor) -> Result<Descriptor, StepError> {

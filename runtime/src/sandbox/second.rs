@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use super::outcome::{Done, Made, MadePartition};
 use super::{Cancel, Data, Sandbox, StepError};
 use crate::arrow::compare::first_row;
+use crate::caps::Caps;
 use crate::digest::ComponentDigest;
 use crate::unit::{Limits, Unit};
 
@@ -97,6 +98,14 @@ impl Second {
         bytes: &dyn Fn() -> Result<Vec<u8>, StepError>,
     ) -> Result<(), StepError> {
         self.sandbox.program(digest, bytes).map(drop)
+    }
+
+    /// The same, where no guest may use more than `caps`.
+    pub(super) fn within(self, caps: Caps) -> Self {
+        Self {
+            sandbox: Box::new(self.sandbox.within(caps)),
+            ..self
+        }
     }
 
     /// Runs a unit that is `done` once more, if it is among those to be checked.

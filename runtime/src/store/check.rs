@@ -114,9 +114,19 @@ impl Store {
 
     /// What is wrong with a file, if something is. A file that is gone is not damaged.
     pub(super) fn examine(&self, kind: Kind, path: &str) -> Result<Option<Fault>, StoreError> {
-        let Some(bytes) = self.files.map(path)? else {
-            return Ok(None);
+        let bytes = match self.files.map(path) {
+            Ok(Some(bytes)) => bytes,
+            Ok(None) => return Ok(self.files.no_file(path).map(Fault::NoFile)),
+            Err(error) => {
+                return match self.files.no_file(path) {
+                    Some(problem) => Ok(Some(Fault::NoFile(problem))),
+                    None => Err(error),
+                };
+            }
         };
+        if !is_place(kind, path) {
+            return Ok(Some(Fault::Name));
+        }
         let parts: Vec<&str> = path.split('/').collect();
         let digest = digest_in(path);
         let examined = match (kind, parts.as_slice(), digest) {
@@ -169,9 +179,10 @@ impl Store {
             self.push_objects(kind, root, depth, &mut objects)?;
         }
         for fan in self.files.list("units")? {
-            for first in self.files.list(&format!("units/{fan}"))? {
-                let directory = format!("units/{fan}/{first}");
-                for name in self.files.list(&directory)? {
+            for first in self.inner(Kind::Recipe, "units", &fan, &mut objects)? {
+                let outer = format!("units/{fan}");
+                let directory = format!("{outer}/{first}");
+                for name in self.inner(Kind::Recipe, &outer, &first, &mut objects)? {
                     match name.as_str() {
                         "questions" => {
                             self.push_objects(
@@ -197,7 +208,22 @@ impl Store {
         depth: u32,
         objects: &mut Vec<Object>,
     ) -> Result<(), StoreError> {
-        for name in self.files.list(directory)? {
+        let Some((outer, last)) = directory.rsplit_once('/') else {
+            return self.push_named(kind, directory, depth, self.files.list(directory)?, objects);
+        };
+        let names = self.inner(kind, outer, last, objects)?;
+        self.push_named(kind, directory, depth, names, objects)
+    }
+
+    fn push_named(
+        &self,
+        kind: Kind,
+        directory: &str,
+        depth: u32,
+        names: Vec<String>,
+        objects: &mut Vec<Object>,
+    ) -> Result<(), StoreError> {
+        for name in names {
             match depth {
                 0 => objects.push(object(kind, directory, &name)),
                 _ => self.push_objects(kind, &format!("{directory}/{name}"), depth - 1, objects)?,
@@ -205,6 +231,36 @@ impl Store {
         }
         Ok(())
     }
+
+    /// The names in a directory of the store. What lies there and is none is an object that ought not to be.
+    fn inner(
+        &self,
+        kind: Kind,
+        directory: &str,
+        name: &str,
+        objects: &mut Vec<Object>,
+    ) -> Result<Vec<String>, StoreError> {
+        let names = self.files.entries(&format!("{directory}/{name}"))?;
+        Ok(names.unwrap_or_else(|| {
+            objects.push(Object {
+                kind,
+                name: name.to_owned(),
+                path: format!("{directory}/{name}"),
+            });
+            Vec::new()
+        }))
+    }
+}
+
+/// Whether a path is as deep as those of its kind.
+fn is_place(kind: Kind, path: &str) -> bool {
+    let depth = match kind {
+        Kind::Component | Kind::Run => 2,
+        Kind::Blob | Kind::ChunkFile | Kind::Table => 3,
+        Kind::Memo | Kind::Recipe => 4,
+        Kind::Questions => 5,
+    };
+    path.split('/').count() == depth
 }
 
 fn object(kind: Kind, directory: &str, name: &str) -> Object {

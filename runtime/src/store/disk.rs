@@ -91,6 +91,10 @@ pub trait Faults: fmt::Debug + Send + Sync {
     fn before(&self, operation: Operation<'_>) -> Verdict;
 }
 
+/// Bytes of a file that is read whole: the largest are the manifests of tables with millions of chunks. Columns
+/// and blobs are mapped.
+const MOST_BYTES: u64 = 1 << 30;
+
 /// The file system of one store.
 #[derive(Clone, Debug)]
 pub(super) struct Disk {
@@ -124,7 +128,7 @@ impl Disk {
 
     pub(super) fn read(&self, path: &str) -> io::Result<Vec<u8>> {
         self.ask(Operation::Read { path })?;
-        regular::read(&self.dir, path, u64::MAX)
+        regular::read(&self.dir, path, MOST_BYTES)
     }
 
     /// Opens a file that is not written to, which may be made by that.
@@ -137,7 +141,14 @@ impl Disk {
     pub(super) fn stat(&self, path: &str) -> io::Result<(u64, SystemTime)> {
         self.ask(Operation::Read { path })?;
         let metadata = self.dir.metadata(path)?;
+        regular::refuse(metadata.file_type())?;
         Ok((metadata.len(), metadata.modified()?.into_std()))
+    }
+
+    /// Whether there is a directory, and no link to one.
+    pub(super) fn is_directory(&self, path: &str) -> bool {
+        let found = self.dir.symlink_metadata(path);
+        found.is_ok_and(|metadata| metadata.is_dir())
     }
 
     pub(super) fn exists(&self, path: &str) -> bool {

@@ -164,6 +164,9 @@ pub enum Fault {
     /// It is a run record that cannot be read.
     #[error("it cannot be read")]
     Record(#[source] RecordError),
+    /// It is a directory, a pipe or a link that leads out of the store, or larger than anything of its kind.
+    #[error("it is no file of the store")]
+    NoFile(#[source] io::Error),
     /// It has a name that nothing of its kind has.
     #[error("nothing is stored under such a name")]
     Name,
@@ -205,6 +208,10 @@ impl Hint for StoreError {
             Self::UnsupportedVersion { found } if *found > STORE_VERSION => {
                 Some("to use it, use a newer `pinion`".to_owned())
             }
+            Self::Damaged { .. } => Some(
+                "to move aside everything that is damaged, run `pinion doctor --repair`; then `pinion run` makes it again"
+                    .to_owned(),
+            ),
             Self::Record { source, .. } => source.hint().or_else(|| {
                 Some(
                     "to move the record aside, run `pinion doctor --repair`; other runs can be named, and `pinion runs` lists them"

@@ -12,15 +12,22 @@ use memmap2::Mmap;
 
 use super::StoreError;
 use super::disk::{Disk, DiskFile};
+use crate::regular;
 
 /// Files of fewer bytes are read, not mapped: a mapping takes whole pages, and there are only so many.
 const MAPPED_FROM_BYTES: u64 = 32 << 10;
+
+/// Bytes of a line of a record: the first names every file of every source.
+const MOST_LINE_BYTES: u64 = 1 << 30;
 
 /// What spilled buffers begin at multiples of, in bytes.
 const ALIGNMENT: usize = 64;
 
 /// How long something lies in `tmp/` before it must be left over from a process that was killed.
 const STALE_AFTER: Duration = Duration::from_hours(24);
+
+/// Directories that are moved away from one path.
+const MOST_QUARANTINED: u32 = 1_000;
 
 /// Numbers temporary names, over all stores of the process.
 static NEXT_TEMPORARY: AtomicU64 = AtomicU64::new(0);
@@ -65,6 +72,15 @@ impl Files {
         found(map()).map_err(StoreError::io("read", path))
     }
 
+    /// What is wrong with what lies where a file ought to be, if it is none or one that nobody reads. It counts as
+    /// not being there.
+    pub(super) fn no_file(&self, path: &str) -> Option<io::Error> {
+        let opened = self.disk.open(path, OpenOptions::new().read(true));
+        let error = opened.and_then(|_| self.disk.stat(path)).err()?;
+        (regular::is_no_file(&error) || regular::leads_out(&error))
+            .then(|| regular::explained(error))
+    }
+
     /// The length of a file in bytes, if it is there.
     pub(super) fn len(&self, path: &str) -> Result<Option<u64>, StoreError> {
         Ok(self.stat(path)?.map(|(len, _)| len))
@@ -79,9 +95,18 @@ impl Files {
     pub(super) fn has_line(&self, path: &str) -> Result<bool, StoreError> {
         let has_line = || {
             let file = self.disk.open(path, OpenOptions::new().read(true))?;
-            let mut line = Vec::new();
-            BufReader::new(file).read_until(b'\n', &mut line)?;
-            Ok(line.ends_with(b"\n"))
+            let mut file = BufReader::new(file.take(MOST_LINE_BYTES));
+            // Nothing is kept of it: it may be of any length.
+            loop {
+                let part = file.fill_buf()?;
+                if part.contains(&b'\n') {
+                    return Ok(true);
+                }
+                match part.len() {
+                    0 => return Ok(false),
+                    len => file.consume(len),
+                }
+            }
         };
         let found = found(has_line()).map_err(StoreError::io("read", path))?;
         Ok(found.unwrap_or(false))
@@ -114,10 +139,19 @@ impl Files {
 
     /// The names in a directory, sorted; none if it does not exist.
     pub(super) fn list(&self, path: &str) -> Result<Vec<String>, StoreError> {
-        let names = found(self.disk.list(path)).map_err(StoreError::io("list", path))?;
+        Ok(self.entries(path)?.unwrap_or_default())
+    }
+
+    /// The same; none if it is no directory.
+    pub(super) fn entries(&self, path: &str) -> Result<Option<Vec<String>>, StoreError> {
+        let listed = self.disk.list(path);
+        if listed.as_ref().is_err_and(is_no_directory) {
+            return Ok(None);
+        }
+        let names = found(listed).map_err(StoreError::io("list", path))?;
         let mut names = names.unwrap_or_default();
         names.sort_unstable();
-        Ok(names)
+        Ok(Some(names))
     }
 
     /// Puts bytes in place, instead of what is there.
@@ -228,10 +262,7 @@ impl Files {
 
     /// Moves a file away. One that is gone already is no error.
     pub(super) fn quarantine(&self, path: &str) -> Result<(), StoreError> {
-        let to = format!("quarantine/{}", path.replace('/', "-"));
-        let moved = self.disk.rename(path, &to);
-        found(moved).map_err(StoreError::io("move away", path))?;
-        Ok(())
+        quarantine(&self.disk, path)
     }
 
     pub(super) fn make_directory(&self, path: &str) -> io::Result<()> {
@@ -241,9 +272,11 @@ impl Files {
     /// Removes everything that is being written.
     pub(super) fn remove_temporary(&self) -> Result<(), StoreError> {
         let names = self.list("tmp")?;
-        names
-            .iter()
-            .try_for_each(|name| self.remove(&format!("tmp/{name}")))
+        // A directory there is none of ours.
+        let paths = names.iter().map(|name| format!("tmp/{name}"));
+        paths
+            .filter(|path| !self.disk.is_directory(path))
+            .try_for_each(|path| self.remove(&path))
     }
 
     /// Finds out whether the store can be written to, and removes what killed processes left behind.
@@ -296,6 +329,21 @@ impl Temporary<'_> {
             self.disk
                 .make_directory(directory)
                 .map_err(StoreError::io("write", path))?;
+            renamed = self.disk.rename(&self.path, path);
+        }
+        if let Err(error) = &renamed
+            && is_no_directory(error)
+            && let Some((directory, _)) = path.rsplit_once('/')
+        {
+            make_way(self.disk, directory)?;
+            self.disk
+                .make_directory(directory)
+                .map_err(StoreError::io("write", path))?;
+            renamed = self.disk.rename(&self.path, path);
+        }
+        if renamed.is_err() && self.disk.is_directory(path) {
+            // No file replaces a directory, and nothing of ours is one there.
+            quarantine(self.disk, path)?;
             renamed = self.disk.rename(&self.path, path);
         }
         match renamed {
@@ -351,11 +399,41 @@ fn map_file(file: &std::fs::File) -> io::Result<Bytes> {
     Ok(Bytes::from_owner(mapping))
 }
 
-/// Tells what is not there from what cannot be reached.
+/// Moves what lies where a directory of the store ought to be away.
+fn make_way(disk: &Disk, directory: &str) -> Result<(), StoreError> {
+    let ends = directory.match_indices('/').map(|(at, _)| at);
+    for end in ends.chain([directory.len()]) {
+        if disk.exists(&directory[..end]) {
+            return quarantine(disk, &directory[..end]);
+        }
+    }
+    Ok(())
+}
+
+fn quarantine(disk: &Disk, path: &str) -> Result<(), StoreError> {
+    let mut to = format!("quarantine/{}", path.replace('/', "-"));
+    // What lies there already may be a directory, which nothing replaces.
+    for number in 1..MOST_QUARANTINED {
+        if !disk.is_directory(&to) {
+            break;
+        }
+        to = format!("quarantine/{}-{number}", path.replace('/', "-"));
+    }
+    let moved = disk.rename(path, &to);
+    found(moved).map_err(StoreError::io("move away", path))?;
+    Ok(())
+}
+
+fn is_no_directory(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::NotADirectory
+}
+
+/// Tells what is not there from what cannot be reached. What is no file is not there either.
 fn found<T>(result: io::Result<T>) -> io::Result<Option<T>> {
     match result {
         Ok(value) => Ok(Some(value)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) if regular::is_no_file(&error) || is_no_directory(&error) => Ok(None),
         Err(error) => Err(error),
     }
 }

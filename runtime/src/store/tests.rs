@@ -1,6 +1,7 @@
 //! Tests of the store as a whole.
 
 mod damage;
+mod odd;
 mod removing;
 pub(super) mod units;
 

@@ -14,6 +14,7 @@ use wasmparser::{
 };
 
 use super::files;
+use crate::ui::harmless;
 
 /// A call that a step was in.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -220,12 +221,24 @@ struct Line {
 
 impl Frame {
     fn new(function: Option<String>, line: Option<Line>, root: &Path) -> Self {
-        let place = line.map(|line| format!("{}:{}", shown(&line.file, root), line.line));
+        let place = line.map(|line| format!("{}:{}", words(&shown(&line.file, root)), line.line));
         let function = function.unwrap_or_else(|| "a function without a name".to_owned());
         Self {
-            function: without_hash(&function).to_owned(),
+            function: words(without_hash(&function)),
             place,
         }
+    }
+}
+
+/// Characters of a name that are shown.
+const MOST_CHARACTERS: usize = 512;
+
+/// A name as it may stand in a message: on one line, and none too long. It is what a compiler made of a source
+/// that somebody wrote.
+fn words(name: &str) -> String {
+    match name.char_indices().nth(MOST_CHARACTERS) {
+        Some((end, _)) => harmless(&name[..end]) + "…",
+        None => harmless(name),
     }
 }
 
@@ -265,6 +278,24 @@ fn without_hash(name: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_stay_on_their_line() {
+        let line = Line {
+            file: "a\u{1b}[2J\nhint: run `rm -rf ~`".to_owned(),
+            line: 3,
+        };
+        let name = format!("f\r\n\u{202e}{}", "x".repeat(5_000));
+        let frame = Frame::new(Some(name), Some(line), Path::new("/")).to_string();
+        assert!(
+            frame.starts_with("a\\u{1b}[2J\\nhint: run `rm -rf ~`:3 in f\\r\\n\\u{202e}x"),
+            "{frame}"
+        );
+        assert!(
+            !frame.contains(char::is_control) && frame.len() < 700,
+            "{frame}"
+        );
+    }
 
     #[test]
     fn files_are_named_as_people_know_them() {

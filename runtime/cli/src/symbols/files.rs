@@ -1,14 +1,26 @@
 //! Where debug information is kept: beside what cargo makes, never committed, never hashed.
+//!
+//! Whoever made the project may have put anything there: nothing is opened but regular files in `.pinion`, nothing
+//! is written through a link that leads out of it, and what this user has not kept there is not looked into. That
+//! is told by a code at the end, as for compiled code: to decode debug information takes many times its size.
 
-use std::fs;
-use std::io;
-use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::io::{self, Write as _};
+use std::path::Path;
 
-use pinion_runtime::digest::ComponentDigest;
+use cap_std::ambient_authority;
+use cap_std::fs::{Dir, OpenOptions};
+use cap_std::time::SystemTime;
+use pinion_runtime::digest::{ComponentDigest, Digest};
+use pinion_runtime::regular;
+
+use crate::code_cache::UserCodeCache;
+use crate::project::is_store;
 
 /// Relative to the project.
-const DIRECTORY: &str = ".pinion/target/symbols";
+const PINION: &str = ".pinion";
+
+/// Relative to [`PINION`].
+const DIRECTORY: &str = "target/symbols";
 
 /// What names of files begin with: they are digests.
 const PREFIX: &str = "sha256-";
@@ -16,46 +28,76 @@ const PREFIX: &str = "sha256-";
 /// Most files that are kept: every edit makes one.
 const MOST: usize = 24;
 
+/// Bytes of a build with all of its debug information. One of a step of many crates has some tens of millions.
+const MOST_BYTES: u64 = 256 << 20;
+
 /// Keeps the build that a component was stripped of, for the project at `root`.
 ///
 /// Without it messages say less, so what cannot be kept is nobody's failure.
 pub(crate) fn keep(root: &Path, digest: &ComponentDigest, build: &[u8]) {
-    let file = file(root, digest);
     let write = || -> io::Result<()> {
-        let directory = file.parent().unwrap_or(root);
-        fs::create_dir_all(directory)?;
-        let temporary = file.with_extension(format!("{}.tmp", std::process::id()));
-        fs::write(&temporary, build)?;
-        fs::rename(&temporary, &file)?;
-        forget_oldest(directory)
+        let pinion = pinion(root)?;
+        pinion.create_dir_all(DIRECTORY)?;
+        let file = file(digest);
+        let temporary = format!("{file}.{}.tmp", std::process::id());
+        // New, or somebody could have put a link or a pipe there.
+        let mut options = OpenOptions::new();
+        options.write(true).create_new(true);
+        let code = code(digest, build).ok_or(io::ErrorKind::NotFound)?;
+        let mut open = pinion.open_with(&temporary, &options)?;
+        open.write_all(build)?;
+        open.write_all(code.as_bytes())?;
+        pinion.rename(&temporary, &pinion, &file)?;
+        forget_oldest(&pinion.open_dir(DIRECTORY)?)
     };
     drop(write());
 }
 
-/// The build that a component was stripped of, if it is there.
+/// The build that a component was stripped of, if this user has kept it there.
 pub(crate) fn kept(root: &Path, digest: &ComponentDigest) -> Option<Vec<u8>> {
-    crate::file::read(&file(root, digest)).ok()
+    let mut build = regular::read(&pinion(root).ok()?, &file(digest), MOST_BYTES).ok()?;
+    let end = build.len().checked_sub(blake3::OUT_LEN)?;
+    let found: [u8; blake3::OUT_LEN] = build.split_off(end).try_into().ok()?;
+    // Compared in constant time, as `Hash` does.
+    (code(digest, &build)? == blake3::Hash::from_bytes(found)).then_some(build)
 }
 
-fn file(root: &Path, digest: &ComponentDigest) -> PathBuf {
+/// What shows that a build was kept by this user; none where no key can be kept.
+fn code(digest: &ComponentDigest, build: &[u8]) -> Option<blake3::Hash> {
+    let key = Digest::of(format!("pinion symbols {digest}").as_bytes());
+    UserCodeCache::open()?.code(&key, build).ok()
+}
+
+/// The directory of the store, made if it is not there. As the store itself, it may be a link to another disk, and
+/// then it must be a store.
+fn pinion(root: &Path) -> io::Result<Dir> {
+    let path = root.join(PINION);
+    std::fs::create_dir_all(&path)?;
+    if path.is_symlink() && !is_store(&path) {
+        return Err(io::ErrorKind::NotFound.into());
+    }
+    Dir::open_ambient_dir(&path, ambient_authority())
+}
+
+fn file(digest: &ComponentDigest) -> String {
     let digest = digest.to_string().replace(':', "-");
-    root.join(DIRECTORY).join(digest).with_extension("wasm")
+    format!("{DIRECTORY}/{digest}.wasm")
 }
 
-fn forget_oldest(directory: &Path) -> io::Result<()> {
-    let mut files: Vec<(SystemTime, PathBuf)> = Vec::new();
-    for entry in fs::read_dir(directory)? {
+fn forget_oldest(directory: &Dir) -> io::Result<()> {
+    let mut files: Vec<(SystemTime, String)> = Vec::new();
+    for entry in directory.entries()? {
         let entry = entry?;
-        // The directory may be a link of somebody else's: what is not ours stays.
-        if !entry.file_name().to_string_lossy().starts_with(PREFIX) {
-            continue;
+        // What is not ours stays.
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if name.starts_with(PREFIX) {
+            files.push((entry.metadata()?.modified()?, name));
         }
-        files.push((entry.metadata()?.modified()?, entry.path()));
     }
     files.sort();
     let surplus = files.len().saturating_sub(MOST);
     files
         .iter()
         .take(surplus)
-        .try_for_each(|(_, file)| fs::remove_file(file))
+        .try_for_each(|(_, file)| directory.remove_file(file))
 }

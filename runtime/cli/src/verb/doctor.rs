@@ -1,5 +1,6 @@
 //! `pinion doctor`.
 
+mod config;
 mod lock;
 mod report;
 mod store;
@@ -25,6 +26,7 @@ pub(crate) fn doctor(args: &Doctor) -> Result<u8, Failure> {
     };
     let mut report = Report::new(place.json);
     report.ok("engine", &format!("pinion {}", crate::VERSION));
+    config::check(&mut report);
     toolchain::check(root.as_deref(), &mut report);
 
     let in_project = || root.as_ref().map(|root| root.join(".pinion"));

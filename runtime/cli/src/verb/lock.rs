@@ -25,7 +25,10 @@ pub(crate) fn lock(args: &Lock) -> Result<u8, Failure> {
 /// Pins anew.
 pub(crate) fn update(args: &Update) -> Result<u8, Failure> {
     let project = Project::open(&args.place)?;
-    let planning = Planning::default();
+    let planning = Planning {
+        caps: args.caps.clone(),
+        ..Planning::default()
+    };
     let planned = project.plan(
         &planning,
         &Unlock::Named(args.components.iter().cloned().collect()),

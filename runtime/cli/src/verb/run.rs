@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::args::Run;
 use crate::clock;
+use crate::config;
 use crate::failure::{DONE, FAILED, Failure, INTERRUPTED, is_full, make_room};
 use crate::project::{Planned, Project, Unlock, cancelled, end_in_good_order, threads};
 use crate::symbols;
@@ -374,6 +375,8 @@ pub(crate) fn failed_step(
             .map(str::to_owned);
         }
     }
+    // To set a limit where a cap holds would be refused.
+    hint = config::advice(&failure.error, &plan.caps).or(hint);
     if let Some(position) = failure.position {
         facts.push(("partition", position.to_string()));
     }

@@ -11,6 +11,7 @@ use serde::Serialize;
 
 use crate::args::{KindArg, Step, StepBuild, StepNew};
 use crate::build;
+use crate::config;
 use crate::failure::{DONE, Failure};
 use crate::project::{cancelled, find, sandbox, threads};
 use crate::scaffold::{self, StepKind};
@@ -74,11 +75,13 @@ fn build_crate(args: &StepBuild) -> Result<u8, Failure> {
         Some(directory) => find(Some(directory))?,
         None => find(None).unwrap_or_else(|_| args.path.clone()),
     };
+    let caps = config::caps(&args.caps)?;
     let bytes = build::component(&args.path, &root)?;
     let digest = ComponentDigest::of(&bytes);
-    let sandbox = sandbox(threads(None))?;
+    let sandbox = sandbox(threads(None), caps)?;
     let program = sandbox.program(digest, &|| Ok(bytes.clone()))?;
-    let descriptor = sandbox.describe(&program, cancelled())?;
+    let described = sandbox.describe(&program, cancelled());
+    let descriptor = described.map_err(|error| config::advised(error, sandbox.caps()))?;
     let directory = args.path.display().to_string();
     if args.json {
         ui::json(&Built {

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use pinion_runtime::adopt;
+use pinion_runtime::caps::Caps;
 use pinion_runtime::digest::Digest;
 use pinion_runtime::plan::{self, Tools};
 use pinion_runtime::record::{Artifact, RunId, RunOutcome, RunRecord};
@@ -17,8 +18,12 @@ use serde::Serialize;
 
 use super::run::{self, StepSummary, Summary};
 use crate::args::{Planning, Verify};
+use crate::config;
 use crate::failure::{DONE, FAILED, Failure, INTERRUPTED};
-use crate::project::{Planned, Project, Unlock, cancelled, end_in_good_order, open_store, threads};
+use crate::file;
+use crate::project::{
+    MOST_TEXT_BYTES, Planned, Project, Unlock, cancelled, end_in_good_order, open_store, threads,
+};
 use crate::recorded::{self, Recorded};
 use crate::ui;
 
@@ -81,7 +86,7 @@ pub(crate) fn verify(args: &Verify) -> Result<u8, Failure> {
     let mut recorded = None;
     let (against, expected, planned, mut differences) = match &args.expect {
         Some(file) => {
-            let text = std::fs::read(file)
+            let text = file::read(file, MOST_TEXT_BYTES)
                 .map_err(|error| Failure::on_path("read", file.display(), error))?;
             let expected: Summary = serde_json::from_slice(&text).map_err(|error| {
                 Failure::wrong(format!(
@@ -91,6 +96,7 @@ pub(crate) fn verify(args: &Verify) -> Result<u8, Failure> {
             })?;
             let planning = Planning {
                 locked: true,
+                caps: args.caps.clone(),
                 ..Planning::default()
             };
             let names = names(&expected);
@@ -100,7 +106,13 @@ pub(crate) fn verify(args: &Verify) -> Result<u8, Failure> {
         }
         None => {
             let record = recorded::succeeded(&project, args.run.as_deref(), "compare with")?;
-            let planned = again(&project, &fresh, &record, threads)?;
+            let planned = again(
+                &project,
+                &fresh,
+                &record,
+                threads,
+                config::caps(&args.caps)?,
+            )?;
             let damages = damages(&project.store, &record);
             let against = format!("run {}", record.start.id);
             let expected = expected(&record);
@@ -246,6 +258,7 @@ fn again(
     fresh: &Project,
     record: &RunRecord,
     threads: usize,
+    caps: Caps,
 ) -> Result<Planned, Failure> {
     let Recorded {
         pipeline_text,
@@ -253,8 +266,9 @@ fn again(
         pipeline,
         components,
     } = Recorded::open(project, record)?;
+    plan::refuse_beyond(&pipeline, &caps)?;
     sources(project, fresh, record, threads)?;
-    let sandbox = fresh.sandbox(threads)?;
+    let sandbox = fresh.sandbox(threads, caps)?;
     let data: Arc<dyn Data> = Arc::new(StoreData::new(Arc::clone(&fresh.store), None, []));
     let tools = Tools {
         store: &fresh.store,

@@ -11,6 +11,7 @@ use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 
 use crate::args::Run;
 use crate::failure::{Failure, INTERRUPTED};
+use crate::file;
 use crate::project::{LOCK, cancelled, end_in_good_order, find};
 use crate::ui;
 
@@ -202,7 +203,9 @@ fn seen(path: &Path) -> Option<Seen> {
     if !metadata.is_file() || metadata.len() > READ_BYTES {
         return Some(Seen::Changed(metadata.len(), metadata.modified().ok()?));
     }
-    Some(Seen::Bytes(blake3::hash(&fs::read(path).ok()?)))
+    Some(Seen::Bytes(blake3::hash(
+        &file::read(path, READ_BYTES).ok()?,
+    )))
 }
 
 #[cfg(test)]

@@ -16,6 +16,7 @@ use serde::Serialize;
 
 use crate::alone::{Alone, Reads};
 use crate::args::StepRun;
+use crate::config;
 use crate::failure::{DONE, FAILED, Failure, INTERRUPTED};
 use crate::lookup::{self, gone};
 use crate::project::{PIPELINE, Project, with_trace};
@@ -64,6 +65,7 @@ struct Output {
 
 /// Runs a step again.
 pub(super) fn run(args: &StepRun) -> Result<u8, Failure> {
+    let caps = config::caps(&args.caps)?;
     let project = Project::open_present(&args.place)?;
     let record = lookup::run(&project, args.run.as_deref())?;
     let (pipeline, declared, component) = match args.recorded {
@@ -75,11 +77,11 @@ pub(super) fn run(args: &StepRun) -> Result<u8, Failure> {
     let dir = project.dir.try_clone();
     let dir = dir.map_err(|error| Failure::on_path("open", project.root.display(), error))?;
     let data = StoreData::new(Arc::clone(&project.store), Some(dir), files);
-    let alone = Alone::new(Arc::clone(&project.store), Arc::new(data))?;
+    let alone = Alone::new(Arc::clone(&project.store), Arc::new(data), caps)?;
     let known = component.clone();
     let plan = alone
         .plan(&pipeline, &declared, component, reads)
-        .map_err(|error| with_trace(error, |_| Some(&known), &project.root))?;
+        .map_err(|error| with_trace(error, |_| Some(&known), &project.root, alone.caps()))?;
     if let Some(partition) = args.partition {
         refuse_partition(&plan, partition)?;
     }

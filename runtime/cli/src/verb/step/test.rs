@@ -23,6 +23,7 @@ use self::compare::{Cells, Difference};
 use self::report::{Outcome, Report, Verdict};
 use crate::alone::{Alone, Reads};
 use crate::args::StepTest;
+use crate::config;
 use crate::failure::{DONE, FAILED, Failure, INTERRUPTED};
 use crate::file;
 use crate::key;
@@ -39,17 +40,20 @@ pub(super) fn test(args: &StepTest) -> Result<u8, Failure> {
     // The scratch store has to go, however this ends.
     end_in_good_order();
     let bless = args.bless || std::env::var_os("BLESS").is_some_and(|value| value == "1");
+    let caps = config::caps(&args.caps)?;
     let subjects = subject::chosen(args)?;
     let scratch = tempfile::tempdir()
         .map_err(|error| Failure::on_path("make", std::env::temp_dir().display(), error))?;
     let store = Arc::new(open_store(scratch.path(), key::for_once()?)?);
     let data = StoreData::new(Arc::clone(&store), None, []);
-    let alone = Alone::new(store, Arc::new(data))?;
+    let alone = Alone::new(store, Arc::new(data), caps)?;
     let mut reports = Vec::new();
     for subject in subjects {
         let component = subject.component()?;
         let tester = Tester {
-            descriptor: alone.describe(&component)?,
+            descriptor: alone
+                .describe(&component)
+                .map_err(|error| config::advised(error, alone.caps()))?,
             component,
             alone: &alone,
             root: subject.root(),
@@ -160,7 +164,9 @@ impl Tester<'_> {
             Err(error) => {
                 let of_step = matches!(&error, PlanError::Params(_));
                 let failure = match self.root {
-                    Some(root) => with_trace(error, |_| Some(&self.component), root),
+                    Some(root) => {
+                        with_trace(error, |_| Some(&self.component), root, self.alone.caps())
+                    }
                     None => Failure::from(error),
                 };
                 return Ok(match of_step {
@@ -286,7 +292,7 @@ impl Tester<'_> {
                 Ok(found.differences(&output.port, &Cells::read(file)?, MOST_SHOWN))
             }
             Artifact::Blob(blob) => {
-                let expected = file::read(file)
+                let expected = file::read(file, file::MOST_FIXTURE_BYTES)
                     .map_err(|error| Failure::on_path("read", file.display(), error))?;
                 let found = self.alone.store.blob(&blob.digest)?;
                 let difference = compare::bytes(&output.port, &expected, &found);

@@ -8,7 +8,7 @@ use pinion_runtime::error::{Place, SourceText};
 use serde_json::Value;
 
 use crate::failure::Failure;
-use crate::file::read_text;
+use crate::file::{MOST_FIXTURE_BYTES, read_text};
 
 /// The file with the words of a refusal.
 pub(super) const ERROR: &str = "error.txt";
@@ -60,7 +60,7 @@ impl Case {
     fn read(directory: &Path) -> Result<Self, Failure> {
         let file = directory.join("params.json");
         let mut shown = file.display().to_string();
-        let text = match read_text(&file) {
+        let text = match read_text(&file, MOST_FIXTURE_BYTES) {
             Ok(text) => text,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 shown.push_str(" (which is not there)");
@@ -85,7 +85,7 @@ impl Case {
             (None, true) => Expected::Nothing,
             (None, false) => Expected::Outputs(outputs),
             (Some(file), true) => Expected::Error(
-                read_text(&file)
+                read_text(&file, MOST_FIXTURE_BYTES)
                     .map_err(|error| Failure::on_path("read", file.display(), error))?,
             ),
             (Some(file), false) => {

@@ -120,8 +120,8 @@ impl Cells {
     /// A CSV file with a header. It does not tell null from an empty text, nor say of which types its columns
     /// are.
     fn read_csv(path: &Path) -> Result<Self, Failure> {
-        let bytes =
-            file::read(path).map_err(|error| Failure::on_path("read", path.display(), error))?;
+        let bytes = file::read(path, file::MOST_FIXTURE_BYTES)
+            .map_err(|error| Failure::on_path("read", path.display(), error))?;
         let bad = |error: ArrowError| {
             Failure::wrong(format!("`{}` holds no table: {error}", path.display()))
         };

@@ -72,8 +72,8 @@ impl Tester<'_> {
 
     /// A file, with its bytes in the store.
     fn file(&self, file: &Path) -> Result<SourceFile, Failure> {
-        let bytes =
-            file::read(file).map_err(|error| Failure::on_path("read", file.display(), error))?;
+        let bytes = file::read(file, file::MOST_FIXTURE_BYTES)
+            .map_err(|error| Failure::on_path("read", file.display(), error))?;
         let (digest, size_bytes) = self.alone.store.put_blob(&bytes)?;
         Ok(SourceFile {
             path: file.display().to_string(),
@@ -214,6 +214,7 @@ fn step(case: &Case, component: &str) -> Result<StepDecl, Failure> {
         inputs: Vec::new(),
         params: Value::Object(Map::new()),
         limits: Limits::default(),
+        limits_place: None,
         place: case.place.clone(),
         component_place: case.place.clone(),
         param_places: BTreeMap::new(),
@@ -238,8 +239,8 @@ fn standard_named(name: &str) -> Result<Component, Failure> {
 }
 
 fn types_of(file: &Path) -> Result<Value, Failure> {
-    let text =
-        file::read_text(file).map_err(|error| Failure::on_path("read", file.display(), error))?;
+    let text = file::read_text(file, file::MOST_FIXTURE_BYTES)
+        .map_err(|error| Failure::on_path("read", file.display(), error))?;
     serde_json::from_str(&text)
         .map_err(|error| Failure::wrong(format!("`{}` is not JSON: {error}", file.display())))
 }

@@ -7,13 +7,14 @@ use pinion_runtime::component::Component;
 use pinion_runtime::digest::ComponentDigest;
 use pinion_runtime::lock::{ComponentKey, Origin};
 use pinion_runtime::pipeline::{ComponentRef, Pipeline};
+use pinion_runtime::sandbox::MAX_COMPONENT_BYTES;
 
 use super::case::Case;
 use crate::args::StepTest;
 use crate::build;
 use crate::failure::Failure;
 use crate::file;
-use crate::project::{PIPELINE, find};
+use crate::project::{MOST_TEXT_BYTES, PIPELINE, find};
 use crate::std_components::standard;
 
 /// Where a crate has its cases.
@@ -46,7 +47,7 @@ impl Subject {
                 (Origin::File, build::component(directory, root)?.into())
             }
             From::File(file) => {
-                let bytes = file::read(file)
+                let bytes = file::read(file, MAX_COMPONENT_BYTES as u64)
                     .map_err(|error| Failure::on_path("read", file.display(), error))?;
                 (Origin::File, bytes.into())
             }
@@ -199,8 +200,8 @@ fn all(root: &Path, cases: Option<&Path>) -> Result<Vec<Subject>, Failure> {
 
 fn pipeline(root: &Path) -> Result<Pipeline, Failure> {
     let file = root.join(PIPELINE);
-    let text =
-        file::read_text(&file).map_err(|error| Failure::on_path("read", file.display(), error))?;
+    let text = file::read_text(&file, MOST_TEXT_BYTES)
+        .map_err(|error| Failure::on_path("read", file.display(), error))?;
     Ok(Pipeline::parse(&text, PIPELINE, &[])?)
 }
 
