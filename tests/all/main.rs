@@ -19,6 +19,7 @@ mod gc;
 mod golden;
 mod grants;
 mod journey;
+mod limits;
 mod lineage;
 mod old_formats;
 mod pack;
