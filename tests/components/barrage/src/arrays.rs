@@ -279,6 +279,13 @@ pub(crate) fn take(
     }])
 }
 
+/// A list as it is returned.
+#[repr(C)]
+struct Bytes {
+    start: *mut u8,
+    len: usize,
+}
+
 /// Random bytes.
 pub(crate) fn random(b: u64) -> Vec<u8> {
     #[expect(
@@ -288,13 +295,16 @@ pub(crate) fn random(b: u64) -> Vec<u8> {
     #[link(wasm_import_module = "wasi:random/random@0.2.6")]
     unsafe extern "C" {
         #[link_name = "get-random-bytes"]
-        fn get(len: u64, result: *mut (*mut u8, usize));
+        fn get(len: u64, result: *mut Bytes);
     }
-    let mut result = (std::ptr::null_mut(), 0);
+    let mut result = Bytes {
+        start: std::ptr::null_mut(),
+        len: 0,
+    };
     #[expect(unsafe_code, reason = "as above")]
     // SAFETY: the result is where the canonical ABI puts a list, made by this allocator.
     unsafe {
         get(b % (70 << 20), &raw mut result);
-        Vec::from_raw_parts(result.0, result.1, result.1)
+        Vec::from_raw_parts(result.start, result.len, result.len)
     }
 }
