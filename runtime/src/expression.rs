@@ -201,7 +201,8 @@ impl Expression {
     }
 }
 
-fn hash_fields(hasher: &mut StructuredHasher, fields: &[WireField]) {
+/// Feeds fields to a structured hash; see [`Expression::feed`].
+pub(crate) fn hash_fields(hasher: &mut StructuredHasher, fields: &[WireField]) {
     hasher.list(fields.len());
     for field in fields {
         hasher

@@ -43,7 +43,7 @@ pub struct Tools<'a> {
     /// Where columns and blobs are to be had.
     pub data: &'a Arc<dyn Data>,
     /// Whether to go on.
-    pub cancel: &'a dyn Cancel,
+    pub cancel: &'static dyn Cancel,
 }
 
 /// A resolved, checked and ordered pipeline.

@@ -6,18 +6,22 @@
 //! and everything they may use has a limit.
 
 mod batch;
+mod blob;
 mod call;
+mod columns;
 mod compiler;
 mod console;
 mod effort;
-mod held;
 mod imports;
+mod ledger;
 mod outcome;
 mod random;
 mod second;
 mod spill;
 mod state;
+mod tariff;
 mod wasi;
+mod watch;
 mod wire;
 mod words;
 
@@ -94,7 +98,8 @@ pub trait CodeCache: Send + Sync {
     fn keep(&self, key: &Digest, code: &[u8]);
 }
 
-/// Says whether whoever asked for a run has lost interest.
+/// Says whether whoever asked for a run has lost interest. It lives as long as the process, since what a guest may
+/// call looks at it too.
 pub trait Cancel: Send + Sync {
     /// Asked often; must be cheap.
     fn is_cancelled(&self) -> bool;
@@ -456,11 +461,13 @@ fn kind(engine: &Engine, component: &Component) -> Result<Kind, BadComponent> {
     }
 }
 
-/// Limits of `describe` and `check`, which see no data: a fixed share of the defaults.
+/// Limits of `describe` and `check`, which see no data: what a schema of tens of thousands of columns takes.
 pub(crate) fn pure_limits() -> Limits {
     Limits {
         fuel: 10_000_000_000,
         memory_bytes: 256 << 20,
+        output_bytes: 64 << 20,
+        scratch_bytes: 0,
         ..Limits::default()
     }
 }

@@ -427,6 +427,9 @@ impl Unit {
 
     /// The answer that the host would give today, as a digest.
     pub fn answer(&self, question: &Question) -> Digest {
+        if let Question::Valid { expression } = question {
+            return answer_valid(self.is_valid(expression));
+        }
         let mut hasher = StructuredHasher::new("pinion answer v1");
         match question {
             Question::Rows { port } => {
@@ -472,9 +475,8 @@ impl Unit {
                     hasher.digest(&table.column_digest(position));
                 }
             }
-            Question::Valid { expression } => {
-                hasher.option_tag(self.is_valid(expression));
-            }
+            // Answered above.
+            Question::Valid { .. } => {}
             Question::Blob { port } => {
                 let blob = self.blob(port);
                 hasher.option_tag(blob.is_some());
@@ -581,6 +583,12 @@ impl Unit {
     pub fn fields(&self, port: &str) -> Option<&[FieldRef]> {
         self.table(port).map(|table| table.fields.as_slice())
     }
+}
+
+/// The answer to [`Question::Valid`], as [`Unit::answer`] gives it.
+pub(crate) fn answer_valid(is_valid: bool) -> Digest {
+    let mut hasher = StructuredHasher::new("pinion answer v1");
+    hasher.option_tag(is_valid).finish()
 }
 
 /// Feeds a question to a structured hash.

@@ -98,6 +98,7 @@ fn fixtures_describe_themselves_as_what_they_export() {
     let expected = [
         ("add-one", Kind::RowMap),
         ("audit", Kind::RowMap),
+        ("barrage", Kind::WholeTable),
         ("c-scale", Kind::RowMap),
         ("count-lines", Kind::Source),
         ("echo", Kind::RowMap),
@@ -621,9 +622,9 @@ fn nobody_waits_for_what_is_cancelled() {
     let unit = step
         .unit(Call::RowMap, &[("rows", table(&flights))])
         .unwrap();
-    let cancelled = std::sync::atomic::AtomicBool::new(true);
+    static CANCELLED: std::sync::atomic::AtomicBool = std::sync::atomic::AtomicBool::new(true);
     let error = sandbox()
-        .execute(&step.program, &unit, Arc::new(data), &cancelled)
+        .execute(&step.program, &unit, Arc::new(data), &CANCELLED)
         .unwrap_err();
     assert!(matches!(error, StepError::Cancelled));
 }

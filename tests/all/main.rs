@@ -21,6 +21,7 @@ mod gc;
 mod golden;
 mod grants;
 mod journey;
+mod limits;
 mod lineage;
 mod old_formats;
 mod pack;

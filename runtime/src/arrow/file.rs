@@ -124,7 +124,10 @@ pub fn read(mapped: Bytes) -> Result<Vec<ArrayRef>, BadFile> {
         .ok_or(BadFile::Malformed {
             part: "record batch",
         })?;
-        columns.push(decode_bounded(field, nodes, batch.rows, max_length).map_err(BadFile::Array)?);
+        columns.push(
+            decode_bounded(field, nodes, batch.rows, max_length, u64::MAX)
+                .map_err(BadFile::Array)?,
+        );
     }
     match batch.is_empty() {
         true => Ok(columns),

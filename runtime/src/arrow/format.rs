@@ -183,6 +183,24 @@ pub fn check_names<'a>(fields: impl IntoIterator<Item = &'a Field>) -> Result<()
     }
 }
 
+/// Refuses a name that no column can have: too long, or with control characters.
+///
+/// # Errors
+/// [`BadFields::Text`].
+pub(crate) fn check_name(name: &str) -> Result<(), BadFields> {
+    match is_text(name) {
+        true => Ok(()),
+        false => Err(BadFields::Text {
+            path: path_text(&[name]),
+            what: "the name",
+        }),
+    }
+}
+
+fn is_text(text: &str) -> bool {
+    text.len() <= MAX_TEXT_BYTES && !text.chars().any(char::is_control)
+}
+
 /// The digest of one field: name, type, nullability and metadata, children included.
 ///
 /// [Structured](crate::digest): text `pinion field 1`, then for the field and all below it, in pre-order: text
@@ -302,14 +320,12 @@ impl Reader<'_> {
     }
 
     fn field(&mut self, wire: &WireField) -> Result<Field, BadFields> {
-        let text = |what, text: &str| match text.len() > MAX_TEXT_BYTES
-            || text.chars().any(char::is_control)
-        {
-            true => Err(BadFields::Text {
+        let text = |what, text: &str| match is_text(text) {
+            true => Ok(()),
+            false => Err(BadFields::Text {
                 path: self.path(),
                 what,
             }),
-            false => Ok(()),
         };
         text("the name", &wire.name)?;
         text("the format", &wire.format)?;

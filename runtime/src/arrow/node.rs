@@ -129,6 +129,12 @@ pub enum BadArray {
         /// Bytes the plain form would have.
         found: u64,
     },
+    /// What is made of it would take more memory than there may be.
+    #[error("the array takes more memory than there may be\n  found at least {wanted} bytes")]
+    Room {
+        /// Bytes of the part for which there is no room.
+        wanted: u64,
+    },
     /// Offsets, UTF-8, dictionary indices or decimals are not valid.
     #[error("array `{path}` has values that are not valid\n  found {reason}")]
     Values {
@@ -162,7 +168,20 @@ pub fn encode(array: &dyn Array) -> Result<Vec<Node>, BadArray> {
 /// # Errors
 /// [`BadArray`] says which array, by its path, and what is wrong with it.
 pub fn decode(field: &Field, nodes: Vec<Node>, rows: u64) -> Result<ArrayRef, BadArray> {
-    decode_bounded(field, nodes, rows, MAX_LENGTH)
+    decode_within(field, nodes, rows, u64::MAX)
+}
+
+/// [`decode`] of what may take no more than `room` bytes besides those that were sent.
+///
+/// # Errors
+/// As [`decode`]; [`BadArray::Room`] if that is too little.
+pub fn decode_within(
+    field: &Field,
+    nodes: Vec<Node>,
+    rows: u64,
+    room: u64,
+) -> Result<ArrayRef, BadArray> {
+    decode_bounded(field, nodes, rows, MAX_LENGTH, room)
 }
 
 /// [`decode`] with another bound than [`MAX_LENGTH`], for the host's own files.
@@ -171,10 +190,12 @@ pub(crate) fn decode_bounded(
     nodes: Vec<Node>,
     rows: u64,
     max_length: u64,
+    room: u64,
 ) -> Result<ArrayRef, BadArray> {
     let found = nodes.len();
     let mut decoder = Decoder {
         max_length,
+        room,
         found,
         nodes: nodes.into_iter(),
         path: Vec::new(),

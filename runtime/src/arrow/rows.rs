@@ -5,8 +5,9 @@ mod size;
 use std::sync::Arc;
 
 use arrow_array::builder::UInt64Builder;
-use arrow_array::{Array, ArrayRef, BooleanArray, UInt64Array, new_null_array};
+use arrow_array::{Array, ArrayRef, BooleanArray, UInt64Array, make_array, new_null_array};
 use arrow_buffer::ArrowNativeType as _;
+use arrow_data::transform::MutableArrayData;
 use arrow_schema::ArrowError;
 use arrow_select::concat::concat;
 use arrow_select::interleave::interleave;
@@ -14,7 +15,9 @@ use thiserror::Error;
 
 use crate::arrow::layout::{Layout, layout};
 use crate::arrow::rows::size::check_size;
-pub(crate) use crate::arrow::rows::size::copied_bytes;
+pub(crate) use crate::arrow::rows::size::{
+    Chosen, null_bytes, own_bytes, taken_bytes, taken_bytes_of,
+};
 use crate::arrow::type_name;
 
 /// Rows of a table of some number of rows, in some order, any of them any number of times.
@@ -335,6 +338,28 @@ pub fn take(pieces: &[ArrayRef], rows: &Rows) -> Result<ArrayRef, BadRows> {
     }
 }
 
+/// The array in buffers of its own that are no larger than it needs, where they are much larger now, as those of a
+/// slice are. The values of dictionaries stay where they are.
+///
+/// # Errors
+/// [`BadRows::Arrow`] as of the kernels.
+pub(crate) fn compact(array: &ArrayRef) -> Result<ArrayRef, BadRows> {
+    let data = array.to_data();
+    if !is_loose(array) {
+        return Ok(Arc::clone(array));
+    }
+    let mut copy = MutableArrayData::new(vec![&data], false, data.len());
+    copy.try_extend(0, 0, data.len()).map_err(BadRows::Arrow)?;
+    Ok(make_array(copy.freeze()))
+}
+
+/// Whether the buffers of an array are much larger than what it has of them.
+pub(crate) fn is_loose(array: &ArrayRef) -> bool {
+    /// What buffers are rounded up to, all together.
+    const SLACK: u64 = 256;
+    array.get_buffer_memory_size() as u64 > own_bytes(array).saturating_add(SLACK)
+}
+
 fn take_range(
     pieces: &[ArrayRef],
     starts: &[u64],
@@ -415,9 +440,10 @@ fn take_indices(
         let piece = &pieces[first_piece.unwrap_or(0)];
         return arrow_select::take::take(piece, &rows.finish(), None).map_err(BadRows::Arrow);
     }
-    let null = new_null_array(pieces[0].data_type(), 1);
     let mut values: Vec<&dyn Array> = pieces.iter().map(|piece| &**piece).collect();
-    values.push(&null);
+    // One null may be large.
+    let null = (indices.null_count() > 0).then(|| new_null_array(pieces[0].data_type(), 1));
+    values.extend(null.as_deref());
     let places: Vec<_> = places
         .into_iter()
         .map(|place| place.unwrap_or((pieces.len(), 0)))

@@ -4,6 +4,7 @@
 //! once, however deep the selections are: row numbers are composed first. So reading a part costs a part,
 //! and nothing has to be kept between two reads.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -12,6 +13,7 @@ use arrow_buffer::ArrowNativeType as _;
 use arrow_schema::DataType;
 
 use crate::arrow::format::children;
+use crate::arrow::layout::{Layout, layout};
 use crate::arrow::rows::{self, BadRows, Rows};
 
 /// One piece of a column.
@@ -158,6 +160,98 @@ pub fn take(pieces: &[Values], rows: &Rows) -> Result<ArrayRef, BadRows> {
         Rows::All(len) => take_range(pieces, &starts, 0, *len),
         Rows::Range { start, len } => take_range(pieces, &starts, *start, *len),
         Rows::Indices(indices) => take_indices(pieces, &starts, indices),
+    }
+}
+
+/// Bytes that [`take`] allocates at most, counted before it does.
+///
+/// # Errors
+/// [`BadRows`] as [`take`].
+pub(crate) fn taken_bytes(pieces: &[Values], rows: &Rows) -> Result<u64, BadRows> {
+    /// Bytes of row numbers as they are put together, for each.
+    const NUMBER_BYTES: u64 = 32;
+
+    if let ([Values::Array(_)], Rows::All(_) | Rows::Range { .. }) = (pieces, rows) {
+        return Ok(0);
+    }
+    let numbers = rows.len().saturating_mul(NUMBER_BYTES);
+    if let Some(width) = data_type(pieces).and_then(flat_bytes) {
+        let values = width.saturating_mul(rows.len());
+        return Ok(values.saturating_mul(2).saturating_add(numbers));
+    }
+    let taken = match pieces {
+        [Values::Array(array)] => {
+            rows::taken_bytes(array, &rows::Chosen::rows(rows, array.len() as u64))
+        }
+        [Values::Selected { of, rows: outer }] => taken_bytes(of, &outer.select(rows)?)?,
+        _ => {
+            let starts = starts(pieces.iter().map(Values::len));
+            rows.check(starts[pieces.len()])?;
+            let (parts, nulls) = split(&starts, rows);
+            let null = data_type(pieces).map_or(0, rows::null_bytes);
+            let mut bytes = null.saturating_mul(nulls + u64::from(nulls > 0));
+            for (piece, rows) in parts {
+                bytes = bytes.saturating_add(match &pieces[piece] {
+                    Values::Array(array) => {
+                        rows::taken_bytes(array, &rows::Chosen::rows(&rows, array.len() as u64))
+                    }
+                    Values::Selected { of, rows: outer } => taken_bytes(of, &outer.select(&rows)?)?,
+                });
+            }
+            // Once for each piece, and once for all.
+            bytes.saturating_mul(2)
+        }
+    };
+    Ok(taken.saturating_add(numbers))
+}
+
+/// The type of pieces.
+fn data_type(pieces: &[Values]) -> Option<&DataType> {
+    match pieces.first()? {
+        Values::Array(array) => Some(array.data_type()),
+        Values::Selected { of, .. } => data_type(of),
+    }
+}
+
+/// Bytes of one value of a type without children, with its validity, where all of them take as many.
+fn flat_bytes(data_type: &DataType) -> Option<u64> {
+    match layout(data_type)? {
+        Layout::Null | Layout::Boolean => Some(1),
+        Layout::Fixed(width) => Some(width as u64 + 1),
+        _ => None,
+    }
+}
+
+/// Which rows of which piece are selected, in order of the pieces, and how many rows of nulls. Those that are not
+/// there are left out.
+pub(crate) fn split(starts: &[u64], rows: &Rows) -> (Vec<(usize, Rows)>, u64) {
+    let end = starts.last().copied().unwrap_or_default();
+    let ranges = |start: u64, len: u64| {
+        let stop = start.saturating_add(len).min(end);
+        let ends = starts.windows(2).enumerate();
+        let parts = ends.filter_map(|(piece, ends)| {
+            let (from, to) = (start.max(ends[0]), stop.min(ends[1]));
+            let rows = Rows::Range {
+                start: from.checked_sub(ends[0])?,
+                len: to.checked_sub(from)?,
+            };
+            (!rows.is_empty()).then_some((piece, rows))
+        });
+        parts.collect()
+    };
+    match rows {
+        Rows::All(len) => (ranges(0, *len), 0),
+        Rows::Range { start, len } => (ranges(*start, *len), 0),
+        Rows::Indices(indices) => {
+            let mut wanted: BTreeMap<usize, Vec<u64>> = BTreeMap::new();
+            for row in indices.iter().flatten().filter(|row| *row < end) {
+                let piece = starts.partition_point(|start| *start <= row) - 1;
+                wanted.entry(piece).or_default().push(row - starts[piece]);
+            }
+            let parts = wanted.into_iter();
+            let parts = parts.map(|(piece, rows)| (piece, Rows::Indices(rows.into())));
+            (parts.collect(), indices.null_count() as u64)
+        }
     }
 }
 
@@ -322,7 +416,10 @@ mod tests {
             };
             prop_assert!(same(take(&pieces, &rows).unwrap()));
             let (span, narrowed) = narrow(&starts, &rows).unwrap();
-            prop_assert!(same(take(&pieces[span], &narrowed).unwrap()));
+            prop_assert!(same(take(&pieces[span.clone()], &narrowed).unwrap()));
+            let whole = take(&pieces, &rows).unwrap();
+            let shared = matches!((&pieces[..], &rows), ([Values::Array(_)], Rows::All(_) | Rows::Range { .. }));
+            prop_assert!(shared || byte_size(&whole) <= taken_bytes(&pieces, &rows).unwrap());
         }
 
         #[test]

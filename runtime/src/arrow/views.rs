@@ -24,16 +24,27 @@ pub(crate) fn unpack_views(array: &ArrayRef, max_bytes: u64) -> Result<ArrayRef,
     }
 }
 
+/// Bytes of all values of an array of views; none of any other array.
+pub(crate) fn views_bytes(array: &ArrayRef) -> u64 {
+    match array.data_type() {
+        DataType::Utf8View => value_bytes::<StringViewType>(array.as_byte_view()),
+        DataType::BinaryView => value_bytes::<BinaryViewType>(array.as_byte_view()),
+        _ => 0,
+    }
+}
+
+fn value_bytes<V: ByteViewType>(views: &GenericByteViewArray<V>) -> u64 {
+    // A view's first four bytes are its length.
+    let valid = (0..views.len()).filter(|row| views.is_valid(*row));
+    valid.map(|row| u64::from(views.views()[row] as u32)).sum()
+}
+
 fn unpack<V, B>(views: &GenericByteViewArray<V>, max_bytes: u64) -> Result<ArrayRef, u64>
 where
     V: ByteViewType,
     B: ByteArrayType<Native = V::Native>,
 {
-    // A view's first four bytes are its length.
-    let bytes: u64 = (0..views.len())
-        .filter(|row| views.is_valid(*row))
-        .map(|row| u64::from(views.views()[row] as u32))
-        .sum();
+    let bytes = value_bytes(views);
     let capacity = usize::try_from(bytes).map_err(|_| bytes)?;
     if bytes > max_bytes {
         return Err(bytes);

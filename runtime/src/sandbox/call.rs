@@ -17,13 +17,16 @@ use wasmtime_wasi::cli::WasiCliCtx;
 use wasmtime_wasi::filesystem::WasiFilesystemCtx;
 
 use super::batch::Batch;
+use super::blob::Pieces;
 use super::console::Console;
 use super::outcome::{self, Done, Made, Returned};
 use super::random::Random;
 use super::state::{
-    Blob, BlobWriter, Deadline, LimitReached, Memory, Misuse, OutOfTime, Rowset, Session, State,
-    Table, TableWriter, Unavailable, Unkept, Written, cuts,
+    Blob, BlobWriter, LimitReached, Memory, Misuse, Rowset, Session, State, Table, TableWriter,
+    Unavailable, Unkept, Written, cuts,
 };
+use super::tariff::{self, Crossing};
+use super::watch::{Stopped, Watch};
 use super::{
     Cancel, Data, DataError, Descriptor, Kind, Port, Program, Sandbox, StepError, imports,
     pure_limits, wire, words,
@@ -43,11 +46,11 @@ use crate::unit::{
 /// Fuel between two looks at whether to go on.
 const YIELD_FUEL: u64 = 20_000_000;
 
+/// What the engine says of a call that brings more bytes than it may.
+const TOO_MANY_BYTES: &str = "fuel allocated for hostcalls has been exhausted";
+
 /// Handles that a guest may hold at once.
 const MAX_HANDLES: usize = 65_536;
-
-/// Bytes that one call may bring from the guest, a batch many times over.
-const CALL_BYTES: usize = 1 << 30;
 
 /// Ranges that a source may cut one file into.
 const MAX_RANGES: usize = 1 << 16;
@@ -65,11 +68,10 @@ type Main = (usize, Arc<str>, Arc<[Rows]>);
 type Apply = TypedFunc<(Resource<Batch>,), (Result<Vec<wire::OutputBatch>, wire::Error>,)>;
 
 /// An instance and how to call it.
-struct Guest<'a> {
+struct Guest {
     store: Store<State>,
     instance: Instance,
-    cancel: &'a dyn Cancel,
-    deadline: Deadline,
+    watch: Watch,
     limits: Limits,
 }
 
@@ -81,7 +83,7 @@ impl Sandbox {
     pub fn describe(
         &self,
         program: &Program,
-        cancel: &dyn Cancel,
+        cancel: &'static dyn Cancel,
     ) -> Result<Descriptor, StepError> {
         let mut guest = self.guest(program, None, Arc::new(NoData), pure_limits(), "", cancel)?;
         let (descriptor,): (wire::Descriptor,) =
@@ -100,7 +102,7 @@ impl Sandbox {
         descriptor: &Descriptor,
         params: &str,
         inputs: &[Shape],
-        cancel: &dyn Cancel,
+        cancel: &'static dyn Cancel,
     ) -> Result<Vec<Shape>, StepError> {
         let mut guest = self.guest(
             program,
@@ -117,7 +119,9 @@ impl Sandbox {
             "check",
             (params.to_owned(), inputs),
         )?;
-        checked_shapes(descriptor, given, shapes.map_err(refused)?)
+        let shapes = shapes.map_err(refused)?;
+        guest.afford_fields(shapes.iter().flat_map(|shape| &shape.fields))?;
+        checked_shapes(descriptor, given, shapes)
     }
 
     /// The schema of a source's bytes, which are the only input of `unit`.
@@ -129,7 +133,7 @@ impl Sandbox {
         program: &Program,
         unit: Arc<Unit>,
         data: Arc<dyn Data>,
-        cancel: &dyn Cancel,
+        cancel: &'static dyn Cancel,
     ) -> Result<Vec<FieldRef>, StepError> {
         let params = unit.params.to_string();
         let limits = unit.limits;
@@ -137,7 +141,9 @@ impl Sandbox {
         let bytes = guest.push(Blob(0))?;
         let (fields,): (Result<Vec<wire::Field>, wire::Error>,) =
             guest.call("pinion:step/source@0.1.0", "probe", (params, bytes))?;
-        let fields = super::batch::fields(fields.map_err(refused)?);
+        let fields = fields.map_err(refused)?;
+        guest.afford_fields(fields.iter())?;
+        let fields = super::batch::fields(fields);
         let fields = fields.map_err(|error| {
             StepError::BadOutput(format!("the probed schema is not valid: {error}"))
         })?;
@@ -157,7 +163,7 @@ impl Sandbox {
         unit: Arc<Unit>,
         data: Arc<dyn Data>,
         rows: u64,
-        cancel: &dyn Cancel,
+        cancel: &'static dyn Cancel,
     ) -> Result<Vec<Range>, StepError> {
         let params = unit.params.to_string();
         let limits = unit.limits;
@@ -193,7 +199,7 @@ impl Sandbox {
         program: &Program,
         unit: &Arc<Unit>,
         data: Arc<dyn Data>,
-        cancel: &dyn Cancel,
+        cancel: &'static dyn Cancel,
     ) -> Result<Done, StepError> {
         let done = self.execute_once(program, unit, Arc::clone(&data), cancel)?;
         if let Some(second) = &self.second {
@@ -207,7 +213,7 @@ impl Sandbox {
         program: &Program,
         unit: &Arc<Unit>,
         data: Arc<dyn Data>,
-        cancel: &dyn Cancel,
+        cancel: &'static dyn Cancel,
     ) -> Result<Done, StepError> {
         let params = unit.params.to_string();
         let mut guest = self.guest(
@@ -250,32 +256,34 @@ impl Sandbox {
         guest.done(outputs, returned)
     }
 
-    fn guest<'a>(
+    fn guest(
         &self,
         program: &Program,
         unit: Option<Arc<Unit>>,
         data: Arc<dyn Data>,
         limits: Limits,
         params: &str,
-        cancel: &'a dyn Cancel,
-    ) -> Result<Guest<'a>, StepError> {
+        cancel: &'static dyn Cancel,
+    ) -> Result<Guest, StepError> {
         let host = |error: wasmtime::Error| StepError::Host(format!("{error:#}"));
         let limits = self.caps.lower(limits);
-        let deadline = Deadline::new(&self.clock, &limits);
+        let watch = Watch::new(&self.clock, &limits, cancel);
+        let session = Session::new(unit, data, limits, watch.clone());
+        let debt = &session.debt;
         let mut resources = ResourceTable::new();
         resources.set_max_capacity(MAX_HANDLES);
         let state = State {
             cli: WasiCliCtx::default(),
             filesystem: WasiFilesystemCtx::default(),
-            random: Random::new(&program.digest, params),
+            random: Random::new(&program.digest, params, debt.clone(), watch.clone()),
             resources,
             memory: Memory {
                 limit: limits.memory_bytes,
                 peak: 0,
             },
-            stdout: Console::default(),
-            stderr: Console::default(),
-            session: Session::new(unit, data, limits, deadline.clone()),
+            stdout: Console::new(debt.clone()),
+            stderr: Console::new(debt.clone()),
+            session,
         };
         let mut store = Store::new(program.pre.engine(), state);
         store.limiter(|state| &mut state.memory);
@@ -283,26 +291,24 @@ impl Sandbox {
         store
             .fuel_async_yield_interval(Some(YIELD_FUEL))
             .map_err(host)?;
-        store.set_hostcall_fuel(
-            CALL_BYTES.min(usize::try_from(limits.output_bytes).unwrap_or(CALL_BYTES)),
-        );
-        let made = wait(program.pre.instantiate_async(&mut store), cancel, &deadline)?;
+        store.set_hostcall_fuel(tariff::call_bytes(store.data()));
+        store.call_hook(tariff::settle);
+        let made = wait(program.pre.instantiate_async(&mut store), &watch)?;
         let instance = made.map_err(|error| failure(error, Vec::new()))?;
         Ok(Guest {
             store,
             instance,
-            cancel,
-            deadline,
+            watch,
             limits,
         })
     }
 }
 
-impl Guest<'_> {
+impl Guest {
     fn call<P, R>(&mut self, interface: &str, name: &str, params: P) -> Result<R, StepError>
     where
-        P: ComponentNamedList + Lower + Send + Sync + 'static,
-        R: ComponentNamedList + Lift + Send + Sync + 'static,
+        P: ComponentNamedList + Lower + Crossing + Send + Sync + 'static,
+        R: ComponentNamedList + Lift + Crossing + Send + Sync + 'static,
     {
         let function = self.function(interface, name)?;
         self.call_function(&function, params)
@@ -334,23 +340,61 @@ impl Guest<'_> {
 
     fn call_function<P, R>(&mut self, function: &TypedFunc<P, R>, params: P) -> Result<R, StepError>
     where
-        P: ComponentNamedList + Lower + Send + Sync + 'static,
-        R: ComponentNamedList + Lift + Send + Sync + 'static,
+        P: ComponentNamedList + Lower + Crossing + Send + Sync + 'static,
+        R: ComponentNamedList + Lift + Crossing + Send + Sync + 'static,
     {
+        self.pay(tariff::CALL + params.fuel())?;
         let call = function.call_async(&mut self.store, params);
-        match wait(call, self.cancel, &self.deadline)? {
-            Ok(value) => Ok(value),
-            Err(error) => Err(self.failure(error)),
+        let value: R = match wait(call, &self.watch)? {
+            Ok(value) => value,
+            Err(error) => return Err(self.failure(error)),
+        };
+        self.pay(value.fuel())?;
+        Ok(value)
+    }
+
+    /// Takes fuel for what the host does between two calls, and all that is still owed.
+    fn pay(&mut self, fuel: u64) -> Result<(), StepError> {
+        let host = |error: wasmtime::Error| StepError::Host(format!("{error:#}"));
+        self.watch.look().map_err(Stopped::error)?;
+        let owed = self.store.data().session.debt.take().saturating_add(fuel);
+        let left = self.store.get_fuel().map_err(host)?.saturating_sub(owed);
+        self.store.set_fuel(left).map_err(host)?;
+        let bytes = tariff::call_bytes(self.store.data());
+        self.store.set_hostcall_fuel(bytes);
+        match left {
+            0 => Err(self.out_of_fuel()),
+            _ => Ok(()),
         }
+    }
+
+    /// Refuses fields that there is no room for to understand them.
+    fn afford_fields<'a>(
+        &self,
+        fields: impl Iterator<Item = &'a wire::Field>,
+    ) -> Result<(), StepError> {
+        let size: u64 = fields.map(wire::Field::size).sum();
+        let ledger = &self.store.data().session.ledger;
+        let afforded = ledger.afford(size.saturating_mul(wire::DECODED));
+        afforded.map_err(StepError::LimitReached)
+    }
+
+    fn out_of_fuel(&self) -> StepError {
+        StepError::LimitReached(LimitReached {
+            what: "fuel",
+            limit: self.limits.fuel,
+            wanted: None,
+        })
     }
 
     fn failure(&mut self, error: wasmtime::Error) -> StepError {
         if error.downcast_ref::<Trap>() == Some(&Trap::OutOfFuel) {
-            return StepError::LimitReached(LimitReached {
-                what: "fuel",
-                limit: self.limits.fuel,
-                wanted: None,
-            });
+            return self.out_of_fuel();
+        }
+        // The engine has no type for it that we could know it by.
+        if error.root_cause().to_string().contains(TOO_MANY_BYTES) {
+            let ledger = &self.store.data().session.ledger;
+            return StepError::LimitReached(ledger.reached(None));
         }
         failure(error, last_lines(&self.store.data().stderr.contents()))
     }
@@ -420,10 +464,12 @@ impl Guest<'_> {
             table.partitions.iter().map(|partition| partition.rows),
             unit.batch_rows,
         );
+        let rows = table.rows();
         self.push(Table::Input {
             port: Arc::clone(port),
-            input,
+            columns: Batch::input(&table.fields, port, Rows::All(rows)),
             cuts,
+            rows,
         })
     }
 
@@ -462,7 +508,7 @@ impl Guest<'_> {
         for shape in &unit.outputs {
             let promised = shape.promise.as_ref().and_then(|it| it.promised.rows());
             written.push(match (&shape.content, promised) {
-                (ShapeContent::Blob(_), _) => Written::Blob(Vec::new()),
+                (ShapeContent::Blob(_), _) => Written::Blob(Pieces::default()),
                 (ShapeContent::Table(_), None) => Written::Table(Rowset::new(rows)),
                 (ShapeContent::Table(_), Some(port)) => {
                     // Whatever the guest asks for, its output depends on how the input is cut.
@@ -534,10 +580,12 @@ impl Guest<'_> {
         open.map_err(refused)?;
         let apply: Apply = self.function("pinion:step/row-map@0.1.0", "apply")?;
         let mut made: Vec<Vec<Batch>> = unit.outputs.iter().map(|_| Vec::new()).collect();
+        let session = &self.store.data().session;
+        let all = imports::input_batch(session, &port, input, Rows::All(0));
+        let all = all.map_err(|error| failure(error, Vec::new()))?;
         for rows in cuts.iter() {
             let state = self.store.data_mut();
-            let batch = imports::input_batch(&state.session, &port, input, rows.clone())
-                .and_then(|batch| imports::push_batch(state, batch))
+            let batch = imports::push_batch(state, all.with_rows(rows.clone()))
                 .map_err(|error| failure(error, Vec::new()))?;
             let rep = batch.rep();
             let (outputs,) = self.call_function(&apply, (Resource::<Batch>::new_borrow(rep),))?;
@@ -557,7 +605,12 @@ impl Guest<'_> {
                     let promised = outcome::Held::of(shape, 0, rows);
                     let partition =
                         outcome::partition(session, unit, fields, promised.as_ref(), batches);
-                    let partition = partition.map_err(|error| failure(error, Vec::new()))?;
+                    // What it was made of is let go, and it stays.
+                    let kept = partition.and_then(|partition| {
+                        session.occupy(partition.bytes())?;
+                        Ok(partition)
+                    });
+                    let partition = kept.map_err(|error| failure(error, Vec::new()))?;
                     Ok(Made::Table(vec![partition]))
                 }
                 ShapeContent::Blob(_) => Err(StepError::BadOutput(
@@ -703,20 +756,14 @@ impl Guest<'_> {
     }
 
     fn done(mut self, outputs: Vec<Made>, returned: Returned) -> Result<Done, StepError> {
+        // The engine looks at the fuel now and then: a guest may end a little beyond the limit.
+        self.pay(0)?;
         let left = self.store.get_fuel().unwrap_or_default();
-        if left == 0 {
-            // The engine looks at the fuel now and then: a guest may end a little beyond the limit.
-            return Err(StepError::LimitReached(LimitReached {
-                what: "fuel",
-                limit: self.limits.fuel,
-                wanted: None,
-            }));
-        }
         let fuel = self.limits.fuel - left.min(self.limits.fuel);
         let state = self.store.data_mut();
         for (level, pipe) in [("info", &state.stdout), ("warn", &state.stderr)] {
             for line in String::from_utf8_lossy(&pipe.contents()).lines() {
-                state.session.log(level, line);
+                state.session.keep_line(level, line);
             }
         }
         let State {
@@ -726,7 +773,7 @@ impl Guest<'_> {
             fuel,
             peak_fuel: fuel,
             memory_bytes: memory.peak,
-            output_bytes: session.output_bytes,
+            output_bytes: session.ledger.peak(),
             scratch_bytes: session.scratch_bytes,
             log_bytes: session.log_bytes,
         };
@@ -744,18 +791,11 @@ impl Guest<'_> {
 
 /// Waits for a guest, looking every now and then whether to go on. A guest is pending only where its fuel
 /// makes it yield: nothing it can call waits.
-fn wait<F: Future>(
-    future: F,
-    cancel: &dyn Cancel,
-    deadline: &Deadline,
-) -> Result<F::Output, StepError> {
+fn wait<F: Future>(future: F, watch: &Watch) -> Result<F::Output, StepError> {
     let mut future = pin!(future);
     let mut context = Context::from_waker(Waker::noop());
     loop {
-        if cancel.is_cancelled() {
-            return Err(StepError::Cancelled);
-        }
-        deadline.check().map_err(StepError::OutOfTime)?;
+        watch.look().map_err(Stopped::error)?;
         if let Poll::Ready(value) = future.as_mut().poll(&mut context) {
             return Ok(value);
         }
@@ -779,8 +819,8 @@ pub(super) fn failure(error: wasmtime::Error, stderr: Vec<String>) -> StepError 
     if let Some(limit) = error.downcast_ref::<LimitReached>() {
         return StepError::LimitReached(*limit);
     }
-    if let Some(late) = error.downcast_ref::<OutOfTime>() {
-        return StepError::OutOfTime(*late);
+    if let Some(stopped) = error.downcast_ref::<Stopped>() {
+        return stopped.error();
     }
     if let Some(Misuse(message)) = error.downcast_ref::<Misuse>() {
         return StepError::BadOutput(words::message(message));

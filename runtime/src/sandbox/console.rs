@@ -6,18 +6,29 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::Bytes;
 use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
 
+use super::tariff::Debt;
+
 /// Bytes that are kept.
 const KEPT: usize = 64 << 10;
 
 /// Takes whatever is printed and keeps the last of it, which is where a panic says what happened. A guest
 /// that prints too much must not fail for that.
-#[derive(Clone, Default)]
-pub(super) struct Console(Arc<Mutex<VecDeque<u8>>>);
+#[derive(Clone)]
+pub(super) struct Console {
+    kept: Arc<Mutex<VecDeque<u8>>>,
+    debt: Debt,
+}
 
 impl Console {
+    /// Nothing yet. What is printed is owed.
+    pub(super) fn new(debt: Debt) -> Self {
+        let kept = Arc::default();
+        Self { kept, debt }
+    }
+
     /// What was kept.
     pub(super) fn contents(&self) -> Vec<u8> {
-        self.0
+        self.kept
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .iter()
@@ -28,7 +39,8 @@ impl Console {
 
 impl OutputStream for Console {
     fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        self.debt.add(bytes.len() as u64);
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         kept.extend(&bytes[bytes.len().saturating_sub(KEPT)..]);
         let surplus = kept.len().saturating_sub(KEPT);
         kept.drain(..surplus);

@@ -10,10 +10,11 @@ use super::Line;
 use super::batch::{Batch, row_numbers, spilled_rows};
 use super::imports::flatten;
 use super::spill::{Kept, Spillable};
-use super::state::{Session, Written, broken, misuse};
+use super::state::{MERGED, Session, Written, broken, misuse};
 use crate::arrow::chunk;
-use crate::arrow::rows::Rows;
+use crate::arrow::rows::{self, Chosen, Rows};
 use crate::arrow::type_name;
+use crate::arrow::values::has_dictionary;
 use crate::expression::{Column, Expression, Source};
 use crate::promise::{BrokenPromise, Promise};
 use crate::unit::{InputContent, Observation, Shape, Unit, Usage};
@@ -88,6 +89,13 @@ impl MadePartition {
             made: Vec::new(),
         }
     }
+
+    /// Bytes of its values and row numbers.
+    pub(super) fn bytes(&self) -> u64 {
+        let bytes = self.arrays().into_iter();
+        let bytes = bytes.map(|array| rows::own_bytes(&array));
+        bytes.fold(0, u64::saturating_add)
+    }
 }
 
 /// Everything that was written, in port order.
@@ -97,7 +105,7 @@ pub(super) fn outputs(session: &mut Session, unit: &Unit) -> wasmtime::Result<Ve
             session.end_table(port)?;
             Ok(match std::mem::take(&mut session.written[port]) {
                 Written::Table(rowset) => Made::Table(rowset.ended.iter().map(Kept::get).collect()),
-                Written::Blob(bytes) => Made::Blob(bytes),
+                Written::Blob(pieces) => Made::Blob(pieces.into_bytes()),
             })
         })
         .collect()
@@ -206,6 +214,7 @@ pub(super) fn partition(
     batches: Vec<Batch>,
 ) -> wasmtime::Result<MadePartition> {
     for batch in &batches {
+        session.look()?;
         check_schema(fields, &batch.columns)?;
         if let Some(held) = held {
             held.check_columns(&batch.columns)?;
@@ -217,9 +226,7 @@ pub(super) fn partition(
         }
         return Ok(MadePartition::empty());
     }
-    let alike = batches
-        .windows(2)
-        .all(|pair| pair[0].expression == pair[1].expression);
+    let alike = batches.windows(2).all(|pair| pair[0].is_like(&pair[1]));
     let batches = if alike {
         batches
     } else {
@@ -229,6 +236,8 @@ pub(super) fn partition(
             .collect::<wasmtime::Result<Vec<_>>>()?
     };
     let first = &batches[0];
+    let rows = batches.iter().map(|batch| batch.rows).sum();
+    session.afford(rows_bytes(rows, first.inputs.len()))?;
     let inputs = (0..first.inputs.len()).map(|input| {
         let parts: Vec<Rows> = batches
             .iter()
@@ -237,7 +246,6 @@ pub(super) fn partition(
         Rows::concat(&parts).canonical(input_rows(unit, first, input))
     });
     let inputs: Vec<Rows> = inputs.collect();
-    let rows = batches.iter().map(|batch| batch.rows).sum();
     if let Some(held) = held {
         held.check(first, &inputs, rows, unit)?;
     }
@@ -250,11 +258,14 @@ pub(super) fn partition(
         }
     }
     let mut made: Vec<Option<(FieldRef, ArrayRef)>> = vec![None; pieces.len()];
-    for (field, column) in fields.iter().zip(&columns) {
+    for (field, column) in fields.iter().zip(columns.iter()) {
+        session.look()?;
         match &column.source {
             Source::Made(number) => {
-                let chunk = chunk::canonical(field, &std::mem::take(&mut pieces[*number]))
-                    .map_err(|error| misuse(error.to_string()))?;
+                let pieces = std::mem::take(&mut pieces[*number]);
+                session.afford(merged_bytes(&pieces))?;
+                let chunk =
+                    chunk::canonical(field, &pieces).map_err(|error| misuse(error.to_string()))?;
                 made[*number] = Some((Arc::clone(field), chunk));
             }
             Source::Passed { input, .. } => {
@@ -277,6 +288,23 @@ pub(super) fn partition(
         inputs,
         made,
     })
+}
+
+/// Bytes that the row numbers of so many inputs take at most.
+fn rows_bytes(rows: u64, inputs: usize) -> u64 {
+    rows.saturating_mul(9).saturating_mul(inputs as u64)
+}
+
+/// Bytes that it takes at most to bring pieces of a column into canonical form.
+fn merged_bytes(pieces: &[ArrayRef]) -> u64 {
+    let bytes = pieces.iter().map(|piece| {
+        let bytes = rows::taken_bytes(piece, &Chosen::all(piece.len()));
+        match has_dictionary(piece.data_type()) {
+            true => bytes.saturating_mul(MERGED),
+            false => bytes,
+        }
+    });
+    bytes.fold(0, u64::saturating_add)
 }
 
 /// Rows of the input that the batch's input of this number takes from.

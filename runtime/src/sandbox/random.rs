@@ -6,6 +6,9 @@
 use wasmtime::component::HasData;
 use wasmtime_wasi::p2::bindings::random::{insecure, insecure_seed, random};
 
+use super::state::LimitReached;
+use super::tariff::Debt;
+use super::watch::Watch;
 use crate::digest::{ComponentDigest, Digest, StructuredHasher};
 
 /// Bytes before they repeat; hash maps need sixteen.
@@ -21,16 +24,26 @@ pub(super) struct Random {
     bytes: Vec<u8>,
     secure: usize,
     insecure: usize,
+    debt: Debt,
+    watch: Watch,
+    /// Bytes that there is room for, of so many.
+    room: u64,
+    limit: u64,
 }
 
 impl Random {
-    pub(super) fn new(component: &ComponentDigest, params: &str) -> Self {
+    /// Bytes are owed, and made as long as `watch` lets them.
+    pub(super) fn new(component: &ComponentDigest, params: &str, debt: Debt, watch: Watch) -> Self {
         let mut hasher = StructuredHasher::new("pinion random v1");
         Self {
             key: hasher.component(component).text(params).finish(),
             bytes: Vec::new(),
             secure: 0,
             insecure: 0,
+            debt,
+            watch,
+            room: 0,
+            limit: 0,
         }
     }
 
@@ -51,6 +64,37 @@ impl Random {
         (word, (position + 4) % PERIOD)
     }
 
+    /// Says how much memory the next call may use.
+    pub(super) fn set_room(&mut self, room: u64, limit: u64) {
+        (self.room, self.limit) = (room, limit);
+    }
+
+    /// `len` bytes, for each of which a word is used up.
+    fn words(
+        &mut self,
+        len: u64,
+        mut word: impl FnMut(&mut Self) -> u32,
+    ) -> wasmtime::Result<Vec<u8>> {
+        if len > MAX_BYTES {
+            wasmtime::bail!("{len} random bytes are asked for, and there are {MAX_BYTES} at once");
+        }
+        if len > self.room {
+            let limit = self.limit;
+            return Err(wasmtime::Error::new(LimitReached {
+                what: "output",
+                limit,
+                wanted: Some(limit.saturating_sub(self.room).saturating_add(len)),
+            }));
+        }
+        self.debt.add(len);
+        let mut bytes = Vec::with_capacity(len as usize);
+        for at in 0..len as usize {
+            self.watch.pass(at).map_err(wasmtime::Error::new)?;
+            bytes.push(word(self) as u8);
+        }
+        Ok(bytes)
+    }
+
     fn secure_word(&mut self) -> u32 {
         let word;
         (word, self.secure) = self.word(self.secure);
@@ -64,14 +108,6 @@ impl Random {
     }
 }
 
-/// `len` bytes, for each of which a word is used up.
-fn bytes(len: u64, mut word: impl FnMut() -> u32) -> wasmtime::Result<Vec<u8>> {
-    if len > MAX_BYTES {
-        wasmtime::bail!("{len} random bytes are asked for, and there are {MAX_BYTES} at once");
-    }
-    Ok((0..len).map(|_| word() as u8).collect())
-}
-
 fn integer(mut word: impl FnMut() -> u32) -> u64 {
     u64::from(word()) << 32 | u64::from(word())
 }
@@ -82,7 +118,7 @@ impl HasData for Random {
 
 impl random::Host for Random {
     fn get_random_bytes(&mut self, len: u64) -> wasmtime::Result<Vec<u8>> {
-        bytes(len, || self.secure_word())
+        self.words(len, Self::secure_word)
     }
 
     fn get_random_u64(&mut self) -> wasmtime::Result<u64> {
@@ -92,7 +128,7 @@ impl random::Host for Random {
 
 impl insecure::Host for Random {
     fn get_insecure_random_bytes(&mut self, len: u64) -> wasmtime::Result<Vec<u8>> {
-        bytes(len, || self.insecure_word())
+        self.words(len, Self::insecure_word)
     }
 
     fn get_insecure_random_u64(&mut self) -> wasmtime::Result<u64> {
@@ -112,15 +148,45 @@ impl insecure_seed::Host for Random {
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::AtomicBool;
+
     use wasmtime_wasi::{Deterministic, WasiCtxBuilder};
 
+    use super::super::Clock;
     use super::*;
+    use crate::unit::Limits;
+
+    fn random(component: &ComponentDigest, params: &str) -> Random {
+        static NEVER: AtomicBool = AtomicBool::new(false);
+        let clock: Clock = Arc::new(|| 0);
+        let watch = Watch::new(&clock, &Limits::default(), &NEVER);
+        let mut random = Random::new(component, params, Debt::default(), watch);
+        random.set_room(u64::MAX, u64::MAX);
+        random
+    }
+
+    #[test]
+    fn bytes_are_owed_and_have_a_limit() {
+        let mut random = random(&ComponentDigest::of(b"a component"), "{}");
+        random.set_room(10, 30);
+        random::Host::get_random_bytes(&mut random, 10).unwrap();
+        assert_eq!(random.debt.take(), 10);
+        let error = insecure::Host::get_insecure_random_bytes(&mut random, 11).unwrap_err();
+        let wanted = Some(31);
+        let expected = LimitReached {
+            what: "output",
+            limit: 30,
+            wanted,
+        };
+        assert_eq!(error.downcast_ref::<LimitReached>(), Some(&expected));
+    }
 
     /// Guests have always been given these bytes; results may depend on them.
     #[test]
     fn bytes_are_those_of_the_engines_generator() {
         let component = ComponentDigest::of(b"a component");
-        let mut ours = Random::new(&component, "{}");
+        let mut ours = random(&component, "{}");
         let mut period = vec![0; PERIOD];
         ours.fill(&mut period);
         let mut theirs = WasiCtxBuilder::new()
@@ -152,7 +218,7 @@ mod tests {
     fn bytes_follow_from_component_and_params() {
         let seed = |component: &[u8], params| {
             let component = ComponentDigest::of(component);
-            insecure_seed::Host::insecure_seed(&mut Random::new(&component, params)).unwrap()
+            insecure_seed::Host::insecure_seed(&mut random(&component, params)).unwrap()
         };
         assert_eq!(seed(b"one", "{}"), seed(b"one", "{}"));
         assert_ne!(seed(b"one", "{}"), seed(b"other", "{}"));

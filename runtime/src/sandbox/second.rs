@@ -114,7 +114,7 @@ impl Second {
         unit: &Arc<Unit>,
         done: &Done,
         data: Arc<dyn Data>,
-        cancel: &dyn Cancel,
+        cancel: &'static dyn Cancel,
     ) -> Result<(), StepError> {
         self.of.fetch_add(1, Ordering::Relaxed);
         if !self.share.takes(unit, done) {

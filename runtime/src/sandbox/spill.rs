@@ -58,13 +58,13 @@ impl Keeper {
         bytes: u64,
         data: &dyn Data,
     ) -> Result<Kept<T>, DataError> {
-        if self.bytes >= MEMORY_BYTES {
-            self.spill(data)?;
-        }
-        self.bytes += bytes;
+        self.bytes = self.bytes.saturating_add(bytes);
         let kept = Arc::new(Mutex::new(value));
         let spillable: Arc<Mutex<dyn Spillable>> = kept.clone();
         self.in_memory.push(Arc::downgrade(&spillable));
+        if self.bytes >= MEMORY_BYTES {
+            self.spill(data)?;
+        }
         Ok(Kept(kept))
     }
 
@@ -112,7 +112,7 @@ fn spilled(
         }
     }
     let field = Field::new("", array.data_type().clone(), true);
-    decode_bounded(&field, nodes, array.len() as u64, u64::MAX).unwrap_or(array)
+    decode_bounded(&field, nodes, array.len() as u64, u64::MAX, u64::MAX).unwrap_or(array)
 }
 
 fn lock<T: ?Sized>(value: &Mutex<T>) -> MutexGuard<'_, T> {

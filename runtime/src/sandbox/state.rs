@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use arrow_array::ArrayRef;
+use arrow_array::{Array as _, ArrayRef, UInt64Array};
 use bytes::Bytes;
 use wasmtime::ResourceLimiter;
 use wasmtime::component::ResourceTable;
@@ -11,19 +11,24 @@ use wasmtime_wasi::cli::{WasiCliCtx, WasiCliCtxView, WasiCliView};
 use wasmtime_wasi::filesystem::{WasiFilesystemCtx, WasiFilesystemCtxView, WasiFilesystemView};
 
 use super::batch::{BadBatch, Batch};
+use super::blob::Pieces;
 use super::console::Console;
-use super::held::{AllHeld, Held};
+use super::ledger::{Held, Ledger};
 use super::outcome::{self, MadePartition};
 use super::random::Random;
-use super::spill::{Keeper, Kept, Spillable as _};
-use super::{Clock, Data, DataError, Line};
+use super::spill::{Keeper, Kept};
+use super::tariff::{self, Debt};
+use super::watch::Watch;
+use super::{Data, DataError, Line};
 use crate::arrow::chunk::canonical;
-use crate::arrow::rows::{BadRows, Rows};
+use crate::arrow::format::WireField;
+use crate::arrow::rows::{self, BadRows, Chosen, Rows};
 use crate::arrow::values::{self, Values, has_dictionary};
+use crate::digest::{Digest, StructuredHasher};
 use crate::error::{Facts, amount};
 use crate::expression::{Expression, Source};
 use crate::promise::BrokenPromise;
-use crate::unit::{InputContent, Limits, Observation, Question, ShapeContent, Unit};
+use crate::unit::{self, InputContent, Limits, Observation, Question, ShapeContent, Unit};
 
 /// Everything behind one instance.
 pub(super) struct State {
@@ -45,23 +50,21 @@ pub(super) struct Session {
     pub(super) unit: Option<Arc<Unit>>,
     pub(super) data: Arc<dyn Data>,
     pub(super) limits: Limits,
-    pub(super) deadline: Deadline,
+    pub(super) watch: Watch,
+    /// What calls cost.
+    pub(super) debt: Debt,
+    /// What the host's memory is used for.
+    pub(super) ledger: Ledger,
     pub(super) observations: Vec<Observation>,
-    asked: BTreeSet<Question>,
-    /// Values of the partitions touched so far, by input and column. They are not moved, so they take
+    asked: BTreeSet<Digest>,
+    /// Values of the partitions touched so far, by input, column and partition. They are not moved, so they take
     /// little.
-    loaded: BTreeMap<(usize, usize), Vec<Option<Values>>>,
+    loaded: BTreeMap<(usize, usize, usize), Values>,
     blobs: BTreeMap<usize, Bytes>,
     /// Bytes fetched for the guest's questions.
     pub(super) read_bytes: u64,
     /// Bytes that crossed the wall, both ways.
     pub(super) copied_bytes: u64,
-    /// Bytes that the host keeps because of the guest, besides scratch.
-    kept_bytes: u64,
-    /// Bytes that the host holds as long as the guest has a batch.
-    held: AllHeld,
-    /// The most of both at a time.
-    pub(super) output_bytes: u64,
     /// Bytes that the guest has laid aside.
     pub(super) scratch_bytes: u64,
     /// One for each output port, in port order.
@@ -70,33 +73,6 @@ pub(super) struct Session {
     pub(super) log: Vec<Line>,
     /// Bytes that it logged, kept or not.
     pub(super) log_bytes: u64,
-}
-
-/// When a guest must have ended.
-#[derive(Clone)]
-pub(super) struct Deadline {
-    clock: Clock,
-    started_ms: u64,
-    limit_ms: u64,
-}
-
-impl Deadline {
-    /// A deadline for what starts now.
-    pub(super) fn new(clock: &Clock, limits: &Limits) -> Self {
-        Self {
-            clock: Arc::clone(clock),
-            started_ms: clock(),
-            limit_ms: limits.time_ms,
-        }
-    }
-
-    pub(super) fn check(&self) -> Result<(), OutOfTime> {
-        let limit_ms = self.limit_ms;
-        match (self.clock)().saturating_sub(self.started_ms) > limit_ms {
-            true => Err(OutOfTime { limit_ms }),
-            false => Ok(()),
-        }
-    }
 }
 
 /// A guest that was stopped because it took too long.
@@ -186,22 +162,21 @@ impl Session {
         unit: Option<Arc<Unit>>,
         data: Arc<dyn Data>,
         limits: Limits,
-        deadline: Deadline,
+        watch: Watch,
     ) -> Self {
         Self {
             unit,
             data,
             limits,
-            deadline,
+            watch,
+            debt: Debt::default(),
+            ledger: Ledger::new(limits.output_bytes),
             observations: Vec::new(),
             asked: BTreeSet::new(),
             loaded: BTreeMap::new(),
             blobs: BTreeMap::new(),
             read_bytes: 0,
             copied_bytes: 0,
-            kept_bytes: 0,
-            held: AllHeld::default(),
-            output_bytes: 0,
             scratch_bytes: 0,
             written: Vec::new(),
             keeper: Keeper::default(),
@@ -218,14 +193,51 @@ impl Session {
 
     /// Records a question with its answer, the first time it is asked.
     pub(super) fn observe(&mut self, question: Question) -> wasmtime::Result<()> {
-        if !self.asked.contains(&question) {
-            let answer = self.unit()?.answer(&question);
+        let mut hasher = StructuredHasher::new("question");
+        unit::hash_question(&mut hasher, &question);
+        let unit = Arc::clone(self.unit()?);
+        self.answer(hasher.finish(), question, |question| unit.answer(question))
+    }
+
+    /// Records whether columns of these names can be taken of a batch, the first time it is asked, as [`observe`]
+    /// would; but the batch knows.
+    ///
+    /// [`observe`]: Self::observe
+    pub(super) fn observe_columns(
+        &mut self,
+        batch: &Batch,
+        names: Vec<String>,
+    ) -> wasmtime::Result<()> {
+        self.unit()?;
+        let mut hasher = batch.operation("columns");
+        names.iter().for_each(|name| {
+            hasher.text(name);
+        });
+        let are_there = names.iter().all(|name| batch.find(name).is_some());
+        let question = batch.have(names);
+        self.answer(hasher.finish(), question, |_| unit::answer_valid(are_there))
+    }
+
+    /// Records that a batch came together, the first time.
+    pub(super) fn observe_made(&mut self, batch: &Batch) -> wasmtime::Result<()> {
+        self.unit()?;
+        let expression = (*batch.expression).clone();
+        let identity = batch.operation("valid").finish();
+        let answer = |_: &Question| unit::answer_valid(true);
+        self.answer(identity, Question::Valid { expression }, answer)
+    }
+
+    fn answer(
+        &mut self,
+        identity: Digest,
+        question: Question,
+        answer: impl FnOnce(&Question) -> Digest,
+    ) -> wasmtime::Result<()> {
+        if !self.asked.contains(&identity) {
             self.occupy(QUESTION_BYTES + question_bytes(&question))?;
-            self.observations.push(Observation {
-                question: question.clone(),
-                answer,
-            });
-            self.asked.insert(question);
+            let answer = answer(&question);
+            self.observations.push(Observation { question, answer });
+            self.asked.insert(identity);
         }
         Ok(())
     }
@@ -251,7 +263,7 @@ impl Session {
 
     /// Rows of one column of an input.
     fn fetch(&mut self, port: &str, name: &str, rows: &Rows) -> wasmtime::Result<ArrayRef> {
-        self.in_time()?;
+        self.look()?;
         let unit = Arc::clone(self.unit()?);
         let input = unit.inputs.iter().position(|input| &*input.port == port);
         let input = input.ok_or_else(|| misuse(format!("there is no input `{port}`")))?;
@@ -265,20 +277,22 @@ impl Session {
         let field = &table.fields[column];
         let starts = values::starts(table.partitions.iter().map(|partition| partition.rows));
         let (span, rows) = values::narrow(&starts, rows).map_err(wrong)?;
+        self.afford(PIECE_BYTES * span.len() as u64)?;
         let mut pieces = Vec::with_capacity(span.len());
         for position in span {
-            let loaded = self.loaded.entry((input, column)).or_default();
-            loaded.resize(table.partitions.len(), None);
-            let piece = match &loaded[position] {
+            self.pass(position)?;
+            let place = (input, column, position);
+            let piece = match self.loaded.get(&place) {
                 Some(piece) => piece.clone(),
                 None => {
+                    self.occupy(PIECE_BYTES)?;
                     let chunk = &table.partitions[position].columns[column];
                     let piece = self.data.column(field, chunk);
                     let piece = piece.map_err(|error| wasmtime::Error::new(Unavailable(error)))?;
                     if let Values::Array(array) = &piece {
                         self.read_bytes += values::byte_size(array);
                     }
-                    loaded[position] = Some(piece.clone());
+                    self.loaded.insert(place, piece.clone());
                     piece
                 }
             };
@@ -290,23 +304,25 @@ impl Session {
         let selected = pieces
             .iter()
             .any(|piece| matches!(piece, Values::Selected { .. }));
+        self.afford(values::taken_bytes(&pieces, &rows).map_err(wrong)?)?;
         let taken = values::take(&pieces, &rows).map_err(wrong)?;
         if selected {
             self.read_bytes += values::byte_size(&taken);
         }
-        // What lies under nulls must not tell how the values came to be where they are.
-        if (selected || matches!(rows, Rows::Indices(_))) && !has_dictionary(field.data_type()) {
-            let field = field.as_ref().clone().with_nullable(true);
-            return canonical(&field, &[taken]).map_err(|error| misuse(error.to_string()));
+        // What lies under nulls, and which values a dictionary has besides those used, must not tell how the
+        // values came to be where they are.
+        let whole = pieces.len() == 1 && rows.is_all(pieces[0].len());
+        let plain = match has_dictionary(field.data_type()) {
+            true => whole && !selected,
+            false => !selected && !matches!(rows, Rows::Indices(_)),
+        };
+        if plain {
+            return Ok(taken);
         }
-        Ok(taken)
-    }
-
-    /// Keeps a batch until the unit ends or lets it go.
-    fn keep(&mut self, batch: Batch) -> wasmtime::Result<Kept<Batch>> {
-        let bytes = batch.content_bytes();
-        let kept = self.keeper.keep(batch, bytes, &*self.data);
-        kept.map_err(|error| wasmtime::Error::new(Unkept(error)))
+        let bytes = rows::taken_bytes(&taken, &Chosen::all(taken.len()));
+        self.afford(bytes.saturating_mul(MERGED))?;
+        let field = field.as_ref().clone().with_nullable(true);
+        canonical(&field, &[taken]).map_err(|error| misuse(error.to_string()))
     }
 
     /// Appends rows to the table at an output port, cutting partitions at the locked size.
@@ -317,6 +333,7 @@ impl Session {
     ) -> wasmtime::Result<Result<(), BadBatch>> {
         let mut start = 0;
         loop {
+            self.look()?;
             self.end_empty(port)?;
             let rowset = self.rowset(port)?;
             let partition_rows = rowset.partition_rows(batch.rows - start)?;
@@ -362,6 +379,8 @@ impl Session {
             return Ok(());
         }
         let (start, len) = rowset.next_rows();
+        let places = PARTITION_BYTES * (1 + fields.len() as u64);
+        self.occupy(places + expression_bytes(&batches[0].expression))?;
         let held = outcome::Held::of(shape, start, len);
         let partition = outcome::partition(self, &unit, fields, held.as_ref(), batches)?;
         self.keep_partition(port, partition)
@@ -384,6 +403,7 @@ impl Session {
     /// Ends partitions that are promised to have no rows, up to the next one that is to have some.
     fn end_empty(&mut self, port: usize) -> wasmtime::Result<()> {
         while self.rowset(port)?.is_next_empty() {
+            self.occupy(PARTITION_BYTES)?;
             self.keep_partition(port, MadePartition::empty())?;
         }
         Ok(())
@@ -391,9 +411,8 @@ impl Session {
 
     fn keep_partition(&mut self, port: usize, partition: MadePartition) -> wasmtime::Result<()> {
         let rows = partition.rows;
-        let arrays = partition.arrays();
-        let bytes = arrays.iter().map(|array| values::byte_size(array));
-        let kept = self.keeper.keep(partition, bytes.sum(), &*self.data);
+        let bytes = partition.bytes();
+        let kept = self.keeper.keep(partition, bytes, &*self.data);
         let kept = kept.map_err(|error| wasmtime::Error::new(Unkept(error)))?;
         self.rowset(port)?.push(kept, rows);
         Ok(())
@@ -423,50 +442,60 @@ impl Session {
         self.occupy(bytes)
     }
 
-    /// Fails if the guest took too long. Looked at where the host does work for a guest, which uses next
-    /// to no fuel by asking for it.
-    fn in_time(&self) -> wasmtime::Result<()> {
-        self.deadline.check().map_err(wasmtime::Error::new)
+    /// Fails if the guest has to end.
+    pub(super) fn look(&self) -> wasmtime::Result<()> {
+        self.watch.look().map_err(wasmtime::Error::new)
+    }
+
+    /// The same in step `at` of a loop over many small things.
+    pub(super) fn pass(&self, at: usize) -> wasmtime::Result<()> {
+        self.watch.pass(at).map_err(wasmtime::Error::new)
     }
 
     /// Counts bytes that the host keeps because of something a guest asked for.
     pub(super) fn occupy(&mut self, bytes: u64) -> wasmtime::Result<()> {
-        self.kept_bytes = self.kept_bytes.saturating_add(bytes);
-        self.check_output()
+        self.ledger.occupy(bytes).map_err(wasmtime::Error::new)
     }
 
     /// Counts bytes that a batch takes until the guest has let go of it and of what shares its values.
     pub(super) fn hold(&mut self, bytes: u64) -> wasmtime::Result<Held> {
-        let held = self.held.hold(bytes);
-        self.check_output()?;
-        Ok(held)
+        self.ledger.hold(bytes).map_err(wasmtime::Error::new)
     }
 
     /// Fails if bytes that are about to be copied are more than the guest may have. Counts nothing.
     pub(super) fn afford(&self, bytes: u64) -> wasmtime::Result<()> {
-        let now = self.kept_bytes.saturating_add(self.held.bytes());
-        check_limit(
-            "output",
-            now.saturating_add(bytes),
-            self.limits.output_bytes,
-        )
+        self.ledger.afford(bytes).map_err(wasmtime::Error::new)
     }
 
-    fn check_output(&mut self) -> wasmtime::Result<()> {
-        self.in_time()?;
-        let now = self.kept_bytes.saturating_add(self.held.bytes());
-        self.output_bytes = self.output_bytes.max(now);
-        check_limit("output", now, self.limits.output_bytes)
+    /// Takes fuel for rows that are selected of a batch, or put somewhere.
+    pub(super) fn charge_rows(&self, batch: &Batch, rows: u64) {
+        let moved = 1 + batch.inputs.len() as u64 + batch.made.len() as u64;
+        let columns = tariff::COLUMN * batch.columns.len() as u64;
+        self.debt
+            .add(rows.saturating_mul(moved).saturating_add(columns));
     }
 
-    /// Keeps a batch that a guest lays aside, which counts as scratch and as nothing else.
+    /// Moves the values of a batch that is to be kept to where they keep nothing else in memory.
+    pub(super) fn compact(&mut self, batch: &mut Batch) -> wasmtime::Result<Result<(), BadBatch>> {
+        self.afford(batch.loose_bytes())?;
+        Ok(batch.compact())
+    }
+
+    /// Keeps a batch that a guest lays aside, whose values count as scratch and as nothing else.
     pub(super) fn lay_aside(&mut self, mut batch: Batch) -> wasmtime::Result<Kept<Batch>> {
-        self.in_time()?;
-        let bytes = batch.handle_bytes() + batch.content_bytes();
-        self.scratch_bytes = self.scratch_bytes.saturating_add(bytes);
+        let bytes = batch.content_bytes();
+        self.scratch_bytes = self
+            .scratch_bytes
+            .saturating_add(batch.handle_bytes() + bytes);
         check_limit("scratch", self.scratch_bytes, self.limits.scratch_bytes)?;
+        let compact = self.compact(&mut batch)?;
+        compact.map_err(|error| misuse(error.to_string()))?;
+        // What is laid aside may be on the disk, but not the list of it.
         batch.held.clear();
-        self.keep(batch)
+        batch.handle = Some(self.hold(batch.handle_bytes())?);
+        batch.spilled = false;
+        let kept = self.keeper.keep(batch, bytes, &*self.data);
+        kept.map_err(|error| wasmtime::Error::new(Unkept(error)))
     }
 
     /// What was written to the table at an output port.
@@ -477,8 +506,19 @@ impl Session {
         }
     }
 
+    /// Keeps a line that a guest logs.
+    pub(super) fn log(&mut self, level: &str, message: &str) -> wasmtime::Result<()> {
+        /// What a line takes besides its text.
+        const LINE_BYTES: u64 = 64;
+        if self.log_bytes < self.limits.log_bytes {
+            self.occupy(LINE_BYTES)?;
+        }
+        self.keep_line(level, message);
+        Ok(())
+    }
+
     /// Keeps a line of the log, up to the limit; what is beyond it is dropped and said so once.
-    pub(super) fn log(&mut self, level: &str, message: &str) {
+    pub(super) fn keep_line(&mut self, level: &str, message: &str) {
         let level = match level {
             "error" | "warn" | "debug" => level,
             _ => "info",
@@ -529,21 +569,52 @@ fn check_limit(what: &'static str, wanted: u64, limit: u64) -> wasmtime::Result<
 }
 
 /// What a question takes besides its names, roughly.
-const QUESTION_BYTES: u64 = 256;
+const QUESTION_BYTES: u64 = 512;
+
+/// What a partition that is complete takes besides its values, and each of its columns.
+const PARTITION_BYTES: u64 = 256;
+
+/// What one piece of a fetched column takes besides its values, which are not moved.
+const PIECE_BYTES: u64 = 256;
+
+/// How much larger than what is brought into canonical form what it takes to do so may be: a dictionary's values are
+/// compared as rows, and put together anew.
+pub(super) const MERGED: u64 = 4;
 
 /// Bytes of the names in a question that a guest chose.
 fn question_bytes(question: &Question) -> u64 {
     let bytes = match question {
         Question::Field { name, .. } | Question::Column { name, .. } => name.len(),
         Question::Valid { expression } => match expression {
-            Expression::Select(_, names) => names.iter().map(String::len).sum(),
-            Expression::With(_, fields) => fields.iter().map(|field| field.name.len()).sum(),
-            Expression::Rename(_, name, to) => name.len() + to.len(),
-            _ => 0,
+            expression => return expression_bytes(expression),
         },
         _ => 0,
     };
     bytes as u64
+}
+
+/// Bytes of the outermost operation of an expression; what it is done to is shared.
+pub(super) fn expression_bytes(expression: &Expression) -> u64 {
+    /// What a text takes besides its bytes.
+    const TEXT: usize = 40;
+    let text = |text: &String| TEXT + text.len();
+    let fields = |fields: &[WireField]| -> usize { fields.iter().map(field_bytes).sum() };
+    let bytes = match expression {
+        Expression::Input(port) => text(port),
+        Expression::Made(made) | Expression::With(_, made) => fields(made),
+        Expression::Select(_, names) => names.iter().map(text).sum(),
+        Expression::Rename(_, name, to) => text(name) + text(to),
+        Expression::Zip(..) => 0,
+    };
+    bytes as u64
+}
+
+fn field_bytes(field: &WireField) -> usize {
+    let metadata = field.metadata.iter();
+    let metadata: usize = metadata
+        .map(|(key, value)| 64 + key.len() + value.len())
+        .sum();
+    128 + field.name.len() + field.format.len() + metadata
 }
 
 pub(super) fn misuse(message: impl Into<String>) -> wasmtime::Error {
@@ -600,12 +671,16 @@ impl ResourceLimiter for Memory {
 
 impl State {
     pub(super) fn random(&mut self) -> &mut Random {
+        self.session.debt.add(tariff::CALL);
+        let room = self.session.ledger.room();
+        self.random.set_room(room, self.session.limits.output_bytes);
         &mut self.random
     }
 }
 
 impl WasiCliView for State {
     fn cli(&mut self) -> WasiCliCtxView<'_> {
+        self.session.debt.add(tariff::CALL);
         WasiCliCtxView {
             ctx: &mut self.cli,
             table: &mut self.resources,
@@ -615,6 +690,7 @@ impl WasiCliView for State {
 
 impl WasiFilesystemView for State {
     fn filesystem(&mut self) -> WasiFilesystemCtxView<'_> {
+        self.session.debt.add(tariff::CALL);
         WasiFilesystemCtxView {
             ctx: &mut self.filesystem,
             table: &mut self.resources,
@@ -627,11 +703,13 @@ pub(super) enum Table {
     /// The input of this position, cut into batches.
     Input {
         port: Arc<str>,
-        input: usize,
+        /// All rows.
+        columns: Batch,
         cuts: Arc<[Rows]>,
+        rows: u64,
     },
     /// What a guest kept for itself.
-    Scratch(Arc<[Kept<Batch>]>),
+    Scratch(Arc<Sealed>),
 }
 
 /// `arrow.blob`: the input of this position.
@@ -646,12 +724,12 @@ pub(super) struct BlobWriter(pub(super) usize);
 /// What was written to one output port.
 pub(super) enum Written {
     Table(Rowset),
-    Blob(Vec<u8>),
+    Blob(Pieces),
 }
 
 impl Default for Written {
     fn default() -> Self {
-        Self::Blob(Vec::new())
+        Self::Blob(Pieces::default())
     }
 }
 
@@ -779,7 +857,84 @@ pub(super) fn broken(promise: BrokenPromise) -> wasmtime::Error {
 }
 
 /// `arrow.scratch`.
-pub(super) struct Scratch(pub(super) Vec<Kept<Batch>>);
+#[derive(Default)]
+pub(super) struct Scratch(pub(super) Sealed);
+
+/// Batches that a guest has laid aside.
+#[derive(Default)]
+pub(super) struct Sealed {
+    batches: Vec<Kept<Batch>>,
+    /// Row numbers at which they start.
+    starts: Vec<u64>,
+    /// Number of rows.
+    pub(super) rows: u64,
+    /// The first one, without its rows.
+    pub(super) columns: Option<Batch>,
+    /// Whether all came together in the same way.
+    pub(super) alike: bool,
+}
+
+impl Sealed {
+    /// Adds a batch at the end.
+    pub(super) fn push(&mut self, kept: Kept<Batch>) -> Result<(), BadBatch> {
+        let batch = kept.get();
+        match &self.columns {
+            Some(first) => self.alike &= batch.is_like(first),
+            None => {
+                let mut first = batch.slice(0, 0)?;
+                first.compact()?;
+                (self.columns, self.alike) = (Some(first), true);
+            }
+        }
+        self.starts.push(self.rows);
+        self.rows = self.rows.saturating_add(batch.rows);
+        self.batches.push(kept);
+        Ok(())
+    }
+
+    /// Number of batches.
+    pub(super) fn len(&self) -> usize {
+        self.batches.len()
+    }
+
+    /// One batch.
+    pub(super) fn get(&self, at: usize) -> Option<Batch> {
+        self.batches.get(at).map(Kept::get)
+    }
+
+    /// All batches.
+    pub(super) fn all(&self) -> impl Iterator<Item = Batch> {
+        self.batches.iter().map(Kept::get)
+    }
+
+    /// The batches that rows lie in, and the same rows numbered over these.
+    pub(super) fn narrow(&self, indices: &UInt64Array) -> (Vec<Batch>, UInt64Array) {
+        let at = |row: u64| {
+            self.starts
+                .partition_point(|start| *start <= row)
+                .checked_sub(1)
+        };
+        let there = indices.iter().flatten().filter(|row| *row < self.rows);
+        let touched: BTreeSet<usize> = there.filter_map(at).collect();
+        // By batch, how many rows lie between those that are touched.
+        let mut skipped = BTreeMap::new();
+        let mut batches = Vec::with_capacity(touched.len());
+        let mut rows = 0;
+        for batch in touched {
+            skipped.insert(batch, self.starts[batch] - rows);
+            let batch = self.batches[batch].get();
+            rows += batch.rows;
+            batches.push(batch);
+        }
+        let narrow = |row: u64| match at(row).and_then(|at| skipped.get(&at)) {
+            Some(skipped) if row < self.rows => row - skipped,
+            // There is no such row here either.
+            _ => row,
+        };
+        let narrowed = indices.iter().map(|row| row.map(narrow)).collect();
+        (batches, narrowed)
+    }
+}
 
 /// Cuts `partitions` (their numbers of rows, in order) into batches of at most `batch_rows`.
 pub(super) fn cuts(partitions: impl Iterator<Item = u64>, batch_rows: u32) -> Arc<[Rows]> {

@@ -4,6 +4,8 @@
 //! still and waiting takes no time; random bytes follow from the component and its params, so that hash
 //! maps order themselves alike everywhere. Anything else a component imports is a capability, and
 //! instantiation refuses it.
+//!
+//! Each function asks for its part of the state once a call, and that is where the call's fuel is taken.
 
 use wasmtime::component::{HasData, Linker, Resource, ResourceTable};
 use wasmtime_wasi::cli::{WasiCli, WasiCliView};
@@ -15,6 +17,7 @@ use wasmtime_wasi::p2::{DynOutputStream, DynPollable, Pollable, subscribe};
 use super::console::Console;
 use super::random::Random;
 use super::state::State;
+use super::tariff;
 
 /// The interfaces that are defined here, without their version, 0.2.
 pub(super) const INTERFACES: [&str; 20] = [
@@ -54,9 +57,11 @@ pub(super) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> 
     cli::environment::add_to_linker::<State, WasiCli>(linker, State::cli)?;
     cli::stdin::add_to_linker::<State, WasiCli>(linker, State::cli)?;
     cli::stdout::add_to_linker::<State, Printing>(linker, |state| {
+        state.session.debt.add(tariff::CALL);
         Print(&mut state.resources, &state.stdout)
     })?;
     cli::stderr::add_to_linker::<State, Printing>(linker, |state| {
+        state.session.debt.add(tariff::CALL);
         Print(&mut state.resources, &state.stderr)
     })?;
     cli::terminal_input::add_to_linker::<State, WasiCli>(linker, State::cli)?;
@@ -69,10 +74,12 @@ pub(super) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> 
 }
 
 fn resources(state: &mut State) -> &mut ResourceTable {
+    state.session.debt.add(tariff::CALL);
     &mut state.resources
 }
 
 fn frozen(state: &mut State) -> Frozen<'_> {
+    state.session.debt.add(tariff::CALL);
     Frozen(&mut state.resources)
 }
 

@@ -52,6 +52,20 @@ impl Field {
             .sum();
         (self.name.len() + self.format.len() + metadata) as u64
     }
+
+    /// Number of texts in the metadata.
+    pub(super) fn metadata(&self) -> usize {
+        2 * self.metadata.len()
+    }
+
+    /// Bytes that it takes, as it is sent and as the host understands it.
+    pub(super) fn size(&self) -> u64 {
+        /// Of a field, twice.
+        const FIELD: u64 = 256;
+        /// Of a text, twice.
+        const TEXT: u64 = 64;
+        FIELD + TEXT * self.metadata() as u64 + 2 * self.bytes()
+    }
 }
 
 impl From<WireField> for Field {
@@ -92,6 +106,9 @@ impl From<Field> for WireField {
     }
 }
 
+/// How much more than what stays of fields it takes to understand them.
+pub(super) const DECODED: u64 = 2;
+
 /// `arrow.node`.
 #[derive(Clone, Debug, ComponentType, Lift, Lower)]
 #[component(record)]
@@ -106,6 +123,11 @@ impl Node {
     /// Bytes in the buffers.
     pub(super) fn bytes(&self) -> u64 {
         self.buffers.iter().map(|buffer| buffer.len() as u64).sum()
+    }
+
+    /// The buffers.
+    pub(super) fn buffers(&self) -> &[Bytes] {
+        &self.buffers
     }
 
     /// Number of values.

@@ -108,11 +108,13 @@ fn what_runs_away() {
     hint: to allow it more, set `limits = { output = "128 MiB" }` under `[steps.bad]`
 
     # alias
-    error: step `bad` failed: it trapped: too much data is being copied between the host and the guest: fuel allocated for hostcalls has been exhausted
+    error: step `bad` failed: its output limit is reached
+      expected  at most 64 MiB
+      found     more
       partition 0
       in        pinion.toml, line 14, component ./guest.wasm
 
-    hint: to run exactly this again, run `pinion step run bad --run [RUN] --partition 0`
+    hint: to allow it more, set `limits = { output = "128 MiB" }` under `[steps.bad]`
 
     # double
     error: step `bad` failed: too many operations make one batch

@@ -13,13 +13,15 @@ use crate::arrow::format::{DICTIONARY, MAX_DEPTH, path_text};
 use crate::arrow::layout::{Layout, OffsetWidth, layout};
 use crate::arrow::node::{BadArray, Node};
 use crate::arrow::type_name;
-use crate::arrow::views::unpack_views;
+use crate::arrow::views::{unpack_views, views_bytes};
 
 /// Reads arrays off a pre-order list of nodes.
 pub(crate) struct Decoder<'a> {
     /// Most values in one array.
     pub(crate) max_length: u64,
     pub(crate) nodes: std::vec::IntoIter<Node>,
+    /// Bytes that may be made besides those that were sent.
+    pub(crate) room: u64,
     /// How many nodes there were.
     pub(crate) found: usize,
     /// Names of the fields from the column down to the one being read.
@@ -181,6 +183,8 @@ impl<'a> Decoder<'a> {
                 builder.add_child_data(self.array(item.name(), item.data_type(), None)?)
             }
             Layout::FixedList(size, item) => {
+                // The validity of a row becomes that of all its values while it is checked.
+                self.afford((length as u64).saturating_mul(size as u64) / 8)?;
                 // Saturated, it exceeds every length there is and is refused as such.
                 let expected = (length as u64).saturating_mul(size as u64);
                 builder.add_child_data(self.array(item.name(), item.data_type(), Some(expected))?)
@@ -201,7 +205,12 @@ impl<'a> Decoder<'a> {
     }
 
     /// Reads views, checks them and writes them out as plain values.
-    fn view(&self, node: Node, data_type: &DataType, length: usize) -> Result<ArrayData, BadArray> {
+    fn view(
+        &mut self,
+        node: Node,
+        data_type: &DataType,
+        length: usize,
+    ) -> Result<ArrayData, BadArray> {
         /// How much larger than what was sent the plain form may be.
         const MAX_FACTOR: u64 = 64;
 
@@ -228,6 +237,8 @@ impl<'a> Decoder<'a> {
         let expected = (sent as u64)
             .saturating_mul(MAX_FACTOR)
             .min(i32::MAX as u64);
+        let rows = length as u64;
+        self.afford(views_bytes(&array).saturating_add(rows.saturating_mul(5)))?;
         let plain = unpack_views(&array, expected).map_err(|found| BadArray::Views {
             path: self.path(),
             expected,
@@ -256,6 +267,15 @@ impl<'a> Decoder<'a> {
             }
             None => Ok(()),
         }
+    }
+
+    /// Refuses bytes that are about to be made and that there is no room for; those made before are counted.
+    fn afford(&mut self, bytes: u64) -> Result<(), BadArray> {
+        match self.room.checked_sub(bytes) {
+            Some(room) => self.room = room,
+            None => return Err(BadArray::Room { wanted: bytes }),
+        }
+        Ok(())
     }
 
     /// Checks every value and offset, and builds.

@@ -3,13 +3,14 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use arrow_array::{Array, ArrayRef, cast::AsArray as _};
+use arrow_array::{Array, ArrayRef, cast::AsArray as _, make_array};
 use arrow_buffer::ArrowNativeType as _;
 use arrow_schema::DataType;
 
 use crate::arrow::layout::{Layout, OffsetWidth, layout};
-use crate::arrow::rows::BadRows;
+use crate::arrow::rows::{BadRows, Rows};
 use crate::arrow::type_name;
+use crate::arrow::values;
 
 /// Refuses selections whose 32-bit offsets would overflow, at any depth: some kernels panic there.
 ///
@@ -108,74 +109,184 @@ pub(crate) fn check_size(
     }
 }
 
-/// Bytes of the values in row ranges of an array, a row as often as it is named: what a copy would take at least.
-pub(crate) fn copied_bytes(array: &dyn Array, ranges: Vec<Range<usize>>) -> u64 {
-    fn map(ranges: Vec<Range<usize>>, offset: impl Fn(usize) -> usize) -> Vec<Range<usize>> {
-        let ends = |range: Range<usize>| offset(range.start)..offset(range.end);
-        ranges.into_iter().map(ends).collect()
+/// Rows of an array: ranges of them, any number of times, and some rows of nulls.
+#[derive(Clone, Debug)]
+pub(crate) struct Chosen {
+    ranges: Vec<Range<usize>>,
+    nulls: u64,
+}
+
+impl Chosen {
+    /// Every row.
+    pub(crate) fn all(rows: usize) -> Self {
+        Self::of(vec![0..rows], 0)
     }
-    let count = |ranges: &[Range<usize>]| ranges.iter().map(|range| range.len() as u64).sum();
-    let bytes = |ranges: Vec<Range<usize>>| -> u64 { count(&ranges) };
-    // What lies under a null is not copied.
-    let nulls = array.nulls().filter(|nulls| nulls.null_count() > 0);
-    let ranges = match (layout(array.data_type()), nulls) {
-        (Some(Layout::Bytes(_) | Layout::List(..) | Layout::FixedList(..)), Some(nulls)) => {
-            let rows = ranges.into_iter().flatten();
-            let valid = rows.filter(|row| nulls.is_valid(*row));
-            valid.map(|row| row..row + 1).collect()
+
+    /// Rows that are there, and rows of nulls.
+    pub(crate) fn of(ranges: Vec<Range<usize>>, nulls: u64) -> Self {
+        Self { ranges, nulls }
+    }
+
+    /// The rows that `rows` selects of the first `of` rows, as far as they are there.
+    pub(crate) fn rows(rows: &Rows, of: u64) -> Self {
+        let place = |row: u64| usize::try_from(row.min(of)).unwrap_or(usize::MAX);
+        match rows {
+            Rows::All(len) => Self::all(place(*len)),
+            Rows::Range { start, len } => {
+                let range = place(*start)..place(start.saturating_add(*len));
+                Self::of(vec![range], 0)
+            }
+            Rows::Indices(indices) => {
+                let there = indices.iter().flatten().filter(|row| *row < of);
+                let ranges = there.map(|row| place(row)..place(row) + 1);
+                Self::of(ranges.collect(), indices.null_count() as u64)
+            }
         }
-        _ => ranges,
+    }
+
+    fn count(&self) -> u64 {
+        let rows = self.ranges.iter().map(|range| range.len() as u64);
+        rows.fold(self.nulls, u64::saturating_add)
+    }
+
+    /// The values that these rows have in a child.
+    fn map(&self, nulls: u64, offset: impl Fn(usize) -> usize) -> Self {
+        let ranges = self.ranges.iter();
+        let ranges = ranges.map(|range| offset(range.start)..offset(range.end));
+        Self::of(ranges.collect(), nulls)
+    }
+}
+
+/// Bytes that one null of a type takes.
+pub(crate) fn null_bytes(data_type: &DataType) -> u64 {
+    match layout(data_type) {
+        Some(Layout::Fixed(width) | Layout::Dictionary(width, _)) => width as u64 + 1,
+        Some(Layout::View) => 17,
+        Some(Layout::Bytes(width) | Layout::List(width, _)) => width.bytes() as u64 + 1,
+        Some(Layout::FixedList(size, item)) => {
+            let item = null_bytes(item.data_type()).saturating_add(INDEX_BYTES);
+            item.saturating_mul(size as u64).saturating_add(1)
+        }
+        Some(Layout::Struct(fields)) => {
+            let fields = fields.iter().map(|field| null_bytes(field.data_type()));
+            fields.fold(1, u64::saturating_add)
+        }
+        Some(Layout::Null | Layout::Boolean) | None => 1,
+    }
+}
+
+/// Bytes that kernels allocate at most to select rows of arrays laid end to end; see [`taken_bytes`].
+pub(crate) fn taken_bytes_of(pieces: &[ArrayRef], rows: &Rows) -> u64 {
+    let Some(first) = pieces.first() else {
+        return 0;
     };
-    match layout(array.data_type()) {
-        Some(Layout::Fixed(width) | Layout::Dictionary(width, _)) => width as u64 * bytes(ranges),
-        Some(Layout::View) => 16 * bytes(ranges),
-        Some(Layout::Bytes(_)) => bytes(match array.data_type() {
-            DataType::Utf8 => {
-                let offsets = array.as_string::<i32>().offsets();
-                map(ranges, |row| offsets[row].as_usize())
-            }
-            DataType::Binary => {
-                let offsets = array.as_binary::<i32>().offsets();
-                map(ranges, |row| offsets[row].as_usize())
-            }
-            DataType::LargeUtf8 => {
-                let offsets = array.as_string::<i64>().offsets();
-                map(ranges, |row| offsets[row].as_usize())
-            }
-            _ => {
-                let offsets = array.as_binary::<i64>().offsets();
-                map(ranges, |row| offsets[row].as_usize())
-            }
-        }),
-        Some(Layout::List(..)) => match array.data_type() {
-            DataType::List(_) => {
-                let list = array.as_list::<i32>();
-                let ranges = map(ranges, |row| list.offsets()[row].as_usize());
-                copied_bytes(list.values(), ranges)
-            }
-            DataType::LargeList(_) => {
-                let list = array.as_list::<i64>();
-                let ranges = map(ranges, |row| list.offsets()[row].as_usize());
-                copied_bytes(list.values(), ranges)
-            }
-            _ => {
-                let entries = array.as_map();
-                let ranges = map(ranges, |row| entries.offsets()[row].as_usize());
-                copied_bytes(entries.entries(), ranges)
-            }
-        },
+    if let [only] = pieces {
+        return taken_bytes(only, &Chosen::rows(rows, only.len() as u64));
+    }
+    let starts = values::starts(pieces.iter().map(|piece| piece.len() as u64));
+    let (parts, nulls) = values::split(&starts, rows);
+    // Row numbers, and one null for all.
+    let own = rows.len().saturating_mul(4 * INDEX_BYTES);
+    let nulls = null_bytes(first.data_type()).saturating_mul(nulls + u64::from(nulls > 0));
+    let parts = parts.iter().map(|(piece, rows)| {
+        let piece = &pieces[*piece];
+        taken_bytes(piece, &Chosen::rows(rows, piece.len() as u64))
+    });
+    parts.fold(own.saturating_add(nulls), u64::saturating_add)
+}
+
+/// Bytes of a row number: kernels make one for every value of a fixed-size list.
+const INDEX_BYTES: u64 = 8;
+
+/// Bytes that kernels allocate at most to select rows of an array, a row as often as it is named, counted before
+/// any of them runs: neither how wide a type is nor how often a row is named is bounded.
+pub(crate) fn taken_bytes(array: &dyn Array, chosen: &Chosen) -> u64 {
+    bytes(array, chosen, true)
+}
+
+/// Bytes of an array's own values: of a slice only what belongs to it, at every depth.
+pub(crate) fn own_bytes(array: &dyn Array) -> u64 {
+    bytes(array, &Chosen::all(array.len()), false)
+}
+
+/// Bytes of the values of rows, and if `working` what kernels need on the way.
+fn bytes(array: &dyn Array, chosen: &Chosen, working: bool) -> u64 {
+    let rows = chosen.count();
+    let fixed = |width: usize| rows.saturating_mul(width as u64);
+    let validity = rows / 8 + 1;
+    let own = match layout(array.data_type()) {
+        Some(Layout::Fixed(width)) => fixed(width),
+        Some(Layout::Dictionary(width, _)) => {
+            let data = array.to_data();
+            let values = make_array(data.child_data()[0].clone());
+            fixed(width).saturating_add(bytes(&values, &Chosen::all(values.len()), working))
+        }
+        Some(Layout::View) => fixed(16),
+        Some(Layout::Bytes(width)) => {
+            let values = match array.data_type() {
+                DataType::Utf8 => span(chosen, array.as_string::<i32>().offsets()),
+                DataType::Binary => span(chosen, array.as_binary::<i32>().offsets()),
+                DataType::LargeUtf8 => span(chosen, array.as_string::<i64>().offsets()),
+                _ => span(chosen, array.as_binary::<i64>().offsets()),
+            };
+            let values = values.count();
+            fixed(width.bytes())
+                .saturating_add(width.bytes() as u64)
+                .saturating_add(values)
+        }
+        Some(Layout::List(width, item)) => {
+            let (child, values): (ArrayRef, _) = match array.data_type() {
+                DataType::List(_) => {
+                    let list = array.as_list::<i32>();
+                    (Arc::clone(list.values()), span(chosen, list.offsets()))
+                }
+                DataType::LargeList(_) => {
+                    let list = array.as_list::<i64>();
+                    (Arc::clone(list.values()), span(chosen, list.offsets()))
+                }
+                _ => {
+                    let map = array.as_map();
+                    (Arc::new(map.entries().clone()), span(chosen, map.offsets()))
+                }
+            };
+            // arrow-rs reserves room for as many values as lists have on average, those not selected among them.
+            let average = (child.len() as u64).checked_div(array.len() as u64);
+            let reserved = average
+                .filter(|_| working)
+                .unwrap_or_default()
+                .saturating_mul(rows)
+                .saturating_mul(null_bytes(item.data_type()));
+            fixed(width.bytes())
+                .saturating_add(width.bytes() as u64)
+                .saturating_add(reserved)
+                .saturating_add(bytes(&child, &values, working))
+        }
         Some(Layout::FixedList(size, _)) => {
-            let ranges = map(ranges, |row| row * size);
-            copied_bytes(array.as_fixed_size_list().values(), ranges)
+            let nulls = chosen.nulls.saturating_mul(size as u64);
+            let values = chosen.map(nulls, |row| row * size);
+            let index = if working { INDEX_BYTES } else { 0 };
+            let item = array.as_fixed_size_list().values();
+            fixed(size)
+                .saturating_mul(index)
+                .saturating_add(bytes(item, &values, working))
         }
         Some(Layout::Struct(_)) => {
             let columns = array.as_struct().columns().iter();
-            columns
-                .map(|column| copied_bytes(column, ranges.clone()))
-                .sum()
+            let columns = columns.map(|column| bytes(column, chosen, working));
+            columns.fold(0, u64::saturating_add)
         }
-        Some(Layout::Null | Layout::Boolean) | None => 0,
-    }
+        Some(Layout::Boolean) => validity,
+        Some(Layout::Null) | None => 0,
+    };
+    own.saturating_add(validity)
+}
+
+/// Where the values of rows lie.
+fn span<O: arrow_array::OffsetSizeTrait>(
+    chosen: &Chosen,
+    offsets: &arrow_buffer::OffsetBuffer<O>,
+) -> Chosen {
+    chosen.map(0, |row| offsets[row].as_usize())
 }
 
 #[cfg(test)]
@@ -184,24 +295,23 @@ mod tests {
     use arrow_array::UInt64Array;
 
     use super::*;
-    use crate::arrow::rows::{Rows, take};
+    use crate::arrow::rows::take;
     use crate::arrow::samples::{Random, build, random_field, random_values};
     use crate::arrow::values::byte_size;
 
     #[test]
-    fn a_copy_takes_no_fewer_bytes_than_are_counted() {
+    fn a_copy_takes_no_more_bytes_than_are_counted() {
         for seed in 0..500 {
             let mut random = Random(seed + 1);
             let field = random_field("x", 3, &mut random);
             let values = random_values(&field, 20, &mut random);
             let array = build(&field, &values, &mut random);
-            let rows = [3, 3, 19, 0, 7, 3];
-            let ranges = rows.map(|row| row..row + 1).to_vec();
-            let counted = copied_bytes(&array, ranges);
-            let indices = UInt64Array::from_iter_values(rows.map(|row| row as u64));
-            let copy = take(&[array], &Rows::Indices(indices)).unwrap();
+            let rows = [Some(3), Some(3), Some(19), None, Some(0), Some(7), Some(3)];
+            let rows = Rows::Indices(UInt64Array::from_iter(rows));
+            let counted = taken_bytes(&array, &Chosen::rows(&rows, 20));
+            let copy = take(&[array], &rows).unwrap();
             assert!(
-                counted <= byte_size(&copy),
+                byte_size(&copy) <= counted,
                 "{seed}: {:?}: {counted}",
                 field.data_type()
             );
@@ -211,8 +321,24 @@ mod tests {
     #[test]
     fn long_values_are_counted_as_often_as_they_are_named() {
         let text: ArrayRef = Arc::new(arrow_array::StringArray::from(vec!["a", "four"]));
-        assert_eq!(copied_bytes(&text, vec![1..2, 1..2, 0..2]), 13);
-        let numbers: ArrayRef = Arc::new(arrow_array::Int64Array::from(vec![1, 2]));
-        assert_eq!(copied_bytes(&numbers, vec![1..2, 0..2]), 24);
+        let chosen = Chosen::of(vec![1..2, 1..2, 0..2], 0);
+        let offsets = 4 * 5;
+        assert_eq!(taken_bytes(&text, &chosen), 13 + offsets + 1);
+    }
+
+    #[test]
+    fn nulls_of_wide_types_are_counted_without_an_overflow() {
+        let wide = DataType::FixedSizeBinary(i32::MAX);
+        let none = arrow_array::new_empty_array(&wide);
+        let chosen = Chosen::of(Vec::new(), 100_000);
+        assert_eq!(
+            taken_bytes(&none, &chosen),
+            100_000 * i32::MAX as u64 + 100_000 / 8 + 1
+        );
+        let item = Arc::new(arrow_schema::Field::new("item", wide, true));
+        let wider = DataType::FixedSizeList(item, i32::MAX);
+        let item = Arc::new(arrow_schema::Field::new("item", wider, true));
+        let widest = DataType::FixedSizeList(item, i32::MAX);
+        assert_eq!(null_bytes(&widest), u64::MAX);
     }
 }
