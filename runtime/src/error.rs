@@ -32,6 +32,33 @@ impl fmt::Display for Facts<'_> {
     }
 }
 
+/// Characters that are shown of a literal, and of a line.
+const LITERAL: usize = 160;
+const LINE: usize = 800;
+
+/// As much of one line as people read: what it quotes from an authored file may be pages long.
+///
+/// Of a long literal in backticks the beginning and the end are kept, and of a long line the beginning.
+pub(crate) fn readable(line: &str) -> String {
+    let parts = line.split('`').enumerate().map(|(at, part)| {
+        let is_literal = at % 2 == 1;
+        match part.char_indices().nth(LITERAL) {
+            Some(_) if is_literal => {
+                let start = part.chars().take(LITERAL / 2);
+                let end = part.char_indices().rev().nth(LITERAL / 4);
+                let end = end.and_then(|(end, _)| part.get(end..));
+                format!("{}…{}", start.collect::<String>(), end.unwrap_or_default())
+            }
+            _ => part.to_owned(),
+        }
+    });
+    let line = parts.collect::<Vec<_>>().join("`");
+    match line.char_indices().nth(LINE) {
+        Some((end, _)) => format!("{}…", line.get(..end).unwrap_or_default()),
+        None => line,
+    }
+}
+
 /// The names in backticks, separated by commas; `none` if there are none.
 pub(crate) fn listed<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
     let names: Vec<String> = names.into_iter().map(|name| format!("`{name}`")).collect();
@@ -65,6 +92,16 @@ mod tests {
         assert_eq!(closest("flihgts", names), Some("flights"));
         assert_eq!(closest("spilt", names), Some("split"));
         assert_eq!(closest("weather", names), None);
+    }
+
+    #[test]
+    fn a_literal_of_pages_is_shown_in_part() {
+        let long = "é".repeat(100_000);
+        let shown = readable(&format!("`{long}` is no column, in `a`"));
+        assert!(shown.ends_with("é` is no column, in `a`"), "{shown}");
+        assert!(shown.chars().count() < 2 * LITERAL, "{shown}");
+        assert_eq!(readable(&long).chars().count(), LINE + 1);
+        assert_eq!(readable("a `b` c"), "a `b` c");
     }
 
     #[test]

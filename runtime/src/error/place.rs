@@ -4,6 +4,9 @@ use std::fmt::{self, Write as _};
 use std::ops::Range;
 use std::sync::Arc;
 
+/// Characters of a line that an excerpt shows.
+const SHOWN_CHARACTERS: usize = 160;
+
 /// The text of an authored file and the name it is shown under.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SourceText {
@@ -57,7 +60,8 @@ impl Place {
             .saturating_add(1)
     }
 
-    /// The line itself, with the place underlined: two indented lines that follow a newline.
+    /// The line itself, or of a long one what is around the place, which is underlined: two indented lines that
+    /// follow a newline.
     ///
     /// ```text
     ///    14 | input = "flight"
@@ -71,14 +75,26 @@ impl Place {
         let indent = before.get(line_start..).unwrap_or_default();
         let marked = self.source.text.get(self.span.clone()).unwrap_or_default();
         let marked = marked.lines().next().unwrap_or_default();
-        let carets = marked.chars().count().max(1);
+        let carets = marked.chars().count().clamp(1, SHOWN_CHARACTERS / 2);
+        // Values may be pages long.
+        let indent_characters = indent.chars().count();
+        let skipped = match line.char_indices().nth(SHOWN_CHARACTERS) {
+            None => 0,
+            Some(_) => indent_characters.saturating_sub(SHOWN_CHARACTERS / 4),
+        };
+        let mut rest = line.chars().skip(skipped);
+        let shown: String = rest.by_ref().take(SHOWN_CHARACTERS).collect();
+        let before = if skipped > 0 { "…" } else { "" };
+        let after = if rest.next().is_some() { "…" } else { "" };
 
         let number = self.line().to_string();
         let margin = " ".repeat(number.len());
-        let line = format!("\n    {number} | {line}");
+        let line = format!("\n    {number} | {before}{shown}{after}");
         let mut text = line.trim_end().to_owned();
         let _ = write!(text, "\n    {margin} | ");
-        text.extend(indent.chars().map(|c| if c == '\t' { '\t' } else { ' ' }));
+        text.extend(before.chars().map(|_| ' '));
+        let indent = indent.chars().skip(skipped);
+        text.extend(indent.map(|c| if c == '\t' { '\t' } else { ' ' }));
         text.push_str(&"^".repeat(carets));
         text
     }
@@ -115,6 +131,20 @@ mod tests {
             place.excerpt(),
             "\n    2 | \ty = \"é\" # two\n      | \t    ^^^"
         );
+    }
+
+    #[test]
+    fn of_a_long_line_what_is_around_the_place_is_shown() {
+        let text = format!("x = \"{}\", y = z # {}", "é".repeat(5000), "w".repeat(5000));
+        let source = SourceText::new("a.toml", text.as_str());
+        let at = text.find('z').unwrap_or_default();
+        let excerpt = Place::new(&source, at..at + 1).excerpt();
+        let lines: Vec<&str> = excerpt.lines().collect();
+        let caret = lines[2].chars().count() - 1;
+        assert_eq!(lines[1].chars().nth(caret), Some('z'), "{excerpt}");
+        assert!(excerpt.chars().count() < 2 * SHOWN_CHARACTERS, "{excerpt}");
+        let whole = Place::new(&source, 0..text.len()).excerpt();
+        assert!(whole.chars().count() < 2 * SHOWN_CHARACTERS, "{whole}");
     }
 
     #[test]

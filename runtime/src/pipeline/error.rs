@@ -5,7 +5,7 @@ use std::fmt;
 use super::file_path::PathProblem;
 use super::name::{NameProblem, StepName};
 use super::params_schema::ParamsError;
-use crate::error::{Facts, Hint, Place, closest, listed};
+use crate::error::{Facts, Hint, Place, closest, listed, readable};
 
 /// A problem and the places it is about.
 ///
@@ -180,8 +180,11 @@ impl Problem {
 
 impl fmt::Display for PipelineError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.problem)?;
+        f.write_str(&readable(&self.problem.to_string()))?;
         let mut facts = self.problem.facts();
+        for (_, value) in &mut facts {
+            *value = readable(value);
+        }
         let Some((first, others)) = self.places.split_first() else {
             return write!(f, "{}", Facts(&facts));
         };

@@ -3,8 +3,11 @@
 
 use super::StepError;
 
-/// Bytes of a message; the longest of the standard steps have a few hundred.
-const MESSAGE_BYTES: usize = 16 << 10;
+/// Bytes of a message: a page. The longest of the standard steps have a few hundred, tracebacks some thousand.
+const MESSAGE_BYTES: usize = 4 << 10;
+
+/// Bytes of a fact.
+const FACT_BYTES: usize = 1 << 10;
 
 /// Bytes of a code and of a name in a message.
 const NAME_BYTES: usize = 128;
@@ -52,8 +55,10 @@ pub(super) fn refusal(code: String, text: &str, details: Vec<(String, String)>) 
             name(&code)
         ));
     }
-    let fact =
-        |(label, value): (String, String)| (sentence(&cut(&label, LABEL_BYTES)), message(&value));
+    let fact = |(label, value): (String, String)| {
+        let label = sentence(&cut(&label, LABEL_BYTES));
+        (label, message(&cut(&value, FACT_BYTES)))
+    };
     StepError::Refused {
         code,
         message: message(text),

@@ -21,18 +21,22 @@ pub struct Error {
 
 impl Error {
     /// A refusal with a stable kebab-case code.
+    ///
+    /// Messages quote params and values, which may be pages long: of a long literal in backticks its beginning and
+    /// end are kept, and of a long line its beginning.
     pub fn new(code: impl Into<String>, message: impl Into<String>) -> Self {
         Self {
             code: code.into(),
-            message: message.into(),
+            message: readable(message.into()),
             details: Vec::new(),
         }
     }
 
-    /// Adds a fact.
+    /// Adds a fact, of whose value as much is kept as of a message.
     #[must_use]
     pub fn with(mut self, label: impl Into<String>, value: impl fmt::Display) -> Self {
-        self.details.push((label.into(), value.to_string()));
+        let value = readable(value.to_string());
+        self.details.push((label.into(), value));
         self
     }
 
@@ -63,6 +67,47 @@ impl Error {
     }
 }
 
+/// Characters of a literal that are shown, of a line, and lines.
+const LITERAL: usize = 160;
+const LINE: usize = 800;
+const LINES: usize = 24;
+
+/// As much of a text as people read.
+fn readable(text: String) -> String {
+    if text.len() <= LITERAL {
+        return text;
+    }
+    let mut lines = text.split('\n');
+    let mut shown: Vec<String> = lines.by_ref().take(LINES).map(readable_line).collect();
+    if lines.next().is_some() {
+        shown.push("…".to_owned());
+    }
+    shown.join("\n")
+}
+
+fn readable_line(line: &str) -> String {
+    let parts = line.split('`').enumerate().map(|(at, part)| {
+        let literal = at % 2 == 1;
+        match part.char_indices().nth(LITERAL) {
+            Some(_) if literal => {
+                let (start, _) = part.char_indices().nth(LITERAL / 2).unwrap_or_default();
+                let (end, _) = part
+                    .char_indices()
+                    .rev()
+                    .nth(LITERAL / 4)
+                    .unwrap_or_default();
+                format!("{}…{}", &part[..start], &part[end..])
+            }
+            _ => part.to_owned(),
+        }
+    });
+    let line = parts.collect::<Vec<_>>().join("`");
+    match line.char_indices().nth(LINE) {
+        Some((end, _)) => format!("{}…", &line[..end]),
+        None => line,
+    }
+}
+
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.message)?;
@@ -79,5 +124,37 @@ impl From<arrow_schema::ArrowError> for Error {
     /// An Arrow kernel refused: the data did not fit the operation.
     fn from(error: arrow_schema::ArrowError) -> Self {
         Self::bad_data(error.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_is_never_pages_long() {
+        let long = "x".repeat(100_000);
+        let error = Error::bad_params(format!("`{long}` is no column, in `a`"))
+            .with("found", format!("{long}, `{long}`"))
+            .with("lines", "line\n".repeat(10_000));
+        assert!(
+            error.message.ends_with("x` is no column, in `a`"),
+            "{error}"
+        );
+        assert!(
+            error.to_string().len() < 2000,
+            "{}",
+            error.to_string().len()
+        );
+    }
+
+    #[test]
+    fn a_short_message_stays_as_it_is() {
+        let text = format!(
+            "`{}` is\n  in\n{}",
+            "é".repeat(LITERAL),
+            "y ".repeat(LINE / 2)
+        );
+        assert_eq!(Error::bad_data(text.clone()).message, text);
     }
 }

@@ -2,10 +2,13 @@
 
 use std::fmt;
 
+/// Characters of a line that are shown. An expression may be pages long.
+const SHOWN_CHARACTERS: usize = 120;
+
 /// A place in the text of an expression, shown as its line and a caret below it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Excerpt {
-    /// The line of the text, without its line ending.
+    /// The line of the text, without its line ending; of a long one what is around the caret.
     pub line: String,
     /// Characters of `line` before the caret.
     pub column: usize,
@@ -15,10 +18,28 @@ impl Excerpt {
     /// The place at `line` and `column`, both counted from 1, as the parser counts. 0 is the start.
     pub(crate) fn new(text: &str, line: u64, column: u64) -> Self {
         let index = usize::try_from(line.saturating_sub(1)).unwrap_or(usize::MAX);
-        let line = text.lines().nth(index).unwrap_or_default().to_owned();
+        let line = text.lines().nth(index).unwrap_or_default();
         let column = usize::try_from(column.saturating_sub(1)).unwrap_or(usize::MAX);
         let column = column.min(line.chars().count());
-        Self { line, column }
+        let start = match line.char_indices().nth(SHOWN_CHARACTERS) {
+            None => 0,
+            Some(_) => column.saturating_sub(SHOWN_CHARACTERS / 2),
+        };
+        let mut characters = line.chars().skip(start);
+        let mut shown: String = characters.by_ref().take(SHOWN_CHARACTERS).collect();
+        if characters.next().is_some() {
+            shown.push('…');
+        }
+        match start {
+            0 => Self {
+                line: shown,
+                column,
+            },
+            _ => Self {
+                line: format!("…{shown}"),
+                column: column - start + 1,
+            },
+        }
     }
 }
 

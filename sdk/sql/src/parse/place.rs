@@ -31,10 +31,12 @@ pub(super) fn syntax_error(text: &str, error: ParserError) -> SqlError {
         Some((expected, found)) => format!("expected {expected}, found `{found}`"),
         None => message,
     };
-    let mut at = Excerpt::new(text, place.line, place.column);
-    if place == Place::default() {
-        at.column = at.line.chars().count();
-    }
+    let column = match place == Place::default() {
+        // The end of the line.
+        true => u64::MAX,
+        false => place.column,
+    };
+    let at = Excerpt::new(text, place.line, column);
     SqlError::Syntax { message, at }
 }
 
