@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use arrow_csv::ReaderBuilder;
-use arrow_schema::{Field, Schema};
+use arrow_schema::{DataType, Field, Schema};
 use csv_core::ReadRecordResult;
 use pinion_sdk::Blob;
 
@@ -77,26 +77,40 @@ impl Suspect<'_> {
                 found: fields.len(),
             });
         }
-        self.wanted
-            .iter()
-            .find(|(position, field)| !self.decodes(record, *position, field))
-            .map(|(position, field)| Error::Value {
-                place,
-                column: field.name().clone(),
-                value: fields.get(*position).cloned().unwrap_or_default(),
-                expected: types::name(field.data_type()),
-            })
+        // A decoder is made for all fields of the record, so it is not asked column by column.
+        let (mut sound, mut suspects) = (0, self.wanted.len());
+        if suspects == 0 || self.decodes(record, suspects) {
+            return None;
+        }
+        while suspects - sound > 1 {
+            let half = sound + (suspects - sound) / 2;
+            match self.decodes(record, half) {
+                true => sound = half,
+                false => suspects = half,
+            }
+        }
+        let (position, field) = self.wanted.get(sound)?;
+        Some(Error::Value {
+            place,
+            column: field.name().clone(),
+            value: fields.get(*position).cloned().unwrap_or_default(),
+            expected: types::name(field.data_type()),
+        })
     }
 
-    /// Whether the decoder takes the field at `position`.
-    fn decodes(&self, record: &[u8], position: usize, field: &Field) -> bool {
-        let data_type = types::decoded(field.data_type());
-        let fields: Vec<_> = (0..self.names.len())
-            .map(|n| Field::new(n.to_string(), data_type.clone(), true))
+    /// Whether the decoder takes the first `count` of the columns that are wanted.
+    fn decodes(&self, record: &[u8], count: usize) -> bool {
+        let wanted = self.wanted.iter().take(count);
+        let mut fields: Vec<_> = (0..self.names.len())
+            .map(|n| Field::new(n.to_string(), DataType::Utf8, true))
             .collect();
+        for (position, field) in wanted.clone() {
+            let data_type = types::decoded(field.data_type());
+            fields[*position] = Field::new(position.to_string(), data_type, true);
+        }
         let mut decoder = ReaderBuilder::new(Arc::new(Schema::new(fields)))
             .with_format(self.dialect.format())
-            .with_projection(vec![position])
+            .with_projection(wanted.map(|(position, _)| *position).collect())
             .with_batch_size(1)
             .build_decoder();
         decoder

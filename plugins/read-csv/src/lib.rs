@@ -44,8 +44,10 @@ use schema::{Header, Hint};
 use splitter::Splitter;
 use window::Window;
 
-/// Rows that are decoded at once.
+/// Most rows that are decoded at once.
 const BATCH_ROWS: usize = 16_384;
+/// Most fields that are decoded at once, of all columns together: for so many, the decoder takes memory beforehand.
+const BATCH_FIELDS: usize = 4 << 20;
 
 /// Reads a CSV file.
 #[derive(Debug)]
@@ -153,11 +155,10 @@ impl Source for ReadCsv {
             Hint::parse(&range.hint, &header).ok_or_else(|| Error::Range {
                 hint: range.hint.clone(),
             })?;
-        let wanted = columns.iter().map(|column| {
-            let position = header.position(column)?;
-            Ok((position, fields[position].clone()))
-        });
-        let wanted = wanted.collect::<Result<Vec<_>, Error>>()?;
+        let wanted = header.positions(columns)?.into_iter();
+        let wanted: Vec<(usize, Field)> = wanted
+            .map(|position| (position, fields[position].clone()))
+            .collect();
         let end = range.offset.saturating_add(range.len);
         let suspect = Suspect {
             bytes,
@@ -213,7 +214,7 @@ fn decoder(dialect: &Dialect, fields: &[Field], wanted: &[(usize, Field)]) -> De
     )))
     .with_format(dialect.format())
     .with_projection(wanted.iter().map(|(position, _)| *position).collect())
-    .with_batch_size(BATCH_ROWS)
+    .with_batch_size((BATCH_FIELDS / fields.len().max(1)).clamp(1, BATCH_ROWS))
     .build_decoder()
 }
 

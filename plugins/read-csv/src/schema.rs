@@ -1,6 +1,6 @@
 //! The columns of a file: their names, from its header, and their types, from its first records.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use arrow_array::{ArrayRef, make_array};
@@ -84,15 +84,20 @@ impl Header {
         Ok(Self { names, end, line })
     }
 
-    /// The position of the column `name`.
-    pub(crate) fn position(&self, name: &str) -> Result<usize, Error> {
-        self.names
-            .iter()
-            .position(|known| known == name)
-            .ok_or_else(|| Error::NoColumn {
-                column: name.to_owned(),
+    /// The positions of the columns `names`, in that order.
+    pub(crate) fn positions<'a>(
+        &self,
+        names: impl IntoIterator<Item = &'a String>,
+    ) -> Result<Vec<usize>, Error> {
+        let places: BTreeMap<&String, usize> = self.names.iter().zip(0..).collect();
+        let place = |name: &String| {
+            let place = places.get(name).copied();
+            place.ok_or_else(|| Error::NoColumn {
+                column: name.clone(),
                 found: self.names.clone(),
             })
+        };
+        names.into_iter().map(place).collect()
     }
 
     /// The fields of the table: types that `params` give, and inferred ones for the other columns.
@@ -107,12 +112,13 @@ impl Header {
         bytes: &Blob,
     ) -> Result<Vec<Field>, Error> {
         let mut given = vec![None; self.names.len()];
-        for (column, name) in &params.types {
+        let positions = self.positions(params.types.keys())?;
+        for ((column, name), position) in params.types.iter().zip(positions) {
             let unknown = || Error::Type {
                 column: column.clone(),
                 name: name.clone(),
             };
-            given[self.position(column)?] = Some(types::parse(name).ok_or_else(unknown)?);
+            given[position] = Some(types::parse(name).ok_or_else(unknown)?);
         }
         let inferred = if given.iter().all(Option::is_some) {
             Vec::new()

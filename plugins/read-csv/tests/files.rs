@@ -518,3 +518,30 @@ fn mutations_are_refused_or_read() {
         body("{}") | body(told)
     });
 }
+
+#[test]
+fn what_is_wrong_in_a_file_of_many_columns_is_found() {
+    let header: Vec<String> = (0..20_000).map(|n| format!("c{n}")).collect();
+    let mut values = vec!["1"; 20_000];
+    let sound = format!("{}\n{}\n", header.join(","), values.join(","));
+    let (found, _) = table("{}", &sound, 100).unwrap();
+    assert_eq!((found.num_columns(), found.num_rows()), (20_000, 1));
+    values[17] = "x";
+    values[19_998] = "y";
+    let error = table(
+        r#"{"infer_rows": 1}"#,
+        format!("{sound}{}\n", values.join(",")),
+        100,
+    );
+    assert_eq!(
+        error.unwrap_err().message,
+        "`x` on line 3 of the CSV file (row 2), in column `c17`, is not `int64`"
+    );
+    let error = table(r#"{"types": {"c": "utf8"}}"#, &sound, 100).unwrap_err();
+    assert_eq!(error.message, "the CSV file has no column `c`");
+    assert!(
+        error.to_string().len() < 1000,
+        "{}",
+        error.to_string().len()
+    );
+}

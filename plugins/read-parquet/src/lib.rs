@@ -9,9 +9,9 @@
 //! the values they stand for. `INT96` is read as a timestamp in nanoseconds. Pages may be uncompressed or compressed
 //! with snappy, gzip, brotli, lz4 (either form) or zstd. Encrypted files and LZO are refused.
 //!
-//! A range is a run of rows of one row group: a group of more rows than asked for is cut, small groups are
-//! not joined, so that row groups appended to a file leave the ranges before them as they are. Reading a
-//! range fetches the footer, then only pages of the columns asked for that hold its rows.
+//! A range is a run of rows. A row group of more rows than asked for is cut, small neighbours are joined, so that row
+//! groups appended to a file leave all ranges but the last as they are. Reading a range fetches the footer, then only
+//! pages of the columns asked for that hold its rows.
 //!
 //! Deterministic; asks for no capabilities.
 
@@ -76,7 +76,7 @@ impl Source for ReadParquet {
     }
 
     fn partition(_params: &Params, bytes: &Blob, rows: u64) -> Result<Vec<Range>> {
-        Ok(range::cut(&Footer::read(bytes)?, rows))
+        Ok(range::cut(&Footer::read(bytes)?, rows)?)
     }
 
     fn read(
@@ -87,51 +87,65 @@ impl Source for ReadParquet {
         rows: &mut TableWriter,
     ) -> Result<()> {
         let footer = Footer::read(bytes)?;
-        let (wanted, group) = Rows::find(range, &footer)?;
         // The decoder gives columns in the order of the file.
         let roots: Vec<usize> = footer.positions(columns)?.into_iter().collect();
-        let names = footer.fields();
-        let failed = |source| Error::Group {
-            group: wanted.group,
-            source,
-        };
-        let (mut decoder, mut chunks) = decode(bytes, &footer, &wanted, group, &roots)?;
-        let batch_rows = batch_rows(chunks.len()) as u64;
-        let mut found = 0;
-        while found < wanted.take {
-            let end = wanted.skip + wanted.take.min(found + batch_rows);
-            for (position, chunk) in &mut chunks {
-                chunk.load(end).map_err(|source| Error::Column {
-                    column: group.column(*position).column_path().string(),
-                    group: wanted.group,
-                    source,
-                })?;
-            }
-            let Some(batch) = decoder.next() else {
-                break;
-            };
-            let batch = batch.map_err(|error| failed(error.into()))?;
-            found += batch.num_rows() as u64;
-            let fields = roots.iter().filter_map(|root| names.get(*root));
-            let columns = fields.zip(batch.columns());
-            let columns = columns.map(|(field, values)| {
-                let values = maps::restored(values, field.data_type())
-                    .map_err(|error| failed(error.into()))?;
-                Ok((field.as_ref().clone(), values))
-            });
-            let columns = columns.collect::<Result<_, Error>>()?;
-            rows.write(&Batch::new(batch.num_rows(), columns)?)?;
-        }
-        if found != wanted.take {
-            let (group, expected) = (wanted.group, wanted.take);
-            return Err(Error::Short {
-                group,
-                expected,
-                found,
-            }
-            .into());
+        let fields = footer.fields();
+        let fields: Vec<&FieldRef> = roots.iter().filter_map(|root| fields.get(*root)).collect();
+        for wanted in Rows::find(range, &footer)? {
+            read_group(bytes, &footer, &wanted, &roots, &fields, rows)?;
         }
         Ok(())
+    }
+}
+
+/// Reads rows of one group: the columns at the positions `roots` of the schema, which are these `fields`.
+fn read_group(
+    bytes: &Blob,
+    footer: &Footer,
+    wanted: &Rows,
+    roots: &[usize],
+    fields: &[&FieldRef],
+    rows: &mut TableWriter,
+) -> Result<()> {
+    let group = footer.metadata.row_group(wanted.group);
+    let failed = |source| Error::Group {
+        group: wanted.group,
+        source,
+    };
+    let (mut decoder, mut chunks) = decode(bytes, footer, wanted, group, roots)?;
+    let batch_rows = batch_rows(chunks.len()) as u64;
+    let mut found = 0;
+    while found < wanted.take {
+        let end = wanted.skip + wanted.take.min(found + batch_rows);
+        for (position, chunk) in &mut chunks {
+            chunk.load(end).map_err(|source| Error::Column {
+                column: group.column(*position).column_path().string(),
+                group: wanted.group,
+                source,
+            })?;
+        }
+        let Some(batch) = decoder.next() else {
+            break;
+        };
+        let batch = batch.map_err(|error| failed(error.into()))?;
+        found += batch.num_rows() as u64;
+        let columns = fields.iter().zip(batch.columns());
+        let columns = columns.map(|(field, values)| {
+            let values =
+                maps::restored(values, field.data_type()).map_err(|error| failed(error.into()))?;
+            Ok((field.as_ref().clone(), values))
+        });
+        let columns = columns.collect::<Result<_, Error>>()?;
+        rows.write(&Batch::new(batch.num_rows(), columns)?)?;
+    }
+    match found == wanted.take {
+        true => Ok(()),
+        false => Err(Error::Short {
+            group: wanted.group,
+            expected: wanted.take,
+            found,
+        }
+        .into()),
     }
 }
 

@@ -1,15 +1,18 @@
-//! Ranges: runs of rows of one row group.
+//! Ranges: runs of rows, from some row of one row group on.
 
 use std::fmt;
 
 use parquet::arrow::arrow_reader::{RowSelection, RowSelector};
-use parquet::file::metadata::RowGroupMetaData;
 use pinion_sdk::Range;
 
 use crate::Error;
 use crate::footer::{Footer, byte_range};
 
-/// Rows of one row group. Displayed, it is a range's hint.
+/// Most ranges of one file: only a damaged file has more, or one cut much too small.
+const MAX_RANGES: usize = 1 << 20;
+
+/// Rows of one row group, or in a range's hint, as which it is displayed, also of those after it.
+#[derive(Clone, Copy)]
 pub(crate) struct Rows {
     /// The row group's position in the file.
     pub(crate) group: usize,
@@ -20,23 +23,35 @@ pub(crate) struct Rows {
 }
 
 impl Rows {
-    /// The rows that `range` names, and the row group they are in.
+    /// The rows that `range` names, row group by row group; those of no rows are left out.
     ///
     /// # Errors
     /// [`Error::Range`] if the file has no such rows.
-    pub(crate) fn find<'a>(
-        range: &Range,
-        footer: &'a Footer,
-    ) -> Result<(Self, &'a RowGroupMetaData), Error> {
-        Self::parse(&range.hint)
-            .and_then(|rows| {
-                let group = footer.metadata.row_groups().get(rows.group)?;
-                let end = rows.skip.checked_add(rows.take)?;
-                (end <= group.num_rows().unsigned_abs()).then_some((rows, group))
-            })
-            .ok_or_else(|| Error::Range {
-                hint: range.hint.clone(),
-            })
+    pub(crate) fn find(range: &Range, footer: &Footer) -> Result<Vec<Self>, Error> {
+        let find = || {
+            let rows = Self::parse(&range.hint)?;
+            let groups = footer.metadata.row_groups().get(rows.group..)?;
+            let (mut skip, mut left) = (rows.skip, rows.take);
+            let mut found = Vec::new();
+            for (group, position) in groups.iter().zip(rows.group..) {
+                let take = group.num_rows().unsigned_abs().checked_sub(skip)?.min(left);
+                if take > 0 {
+                    found.push(Self {
+                        group: position,
+                        skip,
+                        take,
+                    });
+                }
+                (skip, left) = (0, left - take);
+                if left == 0 {
+                    return Some(found);
+                }
+            }
+            None
+        };
+        find().ok_or_else(|| Error::Range {
+            hint: range.hint.clone(),
+        })
     }
 
     /// Selects these rows of the group.
@@ -69,12 +84,19 @@ impl fmt::Display for Rows {
     }
 }
 
-/// Cuts every row group into runs of at most `rows` rows.
+/// Cuts row groups of more than `rows` rows, and joins neighbours of together no more.
 ///
-/// The bytes of a run are its even share of the row group's: the columns of a group lie one after the other,
-/// so no run of its rows has bytes of its own. What is read goes by the hint.
-pub(crate) fn cut(footer: &Footer, rows: u64) -> Vec<Range> {
-    let mut ranges = Vec::new();
+/// Every range is read with the whole footer, so there must not be as many of them as there are small groups. The
+/// bytes of a run of some rows of a group are its even share of the row group's: the columns of a group lie one
+/// after the other, so no run of its rows has bytes of its own. What is read goes by the hint.
+///
+/// # Errors
+/// [`Error::Footer`] if it counts more rows than can be.
+pub(crate) fn cut(footer: &Footer, rows: u64) -> Result<Vec<Range>, Error> {
+    let rows = rows.max(1);
+    let mut ranges: Vec<Range> = Vec::new();
+    // The last range, as long as whole groups can be added to it.
+    let mut open: Option<Rows> = None;
     let mut end = 0;
     for (position, group) in footer.metadata.row_groups().iter().enumerate() {
         let extents = || group.columns().iter().map(byte_range);
@@ -89,27 +111,42 @@ pub(crate) fn cut(footer: &Footer, rows: u64) -> Vec<Range> {
             .unwrap_or(start)
             .max(start);
         let total = group.num_rows().unsigned_abs();
+        if total == 0 {
+            continue;
+        }
+        if let (Some(last), Some(range)) = (&mut open, ranges.last_mut())
+            && last.take.saturating_add(total) <= rows
+        {
+            last.take += total;
+            range.len = end - range.offset;
+            range.hint = last.to_string();
+            continue;
+        }
+        if total.div_ceil(rows) > (MAX_RANGES - ranges.len()) as u64 {
+            let reason = format!("it would make more than {MAX_RANGES} partitions of {rows} rows");
+            return Err(Error::Footer { reason });
+        }
         let share = |row: u64| {
-            let bytes = u128::from(end - start) * u128::from(row) / u128::from(total.max(1));
+            let bytes = u128::from(end - start) * u128::from(row) / u128::from(total);
             start + u64::try_from(bytes).unwrap_or(u64::MAX)
         };
         let mut skip = 0;
         while skip < total {
-            let take = rows.max(1).min(total - skip);
+            let take = rows.min(total - skip);
             let offset = share(skip);
-            let hint = Rows {
+            let run = Rows {
                 group: position,
                 skip,
                 take,
-            }
-            .to_string();
+            };
             ranges.push(Range {
                 offset,
                 len: share(skip + take) - offset,
-                hint,
+                hint: run.to_string(),
             });
+            open = (take == total).then_some(run);
             skip += take;
         }
     }
-    ranges
+    Ok(ranges)
 }

@@ -128,15 +128,33 @@ fn every_codec_and_page_version_in_pieces_of_any_size() {
 }
 
 #[test]
-fn groups_are_cut_and_not_joined() {
+fn groups_are_cut_and_small_neighbours_joined() {
     let bytes = blob("rows-zstd-v1");
-    assert_eq!(table("{}", &bytes, 1000).unwrap().2, [160, 160, 80]);
+    assert_eq!(table("{}", &bytes, 1000).unwrap().2, [400]);
+    assert_eq!(table("{}", &bytes, 399).unwrap().2, [320, 80]);
+    assert_eq!(table("{}", &bytes, 240).unwrap().2, [160, 240]);
+    assert_eq!(table("{}", &bytes, 160).unwrap().2, [160, 160, 80]);
     assert_eq!(table("{}", &bytes, 100).unwrap().2, [100, 60, 100, 60, 80]);
     let ranges = ReadParquet::partition(&Params::default(), &bytes, 100).unwrap();
     assert_eq!(ranges[1].hint, "group=0 skip=100 take=60");
     for pair in ranges.windows(2) {
         assert_eq!(pair[0].offset + pair[0].len, pair[1].offset, "{pair:?}");
     }
+}
+
+#[test]
+fn many_groups_of_one_row_are_few_ranges() {
+    let rows: ArrayRef = Arc::new((0..5000).collect::<arrow_array::Int32Array>());
+    let rows = RecordBatch::try_from_iter([("row", rows)]).unwrap();
+    let mut writer = ArrowWriter::try_new(Vec::new(), rows.schema(), None).unwrap();
+    for row in 0..rows.num_rows() {
+        writer.write(&rows.slice(row, 1)).unwrap();
+        writer.flush().unwrap();
+    }
+    let bytes = Blob::local(MEDIA_TYPE, writer.into_inner().unwrap());
+    let (_, found, ranges) = table("{}", &bytes, 1500).unwrap();
+    assert_eq!(ranges, [1500, 1500, 1500, 500]);
+    assert_eq!(found.columns(), rows.columns());
 }
 
 #[test]
