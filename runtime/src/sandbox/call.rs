@@ -284,7 +284,14 @@ impl Sandbox {
             CALL_BYTES.min(usize::try_from(limits.output_bytes).unwrap_or(CALL_BYTES)),
         );
         let made = wait(program.pre.instantiate_async(&mut store), cancel, &deadline)?;
-        let instance = made.map_err(|error| failure(error, Vec::new()))?;
+        let instance = made.map_err(|error| match error.downcast_ref::<Trap>() {
+            Some(Trap::OutOfFuel) => StepError::LimitReached(LimitReached {
+                what: "fuel",
+                limit: limits.fuel,
+                wanted: None,
+            }),
+            _ => failure(error, Vec::new()),
+        })?;
         Ok(Guest {
             store,
             instance,
