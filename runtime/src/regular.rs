@@ -73,7 +73,10 @@ pub fn whole(file: File, most: u64) -> io::Result<Vec<u8>> {
 }
 
 /// Makes sure that what was found is a file.
-pub(crate) fn refuse(kind: FileType) -> io::Result<()> {
+///
+/// # Errors
+/// As [`open`], of what is none.
+pub fn refuse(kind: FileType) -> io::Result<()> {
     let problem = |kind, problem: &str| Err(io::Error::new(kind, problem.to_owned()));
     match what(kind) {
         _ if kind.is_file() => Ok(()),

@@ -1106,7 +1106,7 @@ fn cases_of_steps_are_files_and_are_blessed_where_they_lie() {
     hint: remove the link, or replace it by what it leads to
 
     error: cannot read `cases/one/inputs/rows.csv`
-    caused by: it is no file, but a pipe, a socket or a device
+    caused by: it is a pipe and no file
     ");
 }
 

@@ -22,11 +22,17 @@ pub(crate) struct Out<'a> {
 /// The bytes of a file that somebody named, of at most `most` bytes; links are followed. What is no file, such as
 /// a pipe, is refused: whoever reads one may wait for ever.
 pub(crate) fn read(path: &Path, most: u64) -> io::Result<Vec<u8>> {
+    regular::whole(open(path)?, most)
+}
+
+/// Opens a file that somebody named, as [`read`].
+pub(crate) fn open(path: &Path) -> io::Result<cap_std::fs::File> {
     let mut options = OpenOptions::new();
     options.read(true);
     regular::wait_for_nobody(&mut options);
     let file = cap_std::fs::File::open_ambient_with(path, &options, ambient_authority())?;
-    regular::whole(file, most)
+    regular::refuse(file.metadata()?.file_type())?;
+    Ok(file)
 }
 
 /// The text in a file, as [`read`].

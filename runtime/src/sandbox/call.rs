@@ -294,7 +294,14 @@ impl Sandbox {
         store.set_hostcall_fuel(tariff::call_bytes(store.data()));
         store.call_hook(tariff::settle);
         let made = wait(program.pre.instantiate_async(&mut store), &watch)?;
-        let instance = made.map_err(|error| failure(error, Vec::new()))?;
+        let instance = made.map_err(|error| match error.downcast_ref::<Trap>() {
+            Some(Trap::OutOfFuel) => StepError::LimitReached(LimitReached {
+                what: "fuel",
+                limit: limits.fuel,
+                wanted: None,
+            }),
+            _ => failure(error, Vec::new()),
+        })?;
         Ok(Guest {
             store,
             instance,

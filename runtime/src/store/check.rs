@@ -2,6 +2,8 @@
 
 use std::sync::PoisonError;
 
+use bytes::Bytes;
+
 use super::units::{parse_questions, parse_questions_name, parse_recipe};
 use super::{Fault, Kind, Store, StoreError, blobs, chunks, memo, runs};
 use crate::digest::{ComponentDigest, Digest};
@@ -114,7 +116,12 @@ impl Store {
 
     /// What is wrong with a file, if something is. A file that is gone is not damaged.
     pub(super) fn examine(&self, kind: Kind, path: &str) -> Result<Option<Fault>, StoreError> {
-        let bytes = match self.files.map(path) {
+        let found = match kind {
+            Kind::Blob | Kind::ChunkFile => self.files.map(path),
+            // Nobody reads one that is too large.
+            _ => self.files.read(path).map(|bytes| bytes.map(Bytes::from)),
+        };
+        let bytes = match found {
             Ok(Some(bytes)) => bytes,
             Ok(None) => return Ok(self.files.no_file(path).map(Fault::NoFile)),
             Err(error) => {

@@ -145,6 +145,19 @@ impl Disk {
         Ok((metadata.len(), metadata.modified()?.into_std()))
     }
 
+    /// Why a file cannot be opened and read whole, if it cannot. Its bytes are not read.
+    pub(super) fn no_file(&self, path: &str) -> Option<io::Error> {
+        let length = || self.open(path, OpenOptions::new().read(true))?.metadata();
+        match length() {
+            Ok(metadata) if metadata.len() > MOST_BYTES => Some(io::Error::new(
+                io::ErrorKind::FileTooLarge,
+                "it is too large",
+            )),
+            Ok(_) => None,
+            Err(error) => Some(error),
+        }
+    }
+
     /// Whether there is a directory, and no link to one.
     pub(super) fn is_directory(&self, path: &str) -> bool {
         let found = self.dir.symlink_metadata(path);

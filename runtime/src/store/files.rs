@@ -75,8 +75,7 @@ impl Files {
     /// What is wrong with what lies where a file ought to be, if it is none or one that nobody reads. It counts as
     /// not being there.
     pub(super) fn no_file(&self, path: &str) -> Option<io::Error> {
-        let opened = self.disk.open(path, OpenOptions::new().read(true));
-        let error = opened.and_then(|_| self.disk.stat(path)).err()?;
+        let error = self.disk.no_file(path)?;
         (regular::is_no_file(&error) || regular::leads_out(&error))
             .then(|| regular::explained(error))
     }

@@ -36,6 +36,7 @@ const MOST_BYTES: u64 = 256 << 20;
 /// Without it messages say less, so what cannot be kept is nobody's failure.
 pub(crate) fn keep(root: &Path, digest: &ComponentDigest, build: &[u8]) {
     let write = || -> io::Result<()> {
+        std::fs::create_dir_all(root.join(PINION))?;
         let pinion = pinion(root)?;
         pinion.create_dir_all(DIRECTORY)?;
         let file = file(digest);
@@ -68,11 +69,10 @@ fn code(digest: &ComponentDigest, build: &[u8]) -> Option<blake3::Hash> {
     UserCodeCache::open()?.code(&key, build).ok()
 }
 
-/// The directory of the store, made if it is not there. As the store itself, it may be a link to another disk, and
+/// The directory of the store. As the store itself, it may be a link to another disk, and
 /// then it must be a store.
 fn pinion(root: &Path) -> io::Result<Dir> {
     let path = root.join(PINION);
-    std::fs::create_dir_all(&path)?;
     if path.is_symlink() && !is_store(&path) {
         return Err(io::ErrorKind::NotFound.into());
     }

@@ -94,6 +94,17 @@ fn files_of_terabytes_without_a_byte_are_damage() {
             .set_len(1 << 42)
             .unwrap();
         assert!(store.memo("check", &Digest::of(b"x")).unwrap().is_none());
+        let damages = store.check().unwrap();
+        assert!(
+            matches!(
+                damages.as_slice(),
+                [Damage {
+                    fault: Fault::NoFile(_),
+                    ..
+                }]
+            ),
+            "{damages:?}"
+        );
         assert!(
             store
                 .component(&ComponentDigest::of(b"x"))

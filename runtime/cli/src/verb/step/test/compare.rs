@@ -1,6 +1,5 @@
 //! What came out, beside what was expected.
 
-use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -84,8 +83,10 @@ impl Cells {
 
     /// The table in a file: `.csv`, `.parquet` or `.arrow`.
     pub(super) fn read(path: &Path) -> Result<Self, Failure> {
-        let open =
-            || File::open(path).map_err(|error| Failure::on_path("read", path.display(), error));
+        let open = || {
+            let opened = file::open(path).map(cap_std::fs::File::into_std);
+            opened.map_err(|error| Failure::on_path("read", path.display(), error))
+        };
         let bad = |error: &dyn std::fmt::Display| {
             Failure::wrong(format!("`{}` holds no table: {error}", path.display()))
         };
