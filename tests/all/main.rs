@@ -18,6 +18,7 @@ mod formats;
 mod gc;
 mod golden;
 mod grants;
+mod hunt;
 mod journey;
 mod lineage;
 mod old_formats;

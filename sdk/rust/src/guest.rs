@@ -17,7 +17,7 @@ pub use crate::bindings::row_map::exports::pinion::step::row_map;
 pub use crate::bindings::source::exports::pinion::step::source;
 pub use crate::bindings::step::exports::pinion::step::step;
 pub use crate::bindings::whole_table::exports::pinion::step::whole_table;
-use crate::descriptor::{Content, Descriptor, Shape, Shapes};
+use crate::descriptor::{Descriptor, Shape, Shapes};
 use crate::error::{Error, Result};
 use crate::step::{Range, Reduce, Round, RowMap, Source, WholeTable};
 use crate::table::{Blob, Inputs, Outputs, Table, TableWriter};
@@ -222,10 +222,7 @@ pub fn check_source<S: Source>(
             .output_ports()
             .next()
             .ok_or_else(|| Error::new("bad-step", "a source needs an output"))?;
-        Ok(vec![Shape {
-            port: port.to_owned(),
-            content: Content::Table(fields),
-        }])
+        Ok(vec![Shape::table(port, fields)])
     };
     shapes(check())
 }
