@@ -173,7 +173,10 @@ fn compare(
     for channel in CHANNELS {
         let lineage = Lineage::of_without(first, &ground.store, channel).unwrap();
         let unseen = differing.iter().filter(|node| !is_path(&lineage, x, node));
-        *looked.noticed.entry(channel).or_default() += unseen.count() as u64;
+        let unseen = unseen.count() as u64;
+        if unseen > 0 {
+            *looked.noticed.entry(channel).or_default() += unseen;
+        }
     }
 }
 

@@ -77,3 +77,11 @@ fn what_happens_to_look_harmless_is_told() {
     let sorted = "[steps.sorted]\nuse = \"std:sort-rows@0.1\"\ninput = \"read\"\nparams = { by = [\"gender\"] }\n";
     never(&(sorted.to_owned() + &select("sorted", "age")));
 }
+
+/// Each row is the first of its group, or follows the row before it, so that the lag looks like the column.
+#[test]
+fn what_stood_before_a_row_is_told() {
+    let windows = "[steps.windows]\nuse = \"std:window-features@0.1\"\ninput = \"read\"\n\
+        params = { by = [\"gender\"], order_by = \"one\", features = { before = { function = \"lag\", column = \"age\", rows = 1 } } }\n";
+    never(&(windows.to_owned() + &select("windows", "before")));
+}
