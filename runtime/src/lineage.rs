@@ -51,7 +51,6 @@ impl<'a> Lineage<'a> {
     ///
     /// # Errors
     /// As [`Lineage::of`].
-    #[cfg(any(test, feature = "fuzz"))]
     #[doc(hidden)]
     pub fn of_without(
         record: &'a RunRecord,

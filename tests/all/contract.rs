@@ -106,8 +106,13 @@ fn fixtures_describe_themselves_as_what_they_export() {
         ("misbehave", Kind::RowMap),
         ("miscut", Kind::Source),
         ("moments", Kind::Reduce),
+        ("promise-rows", Kind::RowMap),
+        ("promise-table", Kind::WholeTable),
         ("scale-and-add", Kind::RowMap),
         ("sort-rows", Kind::WholeTable),
+        ("tell", Kind::WholeTable),
+        ("tell-all", Kind::Reduce),
+        ("tell-each", Kind::RowMap),
     ];
     assert_eq!(kinds, expected);
 }

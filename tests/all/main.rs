@@ -20,6 +20,7 @@ mod formats;
 mod gc;
 mod golden;
 mod grants;
+mod hunt;
 mod journey;
 mod limits;
 mod lineage;
