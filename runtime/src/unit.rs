@@ -26,7 +26,9 @@ pub const KEY_VERSION: u64 = 2;
 /// key and every run digest.
 ///
 /// - 3: fuel is taken for the data of a component everywhere, also where it could be mapped.
-pub const SEMANTICS: &str = "3+wasmtime-48.0";
+/// - 4: calls of the host take fuel for what crosses the contract; fetched dictionaries are in canonical form; a
+///   `select` is one question; what a port promises is enforced.
+pub const SEMANTICS: &str = "4+wasmtime-48.0";
 
 /// Bits of a range's number in the position of a unit that reads it; those above have the file's.
 const RANGE_BITS: u32 = 24;

@@ -41,5 +41,5 @@ fn the_help_of_every_verb_has_examples() {
 
 #[test]
 fn the_version_tells_engine_and_semantics() {
-    assert_snapshot!(Project::new().pinion(&["--version"]).succeeded().stdout, @"pinion 0.1.0 (engine wasmtime 48.0.8, semantics 3+wasmtime-48.0)");
+    assert_snapshot!(Project::new().pinion(&["--version"]).succeeded().stdout, @"pinion 0.1.0 (engine wasmtime 48.0.8, semantics 4+wasmtime-48.0)");
 }

@@ -39,7 +39,7 @@ static ALLOCATOR: MiMalloc = MiMalloc;
 /// Shown by `--version`: the engine and the version of what its results mean.
 const VERSION: &str = concat!(
     env!("CARGO_PKG_VERSION"),
-    " (engine wasmtime 48.0.8, semantics 3+wasmtime-48.0)"
+    " (engine wasmtime 48.0.8, semantics 4+wasmtime-48.0)"
 );
 
 fn main() -> ExitCode {
