@@ -11,7 +11,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::expression::{Column, Source};
 
-/// The annotation of an output port by which `describe` makes a promise: `columns`, or `rows:PORT`.
+/// The annotation of an output port by which `describe` makes a promise: `columns`, `only-rows:PORT`, or `rows:PORT`,
+/// which is both.
 pub const ANNOTATION: &str = "promise";
 
 /// Metadata of a field from `check` that says what it passes on, as `PORT/COLUMN`. Only the host reads it, and no
@@ -28,8 +29,9 @@ pub const LOOKED_UP: &str = "pinion:looked-up";
 pub enum Promised {
     /// Which columns are passed on, and under which names, is what `check` says.
     Columns,
-    /// That too, and the rows, their order and how they are cut into partitions are those of the table at this
-    /// input port.
+    /// The rows, their order and how they are cut into partitions are those of the table at this input port.
+    OnlyRows(Arc<str>),
+    /// Both.
     Rows(Arc<str>),
 }
 
@@ -89,6 +91,7 @@ impl Promised {
     pub fn parse(value: &str) -> Option<Self> {
         match value.split_once(':') {
             None if value == "columns" => Some(Self::Columns),
+            Some(("only-rows", port)) => Some(Self::OnlyRows(port.into())),
             Some(("rows", port)) => Some(Self::Rows(port.into())),
             _ => None,
         }
@@ -98,8 +101,13 @@ impl Promised {
     pub fn rows(&self) -> Option<&Arc<str>> {
         match self {
             Self::Columns => None,
-            Self::Rows(port) => Some(port),
+            Self::OnlyRows(port) | Self::Rows(port) => Some(port),
         }
+    }
+
+    /// Whether the choice of columns is promised.
+    pub fn columns(&self) -> bool {
+        !matches!(self, Self::OnlyRows(_))
     }
 }
 
@@ -147,6 +155,9 @@ impl Promise {
     /// # Errors
     /// [`BrokenPromise::Column`].
     pub fn check_columns(&self, columns: &[Column]) -> Result<(), BrokenPromise> {
+        if !self.promised.columns() {
+            return Ok(());
+        }
         for (promised, column) in self.passed.iter().zip(columns) {
             let kept = match (&column.source, promised) {
                 (Source::Made(_), None) => true,
@@ -206,6 +217,10 @@ mod tests {
         assert_eq!(
             Promised::parse("rows:left"),
             Some(Promised::Rows("left".into()))
+        );
+        assert_eq!(
+            Promised::parse("only-rows:left"),
+            Some(Promised::OnlyRows("left".into()))
         );
         for other in ["", "rows", "columns:left", "everything"] {
             assert_eq!(Promised::parse(other), None, "{other}");

@@ -264,7 +264,7 @@ impl Graph {
                     self.reach(read, column, How::Column, at, Link::LookedUp);
                 }
             }
-            if output.promised.is_none() {
+            if !output.columns_are_promised() {
                 self.reach(read, column, How::Column, at, Link::ChoseColumns);
             }
         }

@@ -204,6 +204,11 @@ impl OutputLineage {
     pub fn rows_of(&self) -> Option<&str> {
         promised_rows(self.promised.as_ref()).map(|port| &**port)
     }
+
+    /// Whether it was promised which columns are passed on.
+    pub fn columns_are_promised(&self) -> bool {
+        self.promised.as_ref().is_some_and(Promised::columns)
+    }
 }
 
 /// The tables at a step's input ports, as it was handed them.

@@ -1064,7 +1064,7 @@ fn checked_descriptor(kind: Kind, descriptor: wire::Descriptor) -> Result<Descri
         let promised = promised.map(|(_, value)| {
             Promised::parse(value).ok_or_else(|| {
                 StepError::BadOutput(format!(
-                    "its port promises what this version does not know\n  expected `columns` or `rows:PORT`\n  found    `{}`",
+                    "its port promises what this version does not know\n  expected `columns`, `only-rows:PORT` or `rows:PORT`\n  found    `{}`",
                     words::name(value)
                 ))
             })

@@ -100,6 +100,13 @@ impl Descriptor {
         self.promise(format!("rows:{input}"))
     }
 
+    /// Promises of the output added last the rows of `input` alone, as [`Descriptor::same_rows_as`] does, and nothing
+    /// of its columns: for a step that keeps the feature which predicts best, say.
+    #[must_use]
+    pub fn same_rows_only_as(self, input: &str) -> Self {
+        self.promise(format!("only-rows:{input}"))
+    }
+
     fn promise(mut self, promise: String) -> Self {
         if let Some(port) = self.outputs.last_mut() {
             port.promise = Some(promise);

@@ -7,7 +7,7 @@ use super::random::Random;
 
 /// Ways that look at one batch after the other, and the ports that they may tell through.
 const TOLD: [(&str, &[&str]); 18] = [
-    ("values", &["rows", "chosen", "kept"]),
+    ("values", &["rows", "chosen", "kept", "picked"]),
     ("nulls", &["rows", "chosen", "kept"]),
     ("words", &["rows", "chosen", "kept"]),
     ("claim", &["rows", "chosen", "kept"]),
@@ -20,8 +20,8 @@ const TOLD: [(&str, &[&str]); 18] = [
     ("gaps", &["rows"]),
     ("none", &["rows", "chosen"]),
     ("refused", &["rows", "chosen"]),
-    ("choose", &["rows"]),
-    ("swap", &["rows"]),
+    ("choose", &["rows", "picked", "picked"]),
+    ("swap", &["rows", "picked", "picked"]),
     ("peek", &["rows", "chosen", "kept"]),
     ("beside", &["rows", "kept"]),
     ("reach", &["rows", "chosen", "kept"]),

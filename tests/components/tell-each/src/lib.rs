@@ -42,6 +42,9 @@ impl RowMap for TellEach {
                 "kept",
                 "Rows as they are, and what is made or stands beside.",
             )
+            .same_rows_as("rows")
+            .output("picked", "Rows as they are, and any columns.")
+            .same_rows_only_as("rows")
     }
 
     fn check(params: Params, inputs: &Shapes) -> Result<Vec<Shape>> {
@@ -53,7 +56,7 @@ impl RowMap for TellEach {
             true => params.how.passes(Shape::table(port, told.clone()), inputs),
             false => Ok(Shape::table(port, rows.fields().to_vec()).passes(rows, &[])),
         };
-        ["rows", "chosen", "kept"].iter().map(shape).collect()
+        ["rows", "chosen", "kept", "picked"].iter().map(shape).collect()
     }
 
     fn open(params: Params, mut side: Inputs) -> Result<Self> {
@@ -80,7 +83,7 @@ impl RowMap for TellEach {
             side: self.side.as_ref(),
         };
         let mut outputs = Vec::new();
-        for port in ["rows", "chosen", "kept"] {
+        for port in ["rows", "chosen", "kept", "picked"] {
             let told = match port == to {
                 true => how.tell(rows, &numbers, told::is_odd(&numbers), &with)?,
                 false => Some(rows.duplicate()?),

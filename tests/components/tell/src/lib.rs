@@ -78,6 +78,9 @@ impl WholeTable for Tell {
                 "kept",
                 "Rows as they are, and what is made or stands beside.",
             )
+            .same_rows_as("rows")
+            .output("picked", "Rows as they are, and any columns.")
+            .same_rows_only_as("rows")
             .output_blob("note", "application/octet-stream", "Anything.")
     }
 
@@ -97,7 +100,7 @@ impl WholeTable for Tell {
             true => how.passes(Shape::table(port, told.clone()), inputs),
             false => Ok(Shape::table(port, rows.fields().to_vec()).passes(rows, &[])),
         };
-        let mut shapes = ["rows", "chosen", "kept"]
+        let mut shapes = ["rows", "chosen", "kept", "picked"]
             .iter()
             .map(shape)
             .collect::<Result<Vec<_>>>()?;
@@ -107,7 +110,7 @@ impl WholeTable for Tell {
 
     fn run(params: &Params, inputs: &Inputs, outputs: &mut Outputs) -> Result<()> {
         let rows = inputs.table("rows")?;
-        for port in ["rows", "chosen", "kept"] {
+        for port in ["rows", "chosen", "kept", "picked"] {
             if port != params.to {
                 let to = outputs.table(port)?;
                 rows.batches().try_for_each(|batch| to.write(&batch))?;
