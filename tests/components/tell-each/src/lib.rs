@@ -56,7 +56,10 @@ impl RowMap for TellEach {
             true => params.how.passes(Shape::table(port, told.clone()), inputs),
             false => Ok(Shape::table(port, rows.fields().to_vec()).passes(rows, &[])),
         };
-        ["rows", "chosen", "kept", "picked"].iter().map(shape).collect()
+        ["rows", "chosen", "kept", "picked"]
+            .iter()
+            .map(shape)
+            .collect()
     }
 
     fn open(params: Params, mut side: Inputs) -> Result<Self> {
