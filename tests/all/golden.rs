@@ -10,12 +10,15 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Mutex;
 
+use pinion_runtime::unit::SEMANTICS;
 use pinion_tests::fixtures::workspace;
 use pinion_tests::project::{PLATFORM, Project};
 use serde_json::{Value, json};
 
 /// What was found on each platform, by pipeline.
 const PLATFORMS: &str = "tests/golden/platforms.json";
+/// With which semantics.
+const SEEN: &str = "semantics";
 
 fn directory(name: &str) -> PathBuf {
     match name {
@@ -175,6 +178,11 @@ fn found_here(name: &str, digest: &Value) {
     let mut found: BTreeMap<String, BTreeMap<String, Value>> =
         serde_json::from_slice(&fs::read(&path).unwrap_or_default()).unwrap_or_default();
     let platform = found.entry(platform.clone()).or_default();
+    if platform.get(SEEN) != Some(&json!(SEMANTICS)) {
+        // What was found with other semantics says nothing of these.
+        platform.clear();
+    }
+    platform.insert(SEEN.to_owned(), json!(SEMANTICS));
     platform.insert(name.to_owned(), digest.clone());
     fs::write(
         &path,
@@ -290,15 +298,23 @@ fn the_cut_is_that_of_the_example() {
     assert_eq!(example.difference(&cut).count(), 2);
 }
 
-/// `tests/platforms/run` was run since the digests last changed, and found the same ones.
+/// `tests/platforms/run` was run since the digests last changed, and found the same ones; or it was not since the
+/// semantics changed, and then `SUPPORT.md` says so.
 #[test]
 fn every_platform_has_found_the_same() {
+    let support = fs::read_to_string(workspace().join("SUPPORT.md")).unwrap();
     let found = fs::read(workspace().join(PLATFORMS)).unwrap();
     let found: BTreeMap<String, BTreeMap<String, Value>> = serde_json::from_slice(&found).unwrap();
     for platform in ["aarch64-unknown-linux-gnu", "x86_64-pc-windows-gnu"] {
         let mut names = names();
         if platform.starts_with("x86_64") {
             names.push("example".to_owned());
+        }
+        let seen = found[platform][SEEN].as_str().unwrap();
+        if seen != SEMANTICS {
+            let says = format!("`{platform}` was last looked at with semantics `{seen}`");
+            assert!(support.contains(&says), "SUPPORT.md does not say: {says}");
+            continue;
         }
         for name in names {
             assert_eq!(
