@@ -65,10 +65,12 @@ pub(super) fn bind(
         .zip(&recipe.outputs)
         .map(|(shape, output)| match (&shape.content, output) {
             (ShapeContent::Table(fields), OutputRecipe::Table(partitions)) => {
-                let promise = shape.promise.as_ref();
+                if let Some(promise) = &shape.promise {
+                    hold(unit, promise, partitions)?;
+                }
                 let partitions = partitions
                     .iter()
-                    .map(|partition| binder.partition(fields, promise, partition).map(Arc::new));
+                    .map(|partition| binder.partition(fields, partition).map(Arc::new));
                 Ok(Output::Table(partitions.collect::<Result<_, _>>()?))
             }
             (ShapeContent::Blob(_), OutputRecipe::Blob(blob)) => Ok(Output::Blob(blob.clone())),
@@ -79,6 +81,49 @@ pub(super) fn bind(
         .collect::<Result<Vec<_>, Unfit>>()?;
     binder.close(bytes);
     Ok(outputs)
+}
+
+/// Holds a recipe to what its port promises today. With other columns at hand, a step may promise otherwise than when
+/// the recipe was made, and not have asked for anything that differs.
+fn hold(unit: &Unit, promise: &Promise, partitions: &[PartitionRecipe]) -> Result<(), Unfit> {
+    let rows = promise.promised.rows();
+    let table = rows.and_then(|port| unit.table(port));
+    if table.is_some_and(|table| table.partitions.len() != partitions.len()) {
+        return Err(Unfit::Shape("it promises other partitions".to_owned()));
+    }
+    let mut start = 0;
+    for (at, partition) in partitions.iter().enumerate() {
+        let promised = table.map(|table| table.partitions[at].rows);
+        if promised.is_some_and(|rows| rows != partition.rows) {
+            return Err(Unfit::Shape("it promises other rows".to_owned()));
+        }
+        if let Some(expression) = &partition.expression {
+            let columns = expression.columns(&|port| unit.fields(port))?;
+            promise.check_columns(&columns)?;
+            let is_same = |column: &expression::Column| match &column.source {
+                Source::Made(_) => true,
+                Source::Passed { input, port, .. } => {
+                    let all = table.map_or(0, |table| table.rows());
+                    let same = match partition.selections.get(*input) {
+                        Some(Selection::All) => start == 0 && partition.rows == all,
+                        Some(Selection::Range { start: first, len }) => {
+                            *first == start && *len == partition.rows
+                        }
+                        Some(Selection::Indices { .. }) | None => false,
+                    };
+                    same && rows == Some(port)
+                }
+            };
+            let mut columns = columns.iter().enumerate();
+            if rows.is_some()
+                && columns.any(|(at, column)| !promise.is_looked_up(at) && !is_same(column))
+            {
+                return Err(Unfit::Shape("it promises other rows".to_owned()));
+            }
+        }
+        start += partition.rows;
+    }
+    Ok(())
 }
 
 /// What became of a passed column under a selection.
@@ -168,7 +213,6 @@ impl<'a> Binder<'a> {
     fn partition(
         &mut self,
         fields: &[FieldRef],
-        promise: Option<&Promise>,
         recipe: &PartitionRecipe,
     ) -> Result<Partition, Unfit> {
         let Some(expression) = &recipe.expression else {
@@ -197,10 +241,6 @@ impl<'a> Binder<'a> {
             return Err(Unfit::Shape(
                 "the recipe gives other columns than those checked".to_owned(),
             ));
-        }
-        // With other columns at hand, a step may promise otherwise today than when the recipe was made.
-        if let Some(promise) = promise {
-            promise.check_columns(&bound)?;
         }
         let mut columns = Vec::with_capacity(fields.len());
         let mut moved = Moved::default();
