@@ -113,7 +113,7 @@ fn answer(state: &mut State, batch: Result<Batch, BadBatch>) -> Guest<Resource<B
 
 /// As [`answer`], for a batch that an operation on columns made.
 fn answer_columns(state: &mut State, batch: Result<Batch, BadBatch>) -> Guest<Resource<Batch>> {
-    let columns = batch.as_ref().map_or(0, |batch| batch.columns.len());
+    let columns = batch.as_ref().map_or(0, |batch| batch.made.len());
     state.session.debt.add(tariff::COLUMN * columns as u64);
     answer(state, batch)
 }

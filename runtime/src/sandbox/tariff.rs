@@ -12,7 +12,7 @@
 //! | a byte of a text, and of what is printed, logged or random | 1 |
 //! | eight bytes of a buffer, a blob or a state | 1 |
 //! | a row that is selected, written or laid aside, and so for every input and made column of its batch | 1 |
-//! | a column of a batch that an operation makes, selects rows of, writes or lays aside | [`COLUMN`] |
+//! | a made column of a batch that an operation makes, selects rows of, writes or lays aside | [`COLUMN`] |
 //! | a batch of those that are laid end to end | [`ITEM`] |
 
 use std::sync::Arc;
@@ -31,7 +31,8 @@ pub(super) const CALL: u64 = 256;
 /// A record, a text, a list of bytes or a handle that crosses.
 pub(super) const ITEM: u64 = 16;
 
-/// A column of a batch that an operation makes, selects rows of, writes or lays aside.
+/// A made column of a batch that an operation makes, selects rows of, writes or lays aside. Of those that are passed on
+/// the guest may not know how many there are.
 pub(super) const COLUMN: u64 = 8;
 
 /// Bytes of a buffer for one fuel.
