@@ -303,10 +303,7 @@ fn count_lines(text: &[u8], rows: u64) -> (Step, Arc<Memory>, Vec<Arc<Unit>>) {
             &NEVER,
         )
         .unwrap();
-    let probed = pinion_runtime::unit::Shape {
-        port: "probe".into(),
-        content: ShapeContent::Table(fields),
-    };
+    let probed = pinion_runtime::unit::Shape::new("probe".into(), ShapeContent::Table(fields));
     let outputs = step.check(&[probed]).unwrap();
     let ranges = sandbox()
         .partition(&step.program, unit, Arc::clone(&data) as _, rows, &NEVER)

@@ -93,7 +93,7 @@ fn a_row_map_that_breaks_its_promise_fails() {
 #[test]
 fn a_whole_table_is_cut_as_its_input_is() {
     for mode in ["keep", "cut"] {
-        for lens in [&[5, 3, 4][..], &[0, 5, 0, 0, 9, 0], &[], &[0], &[1]] {
+        for lens in [&[5, 3, 4][..], &[0, 5, 0, 0, 9, 0], &[0], &[1]] {
             let (done, unit, data) = whole_table(mode, lens);
             let made = rows(&done.unwrap(), &unit, 0, &data);
             let found: Vec<i64> = made.iter().map(|batch| batch.num_rows() as i64).collect();

@@ -388,15 +388,13 @@ impl Session {
 
     /// Ends the table at an output port: what is open, and what was promised.
     pub(super) fn end_table(&mut self, port: usize) -> wasmtime::Result<()> {
-        if let Some(Written::Table(rowset)) = self.written.get(port)
-            && !rowset.is_promised()
-        {
-            return self.end_partition(port);
-        }
-        self.end_empty(port)?;
         match self.written.get(port) {
-            Some(Written::Table(rowset)) => rowset.check_ended(),
-            _ => Ok(()),
+            Some(Written::Table(rowset)) if rowset.is_promised() => {
+                self.end_empty(port)?;
+                self.rowset(port)?.check_ended()
+            }
+            Some(Written::Table(_)) => self.end_partition(port),
+            Some(Written::Blob(_)) | None => Ok(()),
         }
     }
 

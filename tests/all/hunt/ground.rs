@@ -19,6 +19,7 @@ use pinion_runtime::store::{Store, StoreError};
 use pinion_runtime::table::Table;
 use pinion_runtime::unit::SEMANTICS;
 use pinion_tests::step::{NEVER, chain, sandbox};
+use pinion_tests::whole::key;
 use tempfile::TempDir;
 
 use super::data::Source;
@@ -47,7 +48,7 @@ impl Ground {
         let directory = directory.unwrap();
         let dir = Dir::open_ambient_dir(directory.path(), ambient_authority()).unwrap();
         Self {
-            store: Arc::new(Store::open(dir).unwrap()),
+            store: Arc::new(Store::open(dir, key()).unwrap()),
             runs: 0,
             _directory: directory,
         }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow_array::{Array, ArrayRef, BooleanArray, UInt64Array};
+use arrow_array::{Array, ArrayRef, BooleanArray, Int64Array, UInt64Array};
 use arrow_schema::{DataType, Field};
 use pinion_sdk::{Batch, Descriptor, Inputs, Output, Result, RowMap, Shape, Shapes};
 
@@ -73,14 +73,15 @@ impl RowMap for PromiseRows {
             let also = chosen.select(&["a"])?.rename("a", "made")?;
             return Ok(vec![Output::new("rows", passed.zip(&also)?)]);
         }
-        let values: ArrayRef = Arc::new(UInt64Array::from_iter_values(0..passed.rows()));
+        let values = Int64Array::from_iter_values(0..passed.rows() as i64);
+        let values: ArrayRef = Arc::new(values);
         let rows = passed.with_columns(vec![(made(), values)])?;
         Ok(vec![Output::new("rows", rows)])
     }
 }
 
 fn made() -> Field {
-    Field::new("made", DataType::UInt64, true)
+    Field::new("made", DataType::Int64, true)
 }
 
 pinion_sdk::export!(PromiseRows: RowMap);
