@@ -192,13 +192,14 @@ mod tests {
     fn what_is_dropped_is_not_spilled() {
         let (room, mut keeper) = (Room::default(), Keeper::default());
         let array: ArrayRef = Arc::new(arrow_array::Int64Array::from(vec![1; 100]));
+        // Every fourth is one too many, and the three before it are gone by then.
         for _ in 0..100 {
             drop(
                 keeper
-                    .keep(vec![Arc::clone(&array)], MEMORY_BYTES, &room)
+                    .keep(vec![Arc::clone(&array)], MEMORY_BYTES / 4, &room)
                     .unwrap(),
             );
         }
-        assert_eq!(room.0.load(Ordering::Relaxed), 0);
+        assert_eq!(room.0.load(Ordering::Relaxed), 100 / 4 * 800);
     }
 }
