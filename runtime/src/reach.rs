@@ -174,14 +174,19 @@ impl<'a> Walk<'a> {
         step: &StepRecord,
     ) -> Result<(), StoreError> {
         let (component, params) = (&step.digest, step.params.as_str());
-        self.add_memo("describe", describe_key(component));
+        // What another version has found out is found under its own semantics.
+        let semantics = run.start.semantics.as_str();
+        self.add_memo("describe", describe_key(semantics, component));
         let probed = lock.and_then(|lock| lock.probes.get(&step.name));
         let given = match probed {
             Some(wire) => {
                 let rows = run.start.layout.partition_rows();
                 for file in step.inputs.iter().flat_map(|input| files(run, input)) {
-                    self.add_memo("probe", probe_key(component, params, &file.digest));
-                    let key = ranges_key(component, params, rows, Some(&file.digest));
+                    self.add_memo(
+                        "probe",
+                        probe_key(semantics, component, params, &file.digest),
+                    );
+                    let key = ranges_key(semantics, component, params, rows, Some(&file.digest));
                     self.add_memo(RANGES, key);
                 }
                 let fields = format::from_wire(wire).unwrap_or_default();
@@ -199,7 +204,7 @@ impl<'a> Walk<'a> {
                 given
             }
         };
-        self.add_memo("check", check_key(component, params, &given));
+        self.add_memo("check", check_key(semantics, component, params, &given));
         Ok(())
     }
 

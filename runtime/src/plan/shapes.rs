@@ -30,7 +30,7 @@ struct StoredShape {
 
 /// What a component tells of itself.
 pub(super) fn describe(component: &Component, tools: Tools<'_>) -> Result<Descriptor, StepError> {
-    let key = describe_key(&component.digest);
+    let key = describe_key(SEMANTICS, &component.digest);
     remembered(tools, "describe", &key, || {
         let program = tools
             .sandbox
@@ -39,10 +39,10 @@ pub(super) fn describe(component: &Component, tools: Tools<'_>) -> Result<Descri
     })
 }
 
-/// What a description is remembered under.
-pub(crate) fn describe_key(component: &ComponentDigest) -> Digest {
+/// What a description is remembered under by a library of these semantics.
+pub(crate) fn describe_key(semantics: &str, component: &ComponentDigest) -> Digest {
     let mut hasher = StructuredHasher::new("pinion describe v1");
-    hasher.text(SEMANTICS).component(component).finish()
+    hasher.text(semantics).component(component).finish()
 }
 
 /// The components, each once, that have not told of themselves in this store yet.
@@ -55,7 +55,7 @@ pub fn strangers<'a>(
         matches!(
             tools
                 .store
-                .memo("describe", &describe_key(&component.digest)),
+                .memo("describe", &describe_key(SEMANTICS, &component.digest)),
             Ok(Some(_))
         )
     };
@@ -84,7 +84,7 @@ pub(super) fn check(
     given: &[Shape],
     tools: Tools<'_>,
 ) -> Result<Vec<Shape>, StepError> {
-    let key = check_key(&step.component.digest, &step.params, given);
+    let key = check_key(SEMANTICS, &step.component.digest, &step.params, given);
     let stored: Vec<StoredShape> = remembered(tools, "check", &key, || {
         let program = step.program(tools.sandbox)?;
         let shapes = tools.sandbox.check(
@@ -100,10 +100,15 @@ pub(super) fn check(
 }
 
 /// What the shapes of outputs are remembered under.
-pub(crate) fn check_key(component: &ComponentDigest, params: &str, given: &[Shape]) -> Digest {
+pub(crate) fn check_key(
+    semantics: &str,
+    component: &ComponentDigest,
+    params: &str,
+    given: &[Shape],
+) -> Digest {
     let mut hasher = StructuredHasher::new("pinion check v1");
     hasher
-        .text(SEMANTICS)
+        .text(semantics)
         .component(component)
         .text(params)
         .list(given.len());
@@ -118,10 +123,15 @@ pub(crate) fn check_key(component: &ComponentDigest, params: &str, given: &[Shap
 }
 
 /// What the fields of a file are remembered under.
-pub(crate) fn probe_key(component: &ComponentDigest, params: &str, file: &Digest) -> Digest {
+pub(crate) fn probe_key(
+    semantics: &str,
+    component: &ComponentDigest,
+    params: &str,
+    file: &Digest,
+) -> Digest {
     let mut hasher = StructuredHasher::new("pinion probe v1");
     hasher
-        .text(SEMANTICS)
+        .text(semantics)
         .component(component)
         .text(params)
         .digest(file)
@@ -135,7 +145,12 @@ pub(super) fn probe(
     file: &SourceFile,
     tools: Tools<'_>,
 ) -> Result<Vec<FieldRef>, StepError> {
-    let key = probe_key(&step.component.digest, &step.params, &file.digest);
+    let key = probe_key(
+        SEMANTICS,
+        &step.component.digest,
+        &step.params,
+        &file.digest,
+    );
     let wire: WireFields = remembered(tools, "probe", &key, || {
         let program = step.program(tools.sandbox)?;
         let port = step.inputs.first().map_or("source", |input| &input.port);

@@ -174,7 +174,7 @@ fn ranges(
         InputContent::Table(_) => None,
     });
     let digest = file.map(|file| &file.digest);
-    let key = ranges_key(&unit.component, &unit.params, rows, digest);
+    let key = ranges_key(SEMANTICS, &unit.component, &unit.params, rows, digest);
     debug_assert!(
         matches!(unit.call, Call::Run),
         "ranges are asked for of the whole file"
@@ -202,6 +202,7 @@ pub(crate) const RANGES: &str = "ranges";
 
 /// What the ranges of a file, of at most so many rows, are remembered under.
 pub(crate) fn ranges_key(
+    semantics: &str,
     component: &ComponentDigest,
     params: &str,
     rows: u64,
@@ -209,7 +210,7 @@ pub(crate) fn ranges_key(
 ) -> Digest {
     let mut hasher = StructuredHasher::new("pinion ranges v1");
     hasher
-        .text(SEMANTICS)
+        .text(semantics)
         .component(component)
         .text(params)
         .u64(rows);
