@@ -135,7 +135,7 @@ fn row_groups_have_the_rows_asked_for() {
         let groups = metadata.row_groups().iter();
         assert_eq!(
             metadata.file_metadata().created_by(),
-            Some("pinion version 0.1.0")
+            Some(concat!("pinion version ", env!("CARGO_PKG_VERSION")))
         );
         groups.map(|group| group.num_rows()).collect::<Vec<_>>()
     };
