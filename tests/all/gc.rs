@@ -285,7 +285,7 @@ fn what_it_says() {
     1 question list  [BYTES]
     9 recipes        [BYTES]
     1 run            [BYTES]
-    7 tables         [BYTES]
+    6 tables         [BYTES]
     --- stderr
     would remove [BYTES]; kept 1 run, [BYTES]
     ");
@@ -297,7 +297,7 @@ fn what_it_says() {
     1 question list  [BYTES]
     9 recipes        [BYTES]
     1 run            [BYTES]
-    7 tables         [BYTES]
+    6 tables         [BYTES]
     --- stderr
     removed [BYTES]; kept 1 run, [BYTES]
     ");

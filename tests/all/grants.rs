@@ -362,7 +362,7 @@ fn links_inside_are_followed_to_files_and_nothing_else_is_looked_at() {
     assert_snapshot!(place.runs(), @"
     exit 0
     --- stderr
-      locked std:read-csv@0.1.0 sha256:[DIGEST]
+      locked std:read-csv@0.1.1 sha256:[DIGEST]
       locked source trips, 2 files
       trips  std:read-csv@0.1                  2 rows[TIME]
     run [RUN] succeeded: 1 step, 0 cached,[TIME]
@@ -937,10 +937,10 @@ fn nobody_waits_for_a_pipe_in_a_store() {
         place.said(args);
     }
     assert_snapshot!(error_of(&place.said(&["run"])), @"
-    error: the store could not read `version`
-    caused by: it is a pipe and no file
+    error: the directory is not a store
+      found `version` in it
 
-    hint: the store is `[DIR]/inside/.pinion`; to keep results elsewhere, give `--store DIR`
+    hint: if it is a store whose file `version` was damaged, remove that file, and it is written anew; else name a directory that is empty or does not exist yet
     ");
     // All but what says that it is a store.
     fs::remove_dir_all(place.path(".pinion")).unwrap();

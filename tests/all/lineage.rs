@@ -41,7 +41,15 @@ fn gender(project: &Project, target: &str) -> (Option<i32>, String) {
     let from = from.succeeded().json();
     assert_eq!(
         from["path"] == Value::Array(Vec::new()),
-        never.code == Some(0)
+        from["influence"] == "no path"
+    );
+    // That no step failed counts only if it is asked for.
+    let success = project.pinion(&["lineage", target, "--never", "gender", "--success"]);
+    assert_eq!(
+        success.code == Some(0),
+        from["influence"] == "no path",
+        "{}",
+        success.stdout
     );
     (never.code, from["influence"].as_str().unwrap().to_owned())
 }
@@ -112,13 +120,20 @@ fn a_column_that_no_step_read_does_not_reach_the_model() {
     let project = people(&steps);
     assert_eq!(gender(&project, "fit"), (Some(0), "no path".to_owned()));
     assert_eq!(gender(&project, "other").0, Some(1));
-    // A step that checks it and passes all rows on decides nothing.
+    // A step that checks it and promises all rows decides nothing but whether the run goes on.
     let checked = people(
         &step("last", "check-table", "\"read\"", "not_null = [\"gender\"]")
             .replace("last", "check")
             .add_last(),
     );
-    assert_eq!(gender(&checked, "fit"), (Some(0), "no path".to_owned()));
+    assert_eq!(
+        gender(&checked, "fit"),
+        (Some(0), "through success".to_owned())
+    );
+    insta::assert_snapshot!(
+        checked.pinion(&["lineage", "fit", "--never", "gender"]).snapshot(),
+        @""
+    );
 }
 
 trait AddLast {

@@ -90,18 +90,26 @@ fn a_run_is_verified_where_nothing_is_but_its_pack() {
         .json();
     assert_eq!(verified["equal"], true);
     assert_eq!(verified["found_run_digest"], ran["run_digest"]);
-    // As it stands, and from nothing: results were not packed.
-    let again = elsewhere
-        .pinion(&[
-            "run", "-C", "run", "--locked", "--set", "factor=3", "--json",
-        ])
-        .succeeded()
-        .json();
-    assert_eq!(again["run_digest"], ran["run_digest"]);
-    assert_eq!(
-        that_ran(&again).len(),
-        ran["steps"].as_array().unwrap().len()
-    );
+    // As it stands, and from nothing: results were not packed. What `verify` has made is known.
+    for (store, all) in [(".pinion", false), ("fresh", true)] {
+        let again = elsewhere
+            .pinion(&[
+                "run",
+                "-C",
+                "run",
+                "--locked",
+                "--set",
+                "factor=3",
+                "--json",
+                "--store",
+                &format!("run/{store}"),
+            ])
+            .succeeded()
+            .json();
+        assert_eq!(again["run_digest"], ran["run_digest"]);
+        let steps = ran["steps"].as_array().unwrap().len();
+        assert_eq!(that_ran(&again).len(), if all { steps } else { 0 });
+    }
 }
 
 /// The crate of a step is not packed, only what was built from it.
@@ -198,7 +206,7 @@ fn sources_that_other_programs_would_obey_are_not_packed() {
 }
 
 #[test]
-fn with_results_it_can_be_shown_and_nothing_runs_again() {
+fn with_results_it_can_be_shown_and_once_adopted_nothing_runs_again() {
     let (project, ran) = ran();
     let packed = pack(&project, &["--results"]);
     drop(project);
@@ -209,6 +217,9 @@ fn with_results_it_can_be_shown_and_nothing_runs_again() {
         .succeeded();
     elsewhere
         .pinion(&["export", "-C", "a/b", "scale", "-o", "scale.csv"])
+        .succeeded();
+    elsewhere
+        .pinion(&["adopt", "--all", "-C", "a/b"])
         .succeeded();
     let again = elsewhere
         .pinion(&[

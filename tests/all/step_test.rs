@@ -45,7 +45,7 @@ fn a_case_holds_when_every_value_is_as_expected() {
     assert_snapshot!(filter(&project, &[]), @"
     exit 0
     --- stdout
-    std:filter-rows@0.1.0: 1 case, 1 passed, 0 failed
+    std:filter-rows@0.1.1: 1 case, 1 passed, 0 failed
       long  ok
     ");
     let json = project.pinion(&[
@@ -79,7 +79,7 @@ fn differences_name_port_row_and_column() {
     assert_snapshot!(filter(&project, &[]), @"
     exit 1
     --- stdout
-    std:filter-rows@0.1.0: 3 cases, 0 passed, 3 failed
+    std:filter-rows@0.1.1: 3 cases, 0 passed, 3 failed
       long   differs
         port  row  column   expected  found
         rows       (rows)   4         3
@@ -106,7 +106,7 @@ fn a_refusal_is_compared_too() {
     assert_snapshot!(filter(&project, &[]), @"
     exit 1
     --- stdout
-    std:filter-rows@0.1.0: 1 case, 0 passed, 1 failed
+    std:filter-rows@0.1.1: 1 case, 0 passed, 1 failed
       long  differs
         column   expected         found
         (error)  it has no hours  there is no column `hours`; in hours > 20; ^; column  hours; port    rows; from    inputs.rows; columns city, km, minutes
@@ -129,7 +129,7 @@ fn a_refusal_is_compared_too() {
     assert_snapshot!(filter(&project, &[]), @"
     exit 0
     --- stdout
-    std:filter-rows@0.1.0: 1 case, 1 passed, 0 failed
+    std:filter-rows@0.1.1: 1 case, 1 passed, 0 failed
       long  ok
     ");
     // As many of its lines count as are there.
@@ -142,7 +142,7 @@ fn a_refusal_is_compared_too() {
     assert_snapshot!(filter(&project, &[]), @"
     exit 1
     --- stdout
-    std:filter-rows@0.1.0: 1 case, 0 passed, 1 failed
+    std:filter-rows@0.1.1: 1 case, 0 passed, 1 failed
       long  differs
         column   expected                    found
         (error)  there is no column `hours`  it does not refuse
@@ -159,7 +159,7 @@ fn blessing_writes_what_was_found_and_what_is_written_holds() {
     assert_snapshot!(filter(&project, &[]), @"
     exit 1
     --- stdout
-    std:filter-rows@0.1.0: 1 case, 0 passed, 1 failed
+    std:filter-rows@0.1.1: 1 case, 0 passed, 1 failed
       long  failed
         nothing is in `cases/long/expected` yet
     --- stderr
@@ -170,7 +170,7 @@ fn blessing_writes_what_was_found_and_what_is_written_holds() {
     assert_snapshot!(filter(&project, &["--bless"]), @"
     exit 0
     --- stdout
-    std:filter-rows@0.1.0: 1 case, 1 passed, 0 failed
+    std:filter-rows@0.1.1: 1 case, 1 passed, 0 failed
       long  written
     ");
     let csv = "city,km,minutes\nTurin,,30\nOslo,10.25,41\nOslo,7.75,25\n";
@@ -197,7 +197,7 @@ fn blessing_writes_what_was_found_and_what_is_written_holds() {
     assert_snapshot!(filter(&project, &[]), @"
     exit 1
     --- stdout
-    std:filter-rows@0.1.0: 1 case, 0 passed, 1 failed
+    std:filter-rows@0.1.1: 1 case, 0 passed, 1 failed
       long  differs
         port  column          expected  found
         rows  minutes (type)  int64     int32
@@ -263,7 +263,7 @@ fn requests_that_name_nothing_to_test_are_refused() {
     assert_snapshot!(project.pinion(&["step", "test", "std:filter-rows", "--cases", "none"]).snapshot(), @"
     exit 2
     --- stderr
-    error: there are no cases to test `std:filter-rows@0.1.0` on
+    error: there are no cases to test `std:filter-rows@0.1.1` on
       expected none/NAME/inputs
 
     hint: a case is a directory with `inputs/` and `expected/`: `pinion step test --help` says what is in them

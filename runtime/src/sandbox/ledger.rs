@@ -16,8 +16,8 @@ pub(super) struct Ledger {
     /// Until the unit ends.
     kept: u64,
     held: AllHeld,
-    /// The most of both at a time.
-    peak: u64,
+    /// The most of both at a time, and of what was afforded on top: a limit of as much is enough.
+    peak: AtomicU64,
 }
 
 /// Bytes that all batches of a unit hold together.
@@ -49,7 +49,7 @@ impl Ledger {
             limit,
             kept: 0,
             held: AllHeld::default(),
-            peak: 0,
+            peak: AtomicU64::new(0),
         }
     }
 
@@ -59,9 +59,9 @@ impl Ledger {
             .saturating_add(self.held.0.load(Ordering::Relaxed))
     }
 
-    /// The most bytes that were kept and held at a time.
+    /// The most bytes that were kept, held and afforded at a time.
     pub(super) fn peak(&self) -> u64 {
-        self.peak
+        self.peak.load(Ordering::Relaxed)
     }
 
     /// Bytes that may come on top of those kept and held.
@@ -69,7 +69,7 @@ impl Ledger {
         self.limit.saturating_sub(self.now())
     }
 
-    /// Refuses bytes that are about to be allocated and are more than there is room for. Counts nothing.
+    /// Refuses bytes that are about to be allocated for a while and are more than there is room for.
     ///
     /// # Errors
     /// The limit.
@@ -77,7 +77,10 @@ impl Ledger {
         let wanted = self.now().saturating_add(bytes);
         match wanted > self.limit {
             true => Err(self.reached(Some(wanted))),
-            false => Ok(()),
+            false => {
+                self.peak.fetch_max(wanted, Ordering::Relaxed);
+                Ok(())
+            }
         }
     }
 
@@ -88,7 +91,6 @@ impl Ledger {
     pub(super) fn occupy(&mut self, bytes: u64) -> Result<(), LimitReached> {
         self.afford(bytes)?;
         self.kept = self.kept.saturating_add(bytes);
-        self.peak = self.peak.max(self.now());
         Ok(())
     }
 
@@ -100,7 +102,6 @@ impl Ledger {
         self.afford(bytes)?;
         // One unit runs on one thread at a time; it may move to another between calls.
         self.held.0.fetch_add(bytes, Ordering::Relaxed);
-        self.peak = self.peak.max(self.now());
         let all = self.held.clone();
         Ok(Held {
             _share: Arc::new(Share { bytes, all }),

@@ -125,7 +125,7 @@ fn unknown_standard_components() {
     exit 2
     --- stderr
     error: there is no standard component `std:read-csv@7`
-      expected `std:read-csv@0.1.0`
+      expected `std:read-csv@0.1.1`
       in       pinion.toml, line 11, used by step `trips`
         11 | use = "std:read-csv@7"
            |       ^^^^^^^^^^^^^^^^

@@ -193,7 +193,7 @@ fn truncated_arrow() {
     assert_snapshot!(refused(&project, &["run"]), @"
     exit 1
     --- stderr
-      locked std:read-arrow@0.1.0 sha256:[DIGEST]
+      locked std:read-arrow@0.1.1 sha256:[DIGEST]
       locked source trips, 1 file
       trips  std:read-arrow@0.1                          failed
     run [RUN] failed: 1 step, 0 cached,[TIME]
@@ -314,8 +314,8 @@ params = { not_null = ["km"], range = { minutes = { max = 40 } } }
     assert_snapshot!(refused(&project, &["run"]), @"
     exit 1
     --- stderr
-      locked std:check-table@0.1.0 sha256:[DIGEST]
-      locked std:read-csv@0.1.0 sha256:[DIGEST]
+      locked std:check-table@0.1.1 sha256:[DIGEST]
+      locked std:read-csv@0.1.1 sha256:[DIGEST]
       locked source trips, 1 file
       trips  std:read-csv@0.1                     5 rows[TIME]
       check  std:check-table@0.1                          failed
@@ -342,8 +342,8 @@ params = { columns = { city = "int64" } }
     assert_snapshot!(refused(&project, &["run"]), @"
     exit 1
     --- stderr
-      locked std:cast-columns@0.1.0 sha256:[DIGEST]
-      locked std:read-csv@0.1.0 sha256:[DIGEST]
+      locked std:cast-columns@0.1.1 sha256:[DIGEST]
+      locked std:read-csv@0.1.1 sha256:[DIGEST]
       locked source trips, 1 file
       trips  std:read-csv@0.1                      5 rows[TIME]
       cast   std:cast-columns@0.1                          failed

@@ -28,7 +28,7 @@ fn traps() {
     exit 1
     --- stderr
       locked ./misbehave.wasm sha256:[DIGEST]
-      locked std:read-csv@0.1.0 sha256:[DIGEST]
+      locked std:read-csv@0.1.1 sha256:[DIGEST]
       locked source trips, 1 file
       trips  std:read-csv@0.1                  5 rows[TIME]
       bad    ./misbehave.wasm                          failed
@@ -45,7 +45,7 @@ fn traps() {
     exit 1
     --- stderr
       locked ./misbehave.wasm sha256:[DIGEST]
-      locked std:read-csv@0.1.0 sha256:[DIGEST]
+      locked std:read-csv@0.1.1 sha256:[DIGEST]
       locked source trips, 1 file
       trips  std:read-csv@0.1                  5 rows[TIME]
       bad    ./misbehave.wasm                          failed
@@ -73,7 +73,7 @@ fn refusals() {
     exit 1
     --- stderr
       locked ./misbehave.wasm sha256:[DIGEST]
-      locked std:read-csv@0.1.0 sha256:[DIGEST]
+      locked std:read-csv@0.1.1 sha256:[DIGEST]
       locked source trips, 1 file
       trips  std:read-csv@0.1                  5 rows[TIME]
       bad    ./misbehave.wasm                          failed
@@ -92,7 +92,7 @@ fn loops() {
     exit 1
     --- stderr
       locked ./misbehave.wasm sha256:[DIGEST]
-      locked std:read-csv@0.1.0 sha256:[DIGEST]
+      locked std:read-csv@0.1.1 sha256:[DIGEST]
       locked source trips, 1 file
       trips  std:read-csv@0.1                  5 rows[TIME]
       bad    ./misbehave.wasm                          failed
@@ -117,7 +117,7 @@ fn hangs() {
     exit 1
     --- stderr
       locked ./misbehave.wasm sha256:[DIGEST]
-      locked std:read-csv@0.1.0 sha256:[DIGEST]
+      locked std:read-csv@0.1.1 sha256:[DIGEST]
       locked source trips, 1 file
       trips  std:read-csv@0.1                  5 rows[TIME]
       bad    ./misbehave.wasm                          failed
@@ -143,7 +143,7 @@ fn too_much_memory() {
     exit 1
     --- stderr
       locked ./misbehave.wasm sha256:[DIGEST]
-      locked std:read-csv@0.1.0 sha256:[DIGEST]
+      locked std:read-csv@0.1.1 sha256:[DIGEST]
       locked source trips, 1 file
       trips  std:read-csv@0.1                  5 rows[TIME]
       bad    ./misbehave.wasm                          failed
@@ -177,7 +177,7 @@ fn too_much_scratch_whether_it_runs_or_is_known() {
     assert_snapshot!(error(&["run"]), @r#"
     step `bad` failed: its scratch limit is reached
       expected at most 10 MiB
-      found    16.1 MiB
+      found    16.3 MiB
       in       pinion.toml, line 14, component ./hoard.wasm
 
     hint: to allow it more, set `limits = { scratch = "32 MiB" }` under `[steps.bad]`
@@ -185,7 +185,7 @@ fn too_much_scratch_whether_it_runs_or_is_known() {
     assert_snapshot!(error(&["run", "--no-cache"]), @r#"
     step `bad` failed: its scratch limit is reached
       expected at most 10 MiB
-      found    10.1 MiB
+      found    10.2 MiB
       in       pinion.toml, line 14, component ./hoard.wasm
 
     hint: to allow it more, set `limits = { scratch = "16 MiB" }` under `[steps.bad]`
@@ -198,14 +198,14 @@ fn too_much_output() {
     exit 1
     --- stderr
       locked ./hoard.wasm sha256:[DIGEST]
-      locked std:read-csv@0.1.0 sha256:[DIGEST]
+      locked std:read-csv@0.1.1 sha256:[DIGEST]
       locked source trips, 1 file
       trips  std:read-csv@0.1                  5 rows[TIME]
       bad    ./hoard.wasm                              failed
     run [RUN] failed: 2 steps, 0 cached,[TIME]
     error: step `bad` failed: its output limit is reached
       expected at most 64 KiB
-      found    65.2 KiB
+      found    64.1 KiB
       in       pinion.toml, line 14, component ./hoard.wasm
 
     hint: to allow it more, set `limits = { output = "128 KiB" }` under `[steps.bad]`
@@ -214,7 +214,7 @@ fn too_much_output() {
     exit 1
     --- stderr
       locked ./hoard.wasm sha256:[DIGEST]
-      locked std:read-csv@0.1.0 sha256:[DIGEST]
+      locked std:read-csv@0.1.1 sha256:[DIGEST]
       locked source trips, 1 file
       trips  std:read-csv@0.1                  5 rows[TIME]
       bad    ./hoard.wasm                              failed
@@ -234,7 +234,7 @@ fn garbage() {
     exit 1
     --- stderr
       locked ./misbehave.wasm sha256:[DIGEST]
-      locked std:read-csv@0.1.0 sha256:[DIGEST]
+      locked std:read-csv@0.1.1 sha256:[DIGEST]
       locked source trips, 1 file
       trips  std:read-csv@0.1                  5 rows[TIME]
       bad    ./misbehave.wasm                          failed
@@ -249,7 +249,7 @@ fn garbage() {
     exit 1
     --- stderr
       locked ./misbehave.wasm sha256:[DIGEST]
-      locked std:read-csv@0.1.0 sha256:[DIGEST]
+      locked std:read-csv@0.1.1 sha256:[DIGEST]
       locked source trips, 1 file
       trips  std:read-csv@0.1                  5 rows[TIME]
       bad    ./misbehave.wasm                          failed
@@ -263,7 +263,7 @@ fn garbage() {
     exit 1
     --- stderr
       locked ./misbehave.wasm sha256:[DIGEST]
-      locked std:read-csv@0.1.0 sha256:[DIGEST]
+      locked std:read-csv@0.1.1 sha256:[DIGEST]
       locked source trips, 1 file
       trips  std:read-csv@0.1                  5 rows[TIME]
       bad    ./misbehave.wasm                          failed
@@ -282,7 +282,7 @@ fn other_columns_than_promised() {
     exit 1
     --- stderr
       locked ./misbehave.wasm sha256:[DIGEST]
-      locked std:read-csv@0.1.0 sha256:[DIGEST]
+      locked std:read-csv@0.1.1 sha256:[DIGEST]
       locked source trips, 1 file
       trips  std:read-csv@0.1                  5 rows[TIME]
       bad    ./misbehave.wasm                          failed
@@ -297,7 +297,7 @@ fn other_columns_than_promised() {
     exit 1
     --- stderr
       locked ./misbehave.wasm sha256:[DIGEST]
-      locked std:read-csv@0.1.0 sha256:[DIGEST]
+      locked std:read-csv@0.1.1 sha256:[DIGEST]
       locked source trips, 1 file
       trips  std:read-csv@0.1                  5 rows[TIME]
       bad    ./misbehave.wasm                          failed
@@ -312,7 +312,7 @@ fn other_columns_than_promised() {
     exit 1
     --- stderr
       locked ./misbehave.wasm sha256:[DIGEST]
-      locked std:read-csv@0.1.0 sha256:[DIGEST]
+      locked std:read-csv@0.1.1 sha256:[DIGEST]
       locked source trips, 1 file
       trips  std:read-csv@0.1                  5 rows[TIME]
       bad    ./misbehave.wasm                          failed
@@ -359,8 +359,8 @@ input = "bad"
     exit 1
     --- stderr
       locked ./misbehave.wasm sha256:[DIGEST]
-      locked std:coalesce@0.1.0 sha256:[DIGEST]
-      locked std:read-csv@0.1.0 sha256:[DIGEST]
+      locked std:coalesce@0.1.1 sha256:[DIGEST]
+      locked std:read-csv@0.1.1 sha256:[DIGEST]
       locked source trips, 1 file
       trips  std:read-csv@0.1                  5 rows[TIME]
       bad    ./misbehave.wasm                          failed
