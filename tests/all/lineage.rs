@@ -132,7 +132,15 @@ fn a_column_that_no_step_read_does_not_reach_the_model() {
     );
     insta::assert_snapshot!(
         checked.pinion(&["lineage", "fit", "--never", "gender"]).snapshot(),
-        @""
+        @"
+    exit 0
+    --- stdout
+    through success: `gender` reaches `fit.scaler` only in that no step failed
+      read.table.gender
+      rows of check.rows  `check` read it, did not fail, and decided nothing else
+      rows of last.rows   `last` was handed these rows
+      fit.scaler          `fit` was handed these rows
+    "
     );
 }
 
@@ -300,12 +308,12 @@ fn rows_are_traced_to_the_rows_of_files() {
     insta::assert_snapshot!(project.pinion(&["lineage", "scale", "--row", "3"]).snapshot(), @"
     exit 0
     --- stdout
-    scale.rows row 3
-      split.after row 3
+    scale.rows row 3  columns made here may depend on all 5 rows that `scale` saw
+      split.after row 3  which row stands here may depend on all 5 rows that `split` saw
         check.rows row 17
-          join.rows row 17
-            multiply.rows row 17
-              keep.rows row 17
+          join.rows row 17  which row stands here may depend on all 7 rows that `join` saw
+            multiply.rows row 17  columns made here may depend on all 5 rows that `multiply` saw
+              keep.rows row 17  which row stands here may depend on all 8 rows that `keep` saw
                 read.table row 25  days/day-2.csv row 5
     ");
     insta::assert_snapshot!(project.pinion(&["lineage", "scale", "--row", "4000"]).snapshot(), @"
@@ -337,16 +345,16 @@ fn rows_of_a_sorted_table_and_rows_that_were_made_are_told_apart() {
             .stdout
     };
     insta::assert_snapshot!(row("last", "0"), @"
-    last.rows row 0
+    last.rows row 0  which row stands here may depend on all 5 rows that `last` saw
       read.table row 1  people.csv row 1
     ");
     insta::assert_snapshot!(row("last", "4"), @"
-    last.rows row 4
+    last.rows row 4  which row stands here may depend on all 5 rows that `last` saw
       read.table row 3  people.csv row 3
     ");
     insta::assert_snapshot!(row("grouped", "1"), @"
-    grouped.groups row 1  where `grouped` also made columns of other rows
-      last.rows row 0
+    grouped.groups row 1  columns made here, and which row stands here, may depend on all 5 rows that `grouped` saw
+      last.rows row 0  which row stands here may depend on all 5 rows that `last` saw
         read.table row 1  people.csv row 1
     ");
 }
@@ -492,12 +500,12 @@ fn a_row_that_is_reached_twice_is_followed_once() {
             .stdout
     };
     insta::assert_snapshot!(told("s1"), @"
-    s1.rows row 1
-      s0.rows row 1
+    s1.rows row 1  which row stands here may depend on all 10 rows that `s1` saw
+      s0.rows row 1  which row stands here may depend on all 10 rows that `s0` saw
         read.table row 1  people.csv row 1
-        d0.rows row 1
+        d0.rows row 1  columns made here may depend on all 5 rows that `d0` saw
           read.table row 1  people.csv row 1
-      d1.rows row 1
+      d1.rows row 1  columns made here may depend on all 5 rows that `d1` saw
         s0.rows row 1  as above
     ");
     assert_eq!(told("s7").lines().count(), 3 * 8 + 1);

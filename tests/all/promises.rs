@@ -87,7 +87,29 @@ fn a_row_map_that_breaks_its_promise_fails() {
         "pass-it",
     ];
     let messages = modes.map(|mode| format!("{mode}: {}", message(row_map(mode, 9).0)));
-    insta::assert_snapshot!(messages.join("\n"), @"");
+    insta::assert_snapshot!(messages.join("\n"), @"
+    drop-first: the step broke its contract: it promised the rows of input `rows`, in order, and does otherwise
+      expected 9 rows
+      found    6
+    drop-all: the step broke its contract: it promised the rows of input `rows`, in order, and does otherwise
+      expected 9 rows
+      found    0
+    turn: the step broke its contract: it promised the rows of input `rows`, in order, and does otherwise
+      expected rows 0 to 9 in column `a`
+      found    others, or in another order
+    repeat: the step broke its contract: it promised the rows of input `rows`, in order, and does otherwise
+      expected rows 0 to 9 in column `a`
+      found    others, or in another order
+    other-column: the step broke its contract: it promised what it passes on, and does otherwise
+      expected column `a` to be column `a` of input `rows`, passed on
+      found    column `b` of input `rows`, passed on
+    make-it: the step broke its contract: it promised what it passes on, and does otherwise
+      expected column `y` to be column `b` of input `rows`, passed on
+      found    made
+    pass-it: the step broke its contract: it promised what it passes on, and does otherwise
+      expected column `made` to be made
+      found    column `a` of input `rows`, passed on
+    ");
 }
 
 #[test]
@@ -114,5 +136,24 @@ fn a_whole_table_that_breaks_its_promise_fails() {
     ];
     let messages =
         modes.map(|mode| format!("{mode}: {}", message(whole_table(mode, &[5, 3, 4]).0)));
-    insta::assert_snapshot!(messages.join("\n"), @"");
+    insta::assert_snapshot!(messages.join("\n"), @"
+    turn: the step broke its contract: it promised the rows of input `rows`, in order, and does otherwise
+      expected rows 0 to 5 in column `a`
+      found    others, or in another order
+    lag-all: the step broke its contract: it promised the rows of input `rows`, in order, and does otherwise
+      expected rows 0 to 5 in column `a`
+      found    others, or in another order
+    other-lag: the step broke its contract: it promised what it passes on, and does otherwise
+      expected column `lag` to be column `a` of input `rows`, passed on
+      found    column `a` of input `other`, passed on
+    last-row: the step broke its contract: it promised the rows of input `rows`, in order, and does otherwise
+      expected 12 rows
+      found    11
+    nothing: the step broke its contract: it promised the rows of input `rows`, in order, and does otherwise
+      expected 12 rows
+      found    0
+    twice: the step broke its contract: it promised the rows of input `rows`, in order, and does otherwise
+      expected rows 0 to 5 in column `a`
+      found    others, or in another order
+    ");
 }

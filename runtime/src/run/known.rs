@@ -186,6 +186,17 @@ pub(crate) fn about(memo: &[u8]) -> Option<(Digest, Vec<Digest>)> {
 /// What a step was given, what it made and what its units observed, as one digest: by it, the memo of the step
 /// is found from a run record, which does not have the memo's key. None if it cannot be written down.
 pub(crate) fn deed(step: &StepRecord) -> Option<Digest> {
+    /// As records of every version have it.
+    #[derive(Serialize)]
+    struct Output<'a> {
+        port: &'a str,
+        artifact: &'a Artifact,
+    }
+    let outputs = step.outputs.iter().map(|output| Output {
+        port: &output.port,
+        artifact: &output.artifact,
+    });
+    let outputs: Vec<_> = outputs.collect();
     let inputs: Vec<_> = step
         .inputs
         .iter()
@@ -196,6 +207,6 @@ pub(crate) fn deed(step: &StepRecord) -> Option<Digest> {
         .iter()
         .map(|unit| (&unit.call, unit.position, &unit.observations))
         .collect();
-    let facts = (step.digest, &step.params, inputs, &step.outputs, units);
+    let facts = (step.digest, &step.params, inputs, outputs, units);
     Some(Digest::of(&serde_json::to_vec(&facts).ok()?))
 }
