@@ -119,7 +119,8 @@ pub(crate) struct Chosen {
 impl Chosen {
     /// Every row.
     pub(crate) fn all(rows: usize) -> Self {
-        Self::of(vec![0..rows], 0)
+        let every = std::iter::once(0..rows);
+        Self::of(every.collect(), 0)
     }
 
     /// Rows that are there, and rows of nulls.
