@@ -152,10 +152,10 @@ fn where_there_is_no_path_nothing_differs() {
 /// What a column cannot change has no path from it, half of the time and more.
 #[test]
 fn a_path_is_not_found_everywhere() {
-    for (mix, cases) in [(STANDARD, 100_000..100_150), (MIXED, 200_000..200_150)] {
+    for (mix, cases) in [(STANDARD, 100_000..100_050), (MIXED, 200_000..200_050)] {
         let total = hunt(cases, 20, mix);
         assert!(
-            total.steady > 100 && total.without_path * 2 >= total.steady,
+            total.steady > 50 && total.without_path * 2 >= total.steady,
             "{} of {} have no path, of a hundred steps {} tell: {}",
             total.without_path,
             total.steady,

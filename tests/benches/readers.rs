@@ -162,10 +162,8 @@ impl Reading {
                 &NEVER,
             )
             .unwrap();
-        let shapes = step.check(&[Shape {
-            port: "probe".into(),
-            content: ShapeContent::Table(fields),
-        }]);
+        let probed = Shape::new("probe".into(), ShapeContent::Table(fields));
+        let shapes = step.check(&[probed]);
         let shapes = shapes.unwrap();
         let ranges = sandbox().partition(
             &step.program,

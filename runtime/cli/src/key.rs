@@ -292,10 +292,14 @@ pub(crate) fn is_private(_: &Metadata, _: &Metadata) -> bool {
 mod tests {
     use super::*;
 
+    fn parsed(text: &str) -> [u8; KEY_BYTES] {
+        parse(text.as_bytes(), "a").unwrap()
+    }
+
     #[test]
     fn a_key_is_64_hexadecimal_digits() {
         let digits = "0123456789abcdefABCDEF0123456789".repeat(2);
-        let key = parse(format!(" {digits}\r\n").as_bytes(), "a").unwrap();
+        let key = parsed(&format!(" {digits}\r\n"));
         assert_eq!(key[..3], [0x01, 0x23, 0x45]);
         assert_eq!(key[8..11], [0xab, 0xcd, 0xef]);
         for (text, found) in [
