@@ -316,7 +316,7 @@ fn what_they_say() {
     ");
     said(&["pack", "-o", "whole.tar", "--results"]);
     let whole = said(&["unpack", "whole.tar"]);
-    assert_snapshot!(whole.lines().last().unwrap(), @"  what the run made is the sender's word until `pinion verify` has made it again");
+    assert_snapshot!(whole.lines().last().unwrap(), @"  what the run made is the sender's word, which no run takes for known until `pinion verify` has made it again or `pinion adopt` has taken it over");
     assert_snapshot!(said(&["unpack", "run.tar"]), @"
     exit 2
     --- stderr

@@ -75,7 +75,7 @@ $PINION gc || echo "exit $?"
         .succeeded();
     assert_eq!(project.read("read-only.csv"), project.read("out.csv"));
     // What has nothing to do with the store, but for how many objects are in it.
-    let lines = Regex::new(r"(?m)^(ok +(engine|toolchain|pipeline|lock|sources|components)|note +toolchain|wrote) .*\n").unwrap();
+    let lines = Regex::new(r"(?m)^(ok +(engine|config|toolchain|pipeline|lock|sources|components)|note +toolchain|wrote) .*\n").unwrap();
     let objects = Regex::new(r"\d+ objects").unwrap();
     let said = said.snapshot();
     let said = objects.replace_all(&said, "[OBJECTS]");
