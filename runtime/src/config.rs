@@ -1,7 +1,7 @@
 //! The user's config: what holds for everything that a user runs, whatever a project says.
 //!
 //! Text in, values out: where the file lies, and what the environment and the command line say instead, is the
-//! command line's to know. A table of the file is a field of [`Config`], a name in [`TABLES`] and a function
+//! command line's to know. A table of the file is a field of [`Config`], a name in `TABLES` and a function
 //! that reads it.
 
 use crate::caps::{Cap, Caps, Limit};
