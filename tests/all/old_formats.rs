@@ -70,7 +70,7 @@ fn write(to: &Path) {
 /// With other semantics it has another run digest, and nothing of it is known; but the components of then make the
 /// same of the same files.
 fn assert_made_again(project: &Project, name: &str, expected: &Value) {
-    let run = ["run", "-C", "there", "--json", "--store", "fresh"];
+    let run = ["run", "-C", "there", "--json"];
     let found = digests(&project.pinion(&run).succeeded().json());
     assert_ne!(found["run_digest"], expected["run_digest"], "{name}");
     let made = |results: &Value| -> Vec<[Value; 3]> {
