@@ -315,26 +315,31 @@ impl Batch {
 
     /// Bytes that [`Self::filter`] allocates at most.
     pub(super) fn filtered_bytes(&self, mask: &BooleanArray) -> u64 {
-        let runs = match mask.nulls() {
-            Some(nulls) => mask.values() & nulls.inner(),
-            None => mask.values().clone(),
+        let chosen = || {
+            let runs = match mask.nulls() {
+                Some(nulls) => mask.values() & nulls.inner(),
+                None => mask.values().clone(),
+            };
+            Chosen::of(runs.set_slices().map(|(from, to)| from..to).collect(), 0)
         };
-        let chosen = Chosen::of(runs.set_slices().map(|(from, to)| from..to).collect(), 0);
-        let rows = mask.true_count() as u64;
-        self.chosen_bytes(rows, |array| rows::taken_bytes(array, &chosen))
+        self.chosen_bytes(mask.true_count() as u64, chosen)
     }
 
     /// Bytes that [`Self::take`] allocates at most: one long text, named often, is much, and so is a null of a wide
     /// type.
     pub(super) fn taken_bytes(&self, indices: &UInt64Array) -> u64 {
-        let chosen = Chosen::rows(&Rows::Indices(indices.clone()), self.rows);
-        let rows = indices.len() as u64;
-        self.chosen_bytes(rows, |array| rows::taken_bytes(array, &chosen))
+        let chosen = || Chosen::rows(&Rows::Indices(indices.clone()), self.rows);
+        self.chosen_bytes(indices.len() as u64, chosen)
     }
 
-    fn chosen_bytes(&self, rows: u64, made: impl Fn(&ArrayRef) -> u64) -> u64 {
+    fn chosen_bytes(&self, rows: u64, chosen: impl FnOnce() -> Chosen) -> u64 {
         let numbers = rows.saturating_mul(ROW_NUMBER_BYTES * (self.inputs.len() as u64 + 3));
-        let made = self.made.iter().map(made);
+        if self.made.is_empty() {
+            return numbers;
+        }
+        let chosen = chosen();
+        let made = self.made.iter();
+        let made = made.map(|array| rows::taken_bytes(array, &chosen));
         made.fold(numbers, u64::saturating_add)
     }
 

@@ -24,7 +24,7 @@ use crate::arrow::chunk::canonical;
 use crate::arrow::format::WireField;
 use crate::arrow::rows::{self, BadRows, Chosen, Rows};
 use crate::arrow::values::{self, Values, has_dictionary};
-use crate::digest::{Digest, StructuredHasher};
+use crate::digest::Digest;
 use crate::error::{Facts, amount};
 use crate::expression::{Expression, Source};
 use crate::promise::BrokenPromise;
@@ -53,10 +53,15 @@ pub(super) struct Session {
     pub(super) watch: Watch,
     /// What calls cost.
     pub(super) debt: Debt,
+    /// Fuel that calls cost since somebody looked whether to go on.
+    pub(super) unseen: u64,
     /// What the host's memory is used for.
     pub(super) ledger: Ledger,
     pub(super) observations: Vec<Observation>,
-    asked: BTreeSet<Digest>,
+    /// What was asked of inputs by name.
+    asked: BTreeSet<Question>,
+    /// What was asked of batches, by how these came together, which may be long.
+    asked_of: BTreeSet<Digest>,
     /// Values of the partitions touched so far, by input, column and partition. They are not moved, so they take
     /// little.
     loaded: BTreeMap<(usize, usize, usize), Values>,
@@ -170,9 +175,11 @@ impl Session {
             limits,
             watch,
             debt: Debt::default(),
+            unseen: 0,
             ledger: Ledger::new(limits.output_bytes),
             observations: Vec::new(),
             asked: BTreeSet::new(),
+            asked_of: BTreeSet::new(),
             loaded: BTreeMap::new(),
             blobs: BTreeMap::new(),
             read_bytes: 0,
@@ -193,10 +200,15 @@ impl Session {
 
     /// Records a question with its answer, the first time it is asked.
     pub(super) fn observe(&mut self, question: Question) -> wasmtime::Result<()> {
-        let mut hasher = StructuredHasher::new("question");
-        unit::hash_question(&mut hasher, &question);
-        let unit = Arc::clone(self.unit()?);
-        self.answer(hasher.finish(), question, |question| unit.answer(question))
+        // A guest may ask for the same with every row.
+        if self.asked.contains(&question) {
+            return Ok(());
+        }
+        let answer = self.unit()?.answer(&question);
+        self.occupy(QUESTION_BYTES + 2 * question_bytes(&question))?;
+        self.asked.insert(question.clone());
+        self.observations.push(Observation { question, answer });
+        Ok(())
     }
 
     /// Records whether columns of these names can be taken of a batch, the first time it is asked, as [`observe`]
@@ -215,7 +227,7 @@ impl Session {
         });
         let are_there = names.iter().all(|name| batch.find(name).is_some());
         let question = batch.have(names);
-        self.answer(hasher.finish(), question, |_| unit::answer_valid(are_there))
+        self.observe_of(hasher.finish(), question, are_there)
     }
 
     /// Records that a batch came together, the first time.
@@ -223,22 +235,22 @@ impl Session {
         self.unit()?;
         let expression = (*batch.expression).clone();
         let identity = batch.operation("valid").finish();
-        let answer = |_: &Question| unit::answer_valid(true);
-        self.answer(identity, Question::Valid { expression }, answer)
+        self.observe_of(identity, Question::Valid { expression }, true)
     }
 
-    fn answer(
+    fn observe_of(
         &mut self,
         identity: Digest,
         question: Question,
-        answer: impl FnOnce(&Question) -> Digest,
+        is_valid: bool,
     ) -> wasmtime::Result<()> {
-        if !self.asked.contains(&identity) {
-            self.occupy(QUESTION_BYTES + question_bytes(&question))?;
-            let answer = answer(&question);
-            self.observations.push(Observation { question, answer });
-            self.asked.insert(identity);
+        if self.asked_of.contains(&identity) {
+            return Ok(());
         }
+        self.occupy(QUESTION_BYTES + question_bytes(&question))?;
+        let answer = unit::answer_valid(is_valid);
+        self.observations.push(Observation { question, answer });
+        self.asked_of.insert(identity);
         Ok(())
     }
 

@@ -44,6 +44,10 @@ const LEAST_BYTES: u64 = 64 << 10;
 /// Most bytes that a call may bring, a batch many times over.
 const MOST_BYTES: u64 = 1 << 30;
 
+/// Fuel of calls between two looks at the clock, which costs as much as a small call: some hundred calls, or one that
+/// brings much.
+const LOOK: u64 = 1 << 16;
+
 /// Fuel that a guest owes for calls. Shared by what can be called, which has no hand on the fuel itself; taken
 /// when the call returns.
 #[derive(Clone, Debug, Default)]
@@ -84,12 +88,16 @@ pub(super) fn settle(
     if !matches!(hook, CallHook::ReturningFromHost) {
         return Ok(());
     }
-    let session = &store.data().session;
+    let session = &mut store.data_mut().session;
     let owed = session.debt.take();
     if owed == 0 {
         return Ok(());
     }
-    session.watch.look().map_err(wasmtime::Error::new)?;
+    session.unseen = session.unseen.saturating_add(owed);
+    if session.unseen >= LOOK {
+        session.unseen = 0;
+        session.watch.look().map_err(wasmtime::Error::new)?;
+    }
     let left = store.get_fuel()?.saturating_sub(owed);
     store.set_fuel(left)?;
     if left == 0 {
