@@ -212,6 +212,7 @@ fn sorted(
         firsts: Vec::new(),
         ids: Vec::new(),
         numbers: Vec::new(),
+        batch_rows: batch_rows(),
         output,
     };
     sorter.finish_groups(|is_new, row| stream.push(is_new, row))?;
@@ -227,6 +228,8 @@ struct Stream<'a, 'b> {
     /// Groups and numbers of rows that are not yet in the states.
     ids: Vec<u32>,
     numbers: Vec<u64>,
+    /// Asked once: a call for every row takes longer than the row.
+    batch_rows: usize,
     output: &'a mut Output<'b>,
 }
 
@@ -238,13 +241,13 @@ impl Stream<'_, '_> {
         }
         self.ids.push(self.firsts.len() as u32 - 1);
         self.numbers.push(row);
-        if self.numbers.len() < batch_rows() {
+        if self.numbers.len() < self.batch_rows {
             return Ok(());
         }
         self.update()?;
         // Rows of the last group may follow.
         let complete = self.firsts.len() - 1;
-        if complete >= batch_rows() {
+        if complete >= self.batch_rows {
             self.write(complete)?;
             self.firsts.drain(..complete);
             self.states.iter_mut().for_each(State::keep_last);
@@ -269,7 +272,7 @@ impl Stream<'_, '_> {
 
     fn write(&mut self, groups: usize) -> Result<()> {
         let ids: Vec<u32> = (0..groups as u32).collect();
-        ids.chunks(batch_rows())
+        ids.chunks(self.batch_rows)
             .try_for_each(|ids| self.output.write(&self.firsts, &self.states, ids))
     }
 

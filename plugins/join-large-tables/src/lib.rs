@@ -108,6 +108,7 @@ impl<'a> Join<'a> {
                 columns,
                 left_rows: Vec::new(),
                 right_rows: Vec::new(),
+                batch_rows: context::batch_rows() as usize,
                 to,
             },
         })
@@ -301,6 +302,8 @@ struct Output<'a> {
     columns: Vec<String>,
     left_rows: Vec<u64>,
     right_rows: Vec<Option<u64>>,
+    /// Asked once: a call for every row takes longer than the row.
+    batch_rows: usize,
     to: &'a mut TableWriter,
 }
 
@@ -308,7 +311,7 @@ impl Output<'_> {
     fn push(&mut self, left: u64, right: u64) -> Result<()> {
         self.left_rows.push(left);
         self.right_rows.push((right != NONE).then_some(right));
-        if self.left_rows.len() >= context::batch_rows() as usize {
+        if self.left_rows.len() >= self.batch_rows {
             self.flush()?;
         }
         Ok(())
