@@ -252,7 +252,8 @@ impl Project {
         };
         let strangers = plan::strangers(components.values(), tools);
         if !strangers.is_empty() {
-            ui::note(&format!("  preparing {} components", strangers.len()));
+            let count = ui::counted(strangers.len() as u64, "component");
+            ui::note(&format!("  preparing {count}"));
             plan::introduce(&strangers, threads(planning.threads), tools);
         }
         let known = components.clone();

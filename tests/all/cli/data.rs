@@ -1,8 +1,11 @@
 //! Sources that are not there, are not what they were, or are not what they seem.
 
 use std::fs;
+use std::sync::Arc;
 
+use arrow_array::{ArrayRef, Int64Array, RecordBatch};
 use insta::assert_snapshot;
+use parquet::arrow::ArrowWriter;
 use pinion_tests::fixtures::workspace;
 use pinion_tests::project::Project;
 
@@ -154,6 +157,39 @@ fn truncated_parquet() {
       in pinion.toml, line 10
     caused by: the footer of the Parquet file is damaged: row group 0 has column `year` at byte 9946, 2417 long, in a file of 11108
     ");
+}
+
+/// Rows are reserved by what a row takes, and names are looked for as often as they are there.
+#[test]
+fn a_csv_of_more_columns_than_a_spreadsheet_has() {
+    let names: Vec<String> = (0..35_000).map(|at| format!("c{at}")).collect();
+    let numbers = vec!["1"; names.len()].join(",");
+    let project = with_trips(format!("{}\n{numbers}\n", names.join(",")).as_bytes());
+    let run = project.pinion(&["run", "--json"]).succeeded().json();
+    assert_eq!(run["steps"][0]["rows"], 1);
+}
+
+/// What a row group costs does not grow with their number: quadratic, this would run into the limit of fuel.
+#[test]
+fn a_parquet_file_with_a_row_group_for_every_row() {
+    let numbers: ArrayRef = Arc::new(Int64Array::from_iter_values(0..32_000));
+    let rows = RecordBatch::try_from_iter([("number", numbers)]).unwrap();
+    let mut file = Vec::new();
+    let mut writer = ArrowWriter::try_new(&mut file, rows.schema(), None).unwrap();
+    for row in 0..rows.num_rows() {
+        writer.write(&rows.slice(row, 1)).unwrap();
+        writer.flush().unwrap();
+    }
+    writer.close().unwrap();
+
+    let pipeline = READS
+        .replace("trips.csv", "rows.parquet")
+        .replace("read-csv", "read-parquet");
+    let pipeline = format!("{pipeline}limits = {{ fuel = 6_000_000_000 }}\n");
+    let project = Project::with(&[("pinion.toml", &pipeline)]);
+    project.write("data/rows.parquet", &file);
+    let run = project.pinion(&["run", "--json"]).succeeded().json();
+    assert_eq!(run["steps"][0]["rows"], 32_000);
 }
 
 #[test]
