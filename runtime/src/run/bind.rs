@@ -442,3 +442,90 @@ fn whole_partition<'a>(table: &'a Table, rows: &Selection) -> Option<&'a Partiti
     }
     None
 }
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use arrow_schema::DataType;
+
+    use super::*;
+    use crate::digest::ComponentDigest;
+    use crate::expression::Expression;
+    use crate::promise::{PassedColumn, Promised};
+    use crate::unit::{Call, Input, InputContent, Limits};
+
+    /// Two partitions of three and two rows, with the columns `a` and `b`.
+    fn unit() -> Unit {
+        let field = |name: &str| Arc::new(Field::new(name, DataType::Int64, true));
+        let partition = |rows| {
+            let columns = Vec::new();
+            Arc::new(Partition { rows, columns })
+        };
+        let table = Table {
+            fields: vec![field("a"), field("b")],
+            partitions: vec![partition(3), partition(2)],
+        };
+        Unit {
+            component: ComponentDigest::of(b"component"),
+            call: Call::Run,
+            params: "{}".into(),
+            seed: 0,
+            position: None,
+            batch_rows: 8,
+            partition_batches: 1,
+            inputs: vec![Input {
+                port: "rows".into(),
+                main: false,
+                content: InputContent::Table(Arc::new(table)),
+            }],
+            outputs: Vec::new(),
+            limits: Limits::default(),
+        }
+    }
+
+    /// A partition that passes one column on.
+    fn passes(column: &str, rows: u64, selection: Selection) -> PartitionRecipe {
+        let input = Arc::new(Expression::Input("rows".to_owned()));
+        PartitionRecipe {
+            rows,
+            expression: Some(Expression::Select(input, vec![column.to_owned()])),
+            selections: vec![selection],
+            made: Vec::new(),
+        }
+    }
+
+    fn range(start: u64, len: u64) -> Selection {
+        Selection::Range { start, len }
+    }
+
+    /// What a unit left behind when its step promised something else is no hit.
+    #[test]
+    fn what_is_known_is_held_to_what_is_promised_today() {
+        let unit = unit();
+        let promise = |promised| Promise {
+            promised,
+            passed: vec![Some(PassedColumn {
+                port: "rows".into(),
+                column: "a".into(),
+                looked_up: false,
+            })],
+        };
+        let rows = promise(Promised::Rows("rows".into()));
+        let kept = [passes("a", 3, range(0, 3)), passes("a", 2, range(3, 2))];
+        hold(&unit, &rows, &kept).unwrap();
+        for broken in [
+            vec![passes("a", 5, Selection::All)],
+            vec![passes("a", 2, range(0, 2)), passes("a", 3, range(2, 3))],
+            vec![passes("a", 3, range(1, 3)), passes("a", 2, range(3, 2))],
+            vec![passes("a", 3, range(0, 3)), passes("a", 2, range(0, 2))],
+            vec![passes("b", 3, range(0, 3)), passes("b", 2, range(3, 2))],
+        ] {
+            assert!(hold(&unit, &rows, &broken).is_err(), "{broken:?}");
+        }
+
+        // Columns alone may come with any rows.
+        let columns = promise(Promised::Columns);
+        hold(&unit, &columns, &[passes("a", 1, range(4, 1))]).unwrap();
+        assert!(hold(&unit, &columns, &[passes("b", 1, range(4, 1))]).is_err());
+    }
+}

@@ -1171,3 +1171,90 @@ impl Data for NoData {
         Err("there is no data".into())
     }
 }
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use arrow_schema::DataType;
+
+    use super::*;
+    use crate::promise::PASSED;
+
+    fn port(name: &str, promised: Option<Promised>) -> Port {
+        Port {
+            name: name.to_owned(),
+            main: name == "main",
+            blob: false,
+            optional: false,
+            accepts: Vec::new(),
+            promised,
+            doc: String::new(),
+        }
+    }
+
+    #[test]
+    fn only_tables_that_are_always_there_and_seen_whole_are_promised() {
+        let rows = |port: &str| Some(Promised::Rows(port.into()));
+        let (main, side) = (port("main", None), port("side", None));
+        let optional = Port {
+            optional: true,
+            ..port("side", None)
+        };
+        let blob = Port {
+            blob: true,
+            ..port("out", Some(Promised::Columns))
+        };
+        let inputs = [main.clone(), side.clone()];
+        let cases = [
+            (Kind::RowMap, &inputs[..], port("out", rows("main")), true),
+            (Kind::RowMap, &inputs, port("out", rows("side")), false),
+            (Kind::RowMap, &inputs, port("out", rows("other")), false),
+            (Kind::WholeTable, &inputs, port("out", rows("side")), true),
+            (
+                Kind::WholeTable,
+                &[optional],
+                port("out", rows("side")),
+                false,
+            ),
+            (Kind::Source, &inputs, port("out", rows("main")), false),
+            (Kind::Reduce, &inputs, port("out", rows("main")), false),
+            (
+                Kind::Reduce,
+                &inputs,
+                port("out", Some(Promised::Columns)),
+                false,
+            ),
+            (Kind::WholeTable, &inputs, blob, false),
+        ];
+        for (kind, inputs, output, expected) in cases {
+            let checked = check_promised(kind, inputs, std::slice::from_ref(&output));
+            assert_eq!(checked.is_ok(), expected, "{kind:?}: {output:?}");
+        }
+        let promising = port("main", Some(Promised::Columns));
+        assert!(check_promised(Kind::RowMap, &[promising], &[]).is_err());
+    }
+
+    #[test]
+    fn a_column_is_passed_on_as_it_is_there() {
+        let table = |fields: Vec<Field>| {
+            let fields = fields.into_iter().map(Arc::new).collect();
+            Shape::new("main".into(), ShapeContent::Table(fields))
+        };
+        let inputs = [table(vec![Field::new("a", DataType::Int64, true)])];
+        let check = |data_type: DataType, of: &str| {
+            let metadata = [(PASSED.to_owned(), of.to_owned())];
+            let field = Field::new("y", data_type, true).with_metadata(metadata.into());
+            checked_promise(&port("out", None), &Promised::Columns, &inputs, &[field])
+        };
+        let promise = check(DataType::Int64, "main/a").unwrap();
+        assert_eq!(&*promise.passed[0].as_ref().unwrap().column, "a");
+        for (data_type, of) in [
+            (DataType::Int32, "main/a"),
+            (DataType::Int64, "main/b"),
+            (DataType::Int64, "other/a"),
+        ] {
+            let refused = check(data_type, of).unwrap_err();
+            assert_eq!(refused.code(), "bad-output", "{of}: {refused}");
+        }
+    }
+}
