@@ -45,9 +45,11 @@ pub fn adopt(store: &Store, run: &RunRecord, by: &str) -> Result<u64, StoreError
             ObjectId::Memo { name, .. } => name == parts::MEMO,
             _ => true,
         };
-        if is_wanted && store.take_over(object, &standing)? {
-            taken += 1;
-        }
+        let is_taken = match &object.id {
+            ObjectId::Run(_) => store.take_over_run(object, &standing, &|found| found == run)?,
+            _ => is_wanted && store.take_over(object, &standing)?,
+        };
+        taken += u64::from(is_taken);
     }
     Ok(taken)
 }
@@ -76,9 +78,10 @@ pub fn make_own(
     let Some(record) = listed.iter().find(|object| object.id == id) else {
         return Ok(false);
     };
-    if says_the_same(run, again) {
-        store.take_over(record, &Standing::Verified)?;
-    }
+    // What is sealed is what is compared: somebody may have put another record there since `run` was read.
+    store.take_over_run(record, &Standing::Verified, &|found| {
+        found == run && says_the_same(found, again)
+    })?;
     let standing = store.standing(record)?;
     Ok(standing.is_some_and(|standing| standing.is_own()))
 }

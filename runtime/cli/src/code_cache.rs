@@ -28,13 +28,16 @@ pub(crate) struct UserCodeCache {
 impl UserCodeCache {
     /// The cache of this user; none where there is no home or no key can be kept.
     pub(crate) fn open() -> Option<Self> {
-        let directory = match std::env::var_os("PINION_CACHE_DIR") {
-            Some(directory) => PathBuf::from(directory).join("code"),
+        let directory = match key::cache_directory() {
+            Some(directory) => directory.join("code"),
             None => {
                 let places = etcetera::choose_base_strategy().ok()?;
                 places.cache_dir().join("pinion").join("code")
             }
         };
+        if !key::is_the_users(&directory) {
+            return None;
+        }
         Self::at(directory, &key::directory()?).ok()
     }
 

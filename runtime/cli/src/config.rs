@@ -13,6 +13,7 @@ use pinion_runtime::sandbox::StepError;
 use crate::args::CapArgs;
 use crate::failure::Failure;
 use crate::file;
+use crate::key;
 
 /// Names another file, which has to be there; empty, none is read.
 const FILE: &str = "PINION_CONFIG";
@@ -37,11 +38,11 @@ pub(crate) fn file() -> Result<Option<ConfigFile>, Failure> {
         Some(named) if named.is_empty() => return Ok(None),
         Some(named) => (PathBuf::from(named), true),
         None => match etcetera::choose_base_strategy() {
-            Ok(places) => (
+            Ok(places) if key::is_the_users(&places.config_dir()) => (
                 places.config_dir().join("pinion").join("config.toml"),
                 false,
             ),
-            Err(_) => return Ok(None),
+            Ok(_) | Err(_) => return Ok(None),
         },
     };
     let config = match file::read_text(&path, MOST_CONFIG_BYTES) {

@@ -107,13 +107,26 @@ impl UserKey {
 
 /// The directory of the user's key; none if there is no home.
 pub(crate) fn directory() -> Option<PathBuf> {
-    match std::env::var_os("PINION_CACHE_DIR") {
-        Some(directory) => Some(PathBuf::from(directory).join("secret")),
+    let directory = match cache_directory() {
+        Some(directory) => directory.join("secret"),
         None => {
             let places = etcetera::choose_base_strategy().ok()?;
-            Some(places.data_dir().join("pinion"))
+            places.data_dir().join("pinion")
         }
-    }
+    };
+    is_the_users(&directory).then_some(directory)
+}
+
+/// Where the user wants keys and compiled code; none if that is nothing.
+pub(crate) fn cache_directory() -> Option<PathBuf> {
+    let directory = std::env::var_os("PINION_CACHE_DIR")?;
+    (!directory.is_empty()).then(|| directory.into())
+}
+
+/// Whether a directory is the same wherever a command runs. Any other may be one that came with the project, with
+/// a key and code that somebody else made.
+pub(crate) fn is_the_users(directory: &Path) -> bool {
+    directory.is_absolute()
 }
 
 /// The key of stores, and whether it ends with this process: that of the file, else that of the environment, else
@@ -168,11 +181,7 @@ fn from_environment() -> Result<Option<[u8; KEY_BYTES]>, KeyError> {
 
 fn from_file(path: &Path) -> Result<[u8; KEY_BYTES], KeyError> {
     let open = || {
-        // A pipe would be waited for.
-        if !fs::metadata(path)?.is_file() {
-            return Err(io::Error::other("it is not a regular file"));
-        }
-        let file = File::open(path)?;
+        let file = open_regular(path)?;
         let metadata = file.metadata()?;
         let mut bytes = Vec::new();
         file.take(MOST_BYTES + 1).read_to_end(&mut bytes)?;
@@ -218,8 +227,16 @@ fn unreadable(path: &Path, source: io::Error) -> KeyError {
     }
 }
 
+/// A pipe would be waited for.
+pub(crate) fn open_regular(path: &Path) -> io::Result<File> {
+    match fs::metadata(path)?.is_file() {
+        true => File::open(path),
+        false => Err(io::Error::other("it is not a regular file")),
+    }
+}
+
 fn read(path: &Path) -> io::Result<(Vec<u8>, Metadata)> {
-    let file = File::open(path)?;
+    let file = open_regular(path)?;
     let metadata = file.metadata()?;
     let mut bytes = Vec::new();
     file.take(MOST_BYTES).read_to_end(&mut bytes)?;

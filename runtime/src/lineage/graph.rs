@@ -239,6 +239,7 @@ impl Graph {
             let of = self.number(Node::rows(from, port));
             self.reach(&[of], here, How::Rows, at, Link::Handed);
             self.reach(read, here, How::Success, at, Link::Succeeded);
+            self.reach(rows, here, How::Success, at, Link::Succeeded);
         } else {
             self.reach(rows, here, How::Rows, at, Link::Handed);
             self.reach(read, here, How::Rows, at, Link::ChoseRows);
@@ -266,6 +267,11 @@ impl Graph {
             }
             if !output.columns_are_promised() {
                 self.reach(read, column, How::Column, at, Link::ChoseColumns);
+            }
+            // Whatever the values do not say of the choice, how many rows there are of every table at hand may.
+            let is_free = !output.columns_are_promised() || sources.iter().any(|of| of.looked_up);
+            if promised.is_some() && is_free {
+                self.reach(rows, column, How::Rows, at, Link::Handed);
             }
         }
     }

@@ -544,7 +544,7 @@ impl Spillable for Batch {
 }
 
 /// Arrays that one of this type is made of.
-fn nodes(data_type: &DataType) -> u64 {
+pub(super) fn nodes(data_type: &DataType) -> u64 {
     let children = format::children(data_type).into_iter();
     let nodes = children.map(|(_, data_type, ..)| nodes(data_type));
     1 + nodes.sum::<u64>()

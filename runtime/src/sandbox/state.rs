@@ -10,7 +10,7 @@ use wasmtime::component::ResourceTable;
 use wasmtime_wasi::cli::{WasiCliCtx, WasiCliCtxView, WasiCliView};
 use wasmtime_wasi::filesystem::{WasiFilesystemCtx, WasiFilesystemCtxView, WasiFilesystemView};
 
-use super::batch::{BadBatch, Batch};
+use super::batch::{BadBatch, Batch, nodes};
 use super::blob::Pieces;
 use super::console::Console;
 use super::ledger::{Held, Ledger};
@@ -289,15 +289,17 @@ impl Session {
         let field = &table.fields[column];
         let starts = values::starts(table.partitions.iter().map(|partition| partition.rows));
         let (span, rows) = values::narrow(&starts, rows).map_err(wrong)?;
-        self.afford(PIECE_BYTES * span.len() as u64)?;
+        let piece_bytes = PIECE_BYTES * nodes(field.data_type());
+        self.afford(piece_bytes.saturating_mul(span.len() as u64))?;
         let mut pieces = Vec::with_capacity(span.len());
         for position in span {
-            self.pass(position)?;
             let place = (input, column, position);
             let piece = match self.loaded.get(&place) {
                 Some(piece) => piece.clone(),
                 None => {
-                    self.occupy(PIECE_BYTES)?;
+                    // To open a file takes as long as many a call.
+                    self.look()?;
+                    self.occupy(piece_bytes)?;
                     let chunk = &table.partitions[position].columns[column];
                     let piece = self.data.column(field, chunk);
                     let piece = piece.map_err(|error| wasmtime::Error::new(Unavailable(error)))?;
@@ -391,7 +393,8 @@ impl Session {
             return Ok(());
         }
         let (start, len) = rowset.next_rows();
-        let places = PARTITION_BYTES * (1 + fields.len() as u64);
+        let arrays: u64 = fields.iter().map(|field| nodes(field.data_type())).sum();
+        let places = PARTITION_BYTES * (1 + arrays);
         self.occupy(places + expression_bytes(&batches[0].expression))?;
         let held = outcome::Held::of(shape, start, len);
         let partition = outcome::partition(self, &unit, fields, held.as_ref(), batches)?;

@@ -20,13 +20,17 @@ impl Store {
     /// [`StoreError::Io`]: the file system refused.
     pub fn put_blob(&self, bytes: &[u8]) -> Result<(Digest, u64), StoreError> {
         let digest = Digest::of(bytes);
-        match self.blob(&digest) {
-            Ok(_) => {}
-            Err(error) if error.is_miss() => {
-                self.files.write(&blob_path(&digest), bytes)?;
-                self.checked().blobs.insert(digest);
-            }
-            Err(error) => return Err(error),
+        // One of another length is not looked into, however long it is.
+        let len = self.files.len(&blob_path(&digest))?;
+        let is_there = len == Some(bytes.len() as u64)
+            && match self.blob(&digest) {
+                Ok(_) => true,
+                Err(error) if error.is_miss() => false,
+                Err(error) => return Err(error),
+            };
+        if !is_there {
+            self.files.write(&blob_path(&digest), bytes)?;
+            self.checked().blobs.insert(digest);
         }
         Ok((digest, bytes.len() as u64))
     }

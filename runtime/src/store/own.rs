@@ -3,6 +3,7 @@
 use super::key::Standing;
 use super::seal::Seal;
 use super::{Listed, ObjectId, Store, StoreError, memo, runs, tables, units};
+use crate::record::RunRecord;
 
 /// A sealed object as it lies.
 struct Told {
@@ -28,9 +29,37 @@ impl Store {
     /// # Errors
     /// [`StoreError::Io`]: the file system refused.
     pub fn take_over(&self, object: &Listed, standing: &Standing) -> Result<bool, StoreError> {
+        match self.told(&object.id, &object.path)? {
+            Some(told) => self.seal_as(object, told, standing),
+            None => Ok(false),
+        }
+    }
+
+    /// The same of the record of a run, if the one that lies there is the one that is meant.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`]: the file system refused.
+    pub fn take_over_run(
+        &self,
+        object: &Listed,
+        standing: &Standing,
+        is_meant: &dyn Fn(&RunRecord) -> bool,
+    ) -> Result<bool, StoreError> {
         let Some(told) = self.told(&object.id, &object.path)? else {
             return Ok(false);
         };
+        match RunRecord::parse(&told.plain, &object.path) {
+            Ok(found) if is_meant(&found) => self.seal_as(object, told, standing),
+            Ok(_) | Err(_) => Ok(false),
+        }
+    }
+
+    fn seal_as(
+        &self,
+        object: &Listed,
+        told: Told,
+        standing: &Standing,
+    ) -> Result<bool, StoreError> {
         if !standing.is_above(&told.standing) {
             return Ok(false);
         }

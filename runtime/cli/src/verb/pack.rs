@@ -131,14 +131,15 @@ pub(crate) fn unpack(args: &Unpack) -> Result<u8, Failure> {
         None => named_as(&args.file)?,
     };
     let unreadable = |error| Failure::on_path("read", args.file.display(), error);
-    let pack = File::open(&args.file).map_err(unreadable)?;
-    let metadata = pack.metadata().map_err(unreadable)?;
-    if !metadata.is_file() {
+    // A pipe would be waited for.
+    if !fs::metadata(&args.file).map_err(unreadable)?.is_file() {
         return Err(Failure::wrong(format!(
             "`{}` is not a file",
             args.file.display()
         )));
     }
+    let pack = File::open(&args.file).map_err(unreadable)?;
+    let metadata = pack.metadata().map_err(unreadable)?;
     refuse_present(&target)?;
     end_in_good_order();
     let unwritable = |error: io::Error| Failure::on_path("make", target.display(), error);

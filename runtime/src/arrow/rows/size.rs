@@ -199,6 +199,9 @@ pub(crate) fn taken_bytes_of(pieces: &[ArrayRef], rows: &Rows) -> u64 {
 /// Bytes of a row number: kernels make one for every value of a fixed-size list.
 const INDEX_BYTES: u64 = 8;
 
+/// Bytes that an array takes besides its values. There may be many columns in one of a struct.
+const ARRAY_BYTES: u64 = 256;
+
 /// Bytes that kernels allocate at most to select rows of an array, a row as often as it is named, counted before
 /// any of them runs: neither how wide a type is nor how often a row is named is bounded.
 pub(crate) fn taken_bytes(array: &dyn Array, chosen: &Chosen) -> u64 {
@@ -273,7 +276,7 @@ fn bytes(array: &dyn Array, chosen: &Chosen, working: bool) -> u64 {
         }
         Some(Layout::Struct(_)) => {
             let columns = array.as_struct().columns().iter();
-            let columns = columns.map(|column| bytes(column, chosen, working));
+            let columns = columns.map(|column| bytes(column, chosen, working) + ARRAY_BYTES);
             columns.fold(0, u64::saturating_add)
         }
         Some(Layout::Boolean) => validity,
