@@ -195,7 +195,7 @@ fn everything_that_can_differ_is_told_in_text() {
 
     components
       ./add-one.wasm  sha256:[DIGEST]  ->  sha256:[DIGEST]        more
-      std:group-rows  none                 ->  0.1.1 sha256:[DIGEST]  cities
+      std:group-rows  none                 ->  0.1.2 sha256:[DIGEST]  cities
 
     sources
       loans  loans/2023.csv  109 B, blake3:[DIGEST]  ->  108 B, blake3:[DIGEST]
@@ -294,7 +294,7 @@ fn everything_that_can_differ_is_told_in_markdown() {
     | component | old | new | steps |
     | --- | --- | --- | --- |
     | `./add-one.wasm` | `sha256:[DIGEST]` | `sha256:[DIGEST]` | `more` |
-    | `std:group-rows` | none | `0.1.1` `sha256:[DIGEST]` | `cities` |
+    | `std:group-rows` | none | `0.1.2` `sha256:[DIGEST]` | `cities` |
 
     #### sources
 
