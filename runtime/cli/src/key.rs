@@ -228,7 +228,7 @@ fn unreadable(path: &Path, source: io::Error) -> KeyError {
 }
 
 /// A pipe would be waited for.
-pub(crate) fn open_regular(path: &Path) -> io::Result<File> {
+fn open_regular(path: &Path) -> io::Result<File> {
     match fs::metadata(path)?.is_file() {
         true => File::open(path),
         false => Err(io::Error::other("it is not a regular file")),

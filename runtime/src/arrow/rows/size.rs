@@ -276,8 +276,10 @@ fn bytes(array: &dyn Array, chosen: &Chosen, working: bool) -> u64 {
         }
         Some(Layout::Struct(_)) => {
             let columns = array.as_struct().columns().iter();
-            let columns = columns.map(|column| bytes(column, chosen, working) + ARRAY_BYTES);
-            columns.fold(0, u64::saturating_add)
+            let columns = columns.map(|column| bytes(column, chosen, working));
+            columns.fold(0, |sum, bytes| {
+                u64::saturating_add(sum, bytes).saturating_add(ARRAY_BYTES)
+            })
         }
         Some(Layout::Boolean) => validity,
         Some(Layout::Null) | None => 0,
