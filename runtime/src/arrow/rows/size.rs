@@ -346,5 +346,10 @@ mod tests {
         let item = Arc::new(arrow_schema::Field::new("item", wider, true));
         let widest = DataType::FixedSizeList(item, i32::MAX);
         assert_eq!(null_bytes(&widest), u64::MAX);
+        let field = arrow_schema::Field::new("a", widest, true);
+        let of_widest = DataType::Struct(vec![field].into());
+        let none = arrow_array::new_empty_array(&of_widest);
+        let chosen = Chosen::of(Vec::new(), u64::MAX);
+        assert_eq!(taken_bytes(&none, &chosen), u64::MAX);
     }
 }
